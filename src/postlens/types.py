@@ -46,9 +46,7 @@ def _expect(name: str, array: NDArray[Any] | None, shape: tuple[int | None, ...]
     """Raise `ShapeError` unless the array has the shape; `None` in it stands for any length."""
     if array is None:
         return
-    fits = array.ndim == len(shape) and all(
-        want in (None, got) for want, got in zip(shape, array.shape, strict=True)
-    )
+    fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
     if not fits:
         wanted = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
         raise ShapeError(f"{name} must have shape {wanted}, got {array.shape}")
@@ -153,9 +151,7 @@ class MediaRef:
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.url is None):
-            raise ShapeError(
-                f"a MediaRef has either a path or a url, got path={self.path!r} and url={self.url!r}"
-            )
+            raise ShapeError(f"a MediaRef has either a path or a url, got path={self.path!r} and url={self.url!r}")
 
     @property
     def name(self) -> str:
@@ -276,6 +272,34 @@ class FaceTracks(Columns):
         for name in ("start_s", "end_s", "n_frames", "quality"):
             _expect(name, getattr(self, name), (n,))
         _expect("template", self.template, (n, None))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHashes(Columns):
+    """PDQ hashes of frames (Facebook 2019): 256 bits each, with PDQ's own quality."""
+
+    bits: NDArray[np.uint8]  # (N, 32) packed
+    quality: IntArray  # (N,) 0..100; below 50 a hash is not to be trusted
+    pts_s: FloatArray  # (N,)
+
+    def __post_init__(self) -> None:
+        _expect("bits", self.bits, (None, 32))
+        _expect("quality", self.quality, (len(self.bits),))
+        _expect("pts_s", self.pts_s, (len(self.bits),))
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFeatures:
+    """All facts of one media file that one pass brought; `None` where a stage did not run."""
+
+    media: MediaFile
+    thumbnail: bytes | None = None  # JPEG, longest side 320 px
+    embeddings: Embeddings | None = None  # a row per frame, ids "<sha256>:<frame>"
+    pts_s: FloatArray | None = None  # (N,) of the embeddings' frames
+    measures: Mapping[str, float] | None = None  # simple image measures by name
+    faces: Faces | None = None
+    tracks: FaceTracks | None = None
+    hashes: FrameHashes | None = None
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -445,9 +469,7 @@ class Failure:
     @classmethod
     def of(cls, subject: str, stage: str, error: BaseException) -> Failure:
         """The failure that an exception amounts to."""
-        return cls(
-            subject=subject, stage=stage, error=type(error).__name__, message=str(error) or repr(error)
-        )
+        return cls(subject=subject, stage=stage, error=type(error).__name__, message=str(error) or repr(error))
 
 
 @dataclass(frozen=True, slots=True)
