@@ -1,0 +1,149 @@
+"""Settings from postlens.toml, environment and flags, in that order of rising weight.
+
+The only reader of environment variables (`POSTLENS_WORKERS=4`) and of `postlens.toml`. Every setting knows where its
+value came from: `Settings.load().origins()`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from postlens.errors import SettingsError
+
+DEFAULT_FILE = "postlens.toml"
+ENV_PREFIX = "POSTLENS_"
+_PATHS = ("catalog", "emoji_table")  # relative ones in a file are relative to that file
+Origin = str  # "default", "postlens.toml", "environment", "flag"
+
+
+class Settings(BaseSettings):
+    """Every knob of postlens, each with its unit, default and the effect of moving it."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENV_PREFIX)
+
+    workers: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        le=256,
+        description="Worker threads, each with its own models (about 120 MiB each). Default: usable cores.",
+    )
+    commit_every: int = Field(
+        16, ge=1, le=4096, description="Media files per transaction. More: faster; fewer: less to redo after a crash."
+    )
+    image_max_side_px: int = Field(
+        1080,
+        ge=160,
+        le=8192,
+        description="Longest side at which photos are looked at. More: smaller faces found, slower.",
+    )
+    video_max_side_px: int = Field(720, ge=160, le=8192, description="The same for video frames.")
+    video_rate_hz: float = Field(1.0, gt=0, le=30, description="Frames looked at per second of video.")
+    video_max_frames: int = Field(
+        120, ge=1, le=10_000, description="Most frames of one video, spread evenly over it (0.9 MiB each)."
+    )
+    max_pixels: int = Field(
+        89_478_485, ge=1, le=1_000_000_000, description="Larger images are refused before decoding (Pillow's limit)."
+    )
+    allow_download: bool = Field(False, description="Fetch the URLs in tables. Off: each URL is a failure row.")
+    download_max_mib: float = Field(200, gt=0, description="Largest download.")
+    download_timeout_s: float = Field(60, gt=0, description="Longest time for one download.")
+    match_threshold: float | None = Field(
+        None, gt=0, description="Largest template distance of one person. Default: the template card's."
+    )
+    niche_threshold: float | None = Field(
+        None, ge=0, le=1, description="A less certain niche becomes `other`. Default: the niche card's."
+    )
+    reaction_threshold: float | None = Field(
+        None, ge=0, le=1, description="One threshold for all emotions. Default: the table's and cards' own."
+    )
+    reaction_policy: Literal["strict", "union"] = Field(
+        "strict", description="strict: an emoji blocked by any detected emotion is not allowed."
+    )
+    product_policy: Literal["matching", "missing"] = Field(
+        "matching", description="matching: recommend for what is worn; missing: for what is not."
+    )
+    metric: Literal["views", "likes", "comments", "shares", "saves", "score"] = Field(
+        "likes", description="The count that is forecast."
+    )
+    catalog: Path | None = Field(None, description="Product catalog (CSV or TOML). Default: the bundled one.")
+    emoji_table: Path | None = Field(None, description="Emotion to emoji table (TOML). Default: the bundled one.")
+
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` passes in: it merges the sources itself, to know each value's origin."""
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, *, config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
+        """Merge file, environment and flags (absent flags are None).
+
+        Raises:
+            SettingsError: a named file is missing, a key is unknown, or a value cannot be used.
+        """
+        values, origins = _merge(config, flags or {})
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error, origins)) from error
+        settings._origins.update(origins)
+        return settings
+
+    def origins(self) -> dict[str, Origin]:
+        """Setting name to where its value came from."""
+        return {name: self._origins.get(name, "default") for name in type(self).model_fields}
+
+
+def _merge(config: Path | None, flags: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """Values and their origins, later sources over earlier ones."""
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    layers = (
+        (str(config or DEFAULT_FILE), _read_file(config)),
+        ("environment", EnvSettingsSource(Settings)()),
+        ("flag", {name: value for name, value in flags.items() if value is not None}),
+    )
+    for origin, layer in layers:
+        values.update(layer)
+        origins.update(dict.fromkeys(layer, origin))
+    return values, origins
+
+
+def _read_file(config: Path | None) -> dict[str, Any]:
+    path = config or Path(DEFAULT_FILE)
+    if config is None and not path.exists():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"expected a readable TOML file of settings at {path}, got: {error}") from error
+    for name in values:
+        if name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(Settings.model_fields))}"
+            raise SettingsError(f"{path} has an unknown setting {name!r}{hint}")
+    return {name: str(path.parent / value) if name in _PATHS else value for name, value in values.items()}
+
+
+def _explain(error: ValidationError, origins: dict[str, Origin]) -> str:
+    """One sentence per wrong value: which, from where, what is wrong."""
+    lines = []
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else "?"
+        lines.append(f"{name} (from {origins.get(name, 'default')}): {problem['msg']}, got {problem['input']!r}")
+    return "; ".join(lines)
