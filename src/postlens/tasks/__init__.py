@@ -1,0 +1,1 @@
+"""The five capabilities as pure functions: arrays and records in, records out."""
