@@ -186,7 +186,7 @@ class _ClusterCounts:
 
     def drawn(self, weights: Float) -> Float:
         """(resamples, cells) sums under the groups' weights."""
-        return np.asarray(weights @ self.sums)
+        return weights @ self.sums
 
 
 def _percentiles(draws: Float, level: float) -> Float:
@@ -207,7 +207,7 @@ def _bins(p: Float, n_bins: int) -> NDArray[np.int64]:
 
 def _ratio(top: Float, bottom: Float) -> Float:
     """top / bottom, NaN where bottom is 0."""
-    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0)
+    return np.asarray(np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0))
 
 
 def _class_metrics(confusion: Float, gaps: Float) -> dict[str, Float]:

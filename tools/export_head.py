@@ -1,0 +1,213 @@
+"""Layers of a small head, as numpy arrays, to an ONNX model and its card under src/postlens/weights/.
+
+Imported by the recipes (`sys.path.insert(0, "tools")`); needs the `onnx` package; takes under a second.
+
+The graph reads `features` (N, D) float32 and returns `logits` and `probs` (N, K). Its bytes depend on nothing but the
+arguments. What was written is run again by the product's own session and compared with numpy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from postlens.errors import ModelError, ShapeError
+from postlens.types import ModelSpec
+from postlens.vision.cards import write_card
+from postlens.vision.session import Session
+from postlens.vision.zoo import WEIGHTS
+
+OPSET, IR_VERSION = 17, 8  # as the other shipped models
+PARITY = 1e-5  # largest difference between ONNX and numpy probabilities; float32 sums over 1280 terms stay below 1e-6
+
+Activation = Literal["none", "relu", "gelu", "tanh"]
+Layer = tuple[ArrayLike, ArrayLike, Activation]
+Transform = Literal["none", "sqrt", "l2", "sqrt_l2"]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head: transform, standardise, dense layers, temperature, output activation."""
+
+    layers: tuple[tuple[Array, Array, Activation], ...]  # W (in, out), b (out,)
+    mean: Array | None  # (D,) subtracted after the transform
+    scale: Array | None  # (D,) divided by after the mean
+    transform: Transform  # sqrt: of the features cut at 0; l2: rows to length 1
+    activation: Literal["softmax", "sigmoid"]
+    temperature: float
+
+    def __post_init__(self) -> None:
+        width = self.layers[0][0].shape[0]
+        for w, b, _ in self.layers:
+            if w.ndim != 2 or w.shape[0] != width or b.shape != (w.shape[1],):
+                raise ShapeError(f"a layer must be W ({width}, out) and b (out,), got {w.shape} and {b.shape}")
+            width = w.shape[1]
+
+    @property
+    def n_inputs(self) -> int:
+        """D, the width of the features."""
+        return int(self.layers[0][0].shape[0])
+
+    @property
+    def n_outputs(self) -> int:
+        """K, the number of logits."""
+        return int(self.layers[-1][0].shape[1])
+
+    def run(self, features: ArrayLike) -> tuple[Array, Array]:
+        """(logits, probs) in float64: what the graph must reproduce."""
+        x = np.asarray(features, np.float64)
+        if "sqrt" in self.transform:
+            x = np.sqrt(np.maximum(x, 0))
+        if "l2" in self.transform:
+            x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        x = x if self.mean is None else x - self.mean
+        x = x if self.scale is None else x / self.scale
+        for w, b, name in self.layers:
+            x = _ACTIVATIONS[name](x @ w + b)
+        logits = x / self.temperature
+        return logits, _softmax(logits) if self.activation == "softmax" else 1 / (1 + np.exp(-logits))
+
+
+def export_head(
+    name: str,
+    *,
+    layers: Sequence[Layer],
+    card: Mapping[str, Any],
+    mean: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    transform: Transform = "none",
+    activation: Literal["softmax", "sigmoid"] = "softmax",
+    temperature: float = 1.0,
+    folder: Path = WEIGHTS,
+) -> ModelSpec:
+    """Write `<folder>/<name>.onnx` and `<name>.toml`, check them, and return the spec.
+
+    layers: (W (in, out), b (out,), activation) from features to logits; scikit-learn's `coef_` is W transposed. Platt
+    scaling (a, c per label) folds into the last layer: W * a, b * a + c. `card` holds the other fields of `ModelSpec`:
+    version, task, licence, source, paper, labels, metrics, limits, thresholds, trained_on, train_manifests, upstream.
+    Raises `ShapeError` when the layers do not fit each other, `ModelError` when ONNX and numpy differ by `PARITY`.
+    """
+    head = Head(
+        layers=tuple((np.asarray(w, np.float64), np.asarray(b, np.float64), a) for w, b, a in layers),
+        mean=None if mean is None else np.asarray(mean, np.float64),
+        scale=None if scale is None else np.asarray(scale, np.float64),
+        transform=transform,
+        activation=activation,
+        temperature=temperature,
+    )
+    data = _build(name, head)
+    path = folder / f"{name}.onnx"
+    path.write_bytes(data)
+    spec = ModelSpec(
+        name=name,
+        file=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        input_size=(head.n_inputs,),
+        outputs=("logits", "probs"),
+        **card,
+    )
+    write_card(spec, path.with_suffix(".toml"))
+    _check_parity(head, spec, path)
+    return spec
+
+
+def _check_parity(head: Head, spec: ModelSpec, path: Path) -> None:
+    features = np.random.default_rng(0).gamma(0.5, 1.0, size=(64, head.n_inputs)).astype(np.float32)
+    got, want = Session(spec, path).run({"features": features})["probs"], head.run(features)[1]
+    worst = float(np.abs(got - want).max())
+    if not worst < PARITY:
+        raise ModelError(f"{path}: ONNX and numpy differ by {worst:.1e}, expected under {PARITY}; check the layers")
+
+
+def _softmax(x: Array) -> Array:
+    e = np.exp(x - x.max(1, keepdims=True))
+    return np.asarray(e / e.sum(1, keepdims=True))
+
+
+def _gelu(x: Array) -> Array:
+    from scipy.special import erf
+
+    return np.asarray(0.5 * x * (1 + erf(x / np.sqrt(2))))
+
+
+_ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
+    "none": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "gelu": _gelu,
+    "tanh": np.tanh,
+}
+
+
+# --- the graph ------------------------------------------------------------------------------------------------------
+
+
+class _Graph:
+    """Nodes and weights in the order of their making."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+
+    def node(self, op: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
+        name = to or f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
+        return name
+
+    def weight(self, array: Array | float) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
+        return name
+
+
+def _build(name: str, head: Head) -> bytes:
+    g = _Graph()
+    x = _standardised(g, head, _transformed(g, head, "features"))
+    for w, b, activation in head.layers:
+        x = _activated(g, activation, g.node("Gemm", x, g.weight(w), g.weight(b)))
+    logits = g.node("Div", x, g.weight(head.temperature), to="logits")
+    if head.activation == "softmax":
+        g.node("Softmax", logits, to="probs", axis=1)
+    else:
+        g.node("Sigmoid", logits, to="probs")
+    return _serialised(name, g, head)
+
+
+def _transformed(g: _Graph, head: Head, x: str) -> str:
+    if "sqrt" in head.transform:
+        x = g.node("Sqrt", g.node("Relu", x))
+    if "l2" in head.transform:
+        norm = g.node("ReduceL2", x, axes=[1], keepdims=1)
+        x = g.node("Div", x, g.node("Max", norm, g.weight(1e-12)))
+    return x
+
+
+def _standardised(g: _Graph, head: Head, x: str) -> str:
+    x = x if head.mean is None else g.node("Sub", x, g.weight(head.mean))
+    return x if head.scale is None else g.node("Div", x, g.weight(head.scale))
+
+
+def _activated(g: _Graph, activation: Activation, x: str) -> str:
+    if activation == "gelu":  # 0.5 x (1 + erf(x / sqrt 2)); opset 17 has no Gelu
+        gate = g.node("Add", g.node("Erf", g.node("Mul", x, g.weight(0.5**0.5))), g.weight(1.0))
+        return g.node("Mul", g.node("Mul", x, g.weight(0.5)), gate)
+    return x if activation == "none" else g.node({"relu": "Relu", "tanh": "Tanh"}[activation], x)
+
+
+def _serialised(name: str, g: _Graph, head: Head) -> bytes:
+    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", head.n_inputs])]
+    outputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", head.n_outputs]) for n in ("logits", "probs")]
+    graph = helper.make_graph(g.nodes, name, inputs, outputs, g.weights)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="postlens"
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
