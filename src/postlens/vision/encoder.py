@@ -1,0 +1,74 @@
+"""RGB images to embeddings: the shared features that every task head reads.
+
+The image is resized and normalised exactly as the encoder's card says; training and serving both come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from postlens.errors import ShapeError
+from postlens.types import FloatArray, Image, ModelSpec
+from postlens.vision.session import Session
+from postlens.vision.zoo import open_model
+
+ENCODER = "efficientnet_lite0"
+BATCH_SIZE = 8  # throughput is flat from 4 on; larger batches only cost memory (benchmarks/results/encoder.csv)
+# Pillow first shrinks by whole factors down to this multiple of the target: 2 keeps the result within a grey level
+# of the full filter; lower is faster and coarser.
+REDUCING_GAP = 2.0
+
+
+class Encoder:
+    """Holds one session; make one per worker thread."""
+
+    def __init__(self, name: str = ENCODER) -> None:
+        self._session: Session = open_model(name)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The encoder's card."""
+        return self._session.spec
+
+    @property
+    def fingerprint(self) -> str:
+        """Names this encoder in stored vectors."""
+        return self.spec.fingerprint
+
+    def embed(self, images: Sequence[Image]) -> tuple[FloatArray, FloatArray]:
+        """Features (N, dim) and class logits (N, n_classes), float32.
+
+        Images are uint8 (H, W, 3) RGB of any size; features are averages of rectified activations, in [0, 6].
+        Raises `ShapeError` for any other array.
+        """
+        return self.embed_prepared(np.stack([prepare(image, self.spec) for image in images]) if images else None)
+
+    def embed_prepared(self, batch: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """As `embed`, for images that went through `prepare` in another thread: (N, 3, H, W) or None for no image."""
+        if batch is None:
+            return np.zeros((0, self.spec.dim or 0), np.float32), np.zeros((0, 1000), np.float32)
+        parts = [
+            self._session.run({"image": batch[start : start + BATCH_SIZE]})
+            for start in range(0, len(batch), BATCH_SIZE)
+        ]
+        return np.concatenate([p["features"] for p in parts]), np.concatenate([p["logits"] for p in parts])
+
+
+def prepare(image: Image, spec: ModelSpec) -> FloatArray:
+    """One image as the model takes it: (3, H, W) float32, resized with antialiasing, (x - mean) / std on 0..255."""
+    from PIL import Image as Pil
+
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ShapeError(f"an image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    _, height, width = spec.input_size
+    resized = Pil.fromarray(image).resize((width, height), Pil.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    return normalize(np.asarray(resized), spec)
+
+
+def normalize(image: Image, spec: ModelSpec) -> FloatArray:
+    """uint8 (H, W, 3) of the right size to float32 (3, H, W) by the card's mean and standard deviation."""
+    scale = 1 / np.asarray(spec.std, np.float32)
+    values = image * scale - np.asarray(spec.mean, np.float32) * scale
+    return np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)

@@ -1,0 +1,43 @@
+"""Model names to cards and sessions: every ONNX file under `weights/` with the TOML card beside it."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+from postlens.errors import UnknownNameError
+from postlens.types import ModelSpec
+from postlens.vision.cards import read_card
+from postlens.vision.session import Session
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+
+_own = threading.local()
+
+
+@lru_cache(maxsize=8)
+def list_models(folder: Path = WEIGHTS) -> tuple[ModelSpec, ...]:
+    """All cards of a folder, by name. Raises `ModelError` for a card that cannot be read."""
+    return tuple(read_card(path) for path in sorted(folder.glob("*.toml")))
+
+
+def load_spec(name: str, *, folder: Path = WEIGHTS) -> ModelSpec:
+    """One card. Raises `UnknownNameError` listing the names there are."""
+    card = folder / f"{name}.toml"
+    if not card.is_file():
+        known = ", ".join(spec.name for spec in list_models(folder))
+        raise UnknownNameError(f"expected a model out of [{known}], got {name!r}; see `postlens models list`")
+    return read_card(card)
+
+
+def open_model(name: str, *, folder: Path = WEIGHTS) -> Session:
+    """This thread's session of a model, loaded and checked on the first call.
+
+    Sessions are never shared between threads: each worker thread gets its own, dropped when the thread ends.
+    """
+    sessions: dict[tuple[Path, str], Session] = _own.__dict__.setdefault("sessions", {})
+    if (folder, name) not in sessions:
+        spec = load_spec(name, folder=folder)
+        sessions[folder, name] = Session(spec, folder / spec.file)
+    return sessions[folder, name]
