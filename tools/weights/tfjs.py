@@ -68,9 +68,15 @@ def attribute(node: Mapping[str, Any], name: str) -> Any:
     return [base64.b64decode(s).decode() for s in items.get("s", [])] or [int(i) for i in items.get("i", [])]
 
 
-def build(model: TfjsModel, *, name: str, outputs: Mapping[str, tuple[str, Sequence[int | str]]]) -> bytes:
-    """ONNX with input `image` (N, C, H, W); `outputs` maps a tfjs node to its new name and shape."""
-    converter = _Converter(model, name)
+def build(
+    model: TfjsModel, *, name: str, outputs: Mapping[str, tuple[str, Sequence[int | str]]], any_size: bool = False
+) -> bytes:
+    """ONNX with input `image` (N, C, H, W); `outputs` maps a tfjs node to its new name and shape.
+
+    With `any_size`, H and W are free: right for a fully convolutional net and sizes that its strides divide, since
+    padding is then the same at every size.
+    """
+    converter = _Converter(model, name, any_size=any_size)
     for node in model.nodes:
         converter.convert(node)
     for source, (target, shape) in outputs.items():
@@ -81,8 +87,9 @@ def build(model: TfjsModel, *, name: str, outputs: Mapping[str, tuple[str, Seque
 class _Converter:
     """Translates one node at a time; `sizes` holds the spatial size of every 4-d tensor (square maps only)."""
 
-    def __init__(self, model: TfjsModel, name: str) -> None:
+    def __init__(self, model: TfjsModel, name: str, *, any_size: bool) -> None:
         self.model = model
+        self.any_size = any_size
         self.graph = GraphWriter(name)
         self.tensors: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
@@ -114,7 +121,7 @@ class _Converter:
 
     def _placeholder(self, node: Mapping[str, Any]) -> str:
         height, width, channels = self.model.input_shape
-        return self.graph.input("image", ["N", channels, height, width])
+        return self.graph.input("image", ["N", channels, *(("H", "W") if self.any_size else (height, width))])
 
     def _pads(self, node: Mapping[str, Any], *, kernel: int, stride: int) -> list[int]:
         """Padding for this node, and the size of what it makes noted in `sizes`."""
@@ -163,9 +170,9 @@ class _Converter:
         return self.graph.node("Pad", [self._input(node), self.graph.weight(table.T.astype(np.int64).ravel())])
 
     def _reshape(self, node: Mapping[str, Any]) -> str:
-        """Flattening in the original NHWC order, the batch axis kept free."""
+        """Flattening in the original NHWC order; the batch axis is kept, the next inferred."""
         shape = self.model.constants[node["input"][1]].astype(np.int64).copy()
-        shape[0] = 0
+        shape[:2] = 0, -1
         nhwc = self.graph.node("Transpose", [self._input(node)], perm=[0, 2, 3, 1])
         return self.graph.node("Reshape", [nhwc, self.graph.weight(shape)])
 

@@ -57,14 +57,27 @@ class Encoder:
 
 
 def prepare(image: Image, spec: ModelSpec) -> FloatArray:
-    """One image as the model takes it: (3, H, W) float32, resized with antialiasing, (x - mean) / std on 0..255."""
+    """One image as the model takes it: its centre square, antialiased, (x - mean) / std on 0..255; (3, H, W) float32.
+
+    On the niche photos with sources held out, a linear probe scored .859 on the centre square, .861 on its inner
+    7/8, .847 on the whole image squashed and .842 letterboxed (recipes/encoder_crop.py).
+    """
     from PIL import Image as Pil
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ShapeError(f"an image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     _, height, width = spec.input_size
-    resized = Pil.fromarray(image).resize((width, height), Pil.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
-    return normalize(np.asarray(resized), spec)
+    square = Pil.fromarray(image).resize(
+        (width, height), Pil.Resampling.BICUBIC, box=_centre_square(image), reducing_gap=REDUCING_GAP
+    )
+    return normalize(np.asarray(square), spec)
+
+
+def _centre_square(image: Image) -> tuple[float, float, float, float]:
+    height, width = image.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
 
 
 def normalize(image: Image, spec: ModelSpec) -> FloatArray:

@@ -1,0 +1,114 @@
+"""RGB images to face boxes with six key points: BlazeFace at two scales, without letting any candidate pass twice.
+
+The network is fully convolutional, so it runs on the image's own aspect ratio: once small, where large faces have the
+size it was trained for, and once larger for small faces. Boxes and key points are decoded as in Bazarevsky et al. 2019
+(arXiv:1907.05047); overlapping boxes are averaged by score, as there, instead of keeping the best one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postlens.types import FloatArray, Image
+from postlens.vision.encoder import normalize
+from postlens.vision.zoo import open_model
+
+DETECTOR = "face_detector"
+STRIDES = ((16, 2, "fine"), (32, 6, "coarse"))  # cell size in px, anchors per cell, name of the output
+LONG_SIDES_PX = (256, 416)
+MIN_SCORE = 0.5
+MERGE_IOU = 0.3  # boxes of one face overlap by more, neighbours in a group photo by less (the paper's value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Boxes of one image in its pixels: xyxy (N, 4), score (N,) in [0, 1], six key points (N, 6, 2)."""
+
+    xyxy_px: FloatArray
+    score: FloatArray
+    points_px: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+class CandidateFinder:
+    """Holds the detector's session; make one per worker thread."""
+
+    def __init__(self, *, long_sides_px: tuple[int, ...] = LONG_SIDES_PX, min_score: float = MIN_SCORE) -> None:
+        self._session = open_model(DETECTOR)
+        self._long_sides_px = long_sides_px
+        self._min_score = min_score
+
+    def find(self, image: Image) -> Candidates:
+        """Candidates of an image uint8 (H, W, 3) with score >= `min_score`, best first; boxes may leave the image."""
+        found = [self._pass(image, side) for side in self._long_sides_px]
+        rows, score = np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+        rows, score = _merged(rows, score)
+        return Candidates(xyxy_px=rows[:, :4], score=score, points_px=rows[:, 4:].reshape(len(rows), 6, 2))
+
+    def _pass(self, image: Image, long_side_px: int) -> tuple[FloatArray, FloatArray]:
+        """One scale: rows of x0 y0 x1 y1 and six points in image pixels, and scores."""
+        canvas, zoom = _fitted(image, long_side_px)
+        outputs = self._session.run({"image": normalize(canvas, self._session.spec)[None]})
+        rows, scores = [], []
+        for stride, n_anchors, name in STRIDES:
+            prob = 1 / (1 + np.exp(-np.clip(outputs[f"scores_{name}"][0, :, 0], -50, 50)))
+            keep = np.flatnonzero(prob >= self._min_score)
+            centres = _anchors(canvas.shape[:2], stride, n_anchors)[keep]
+            rows.append(_decoded(outputs[f"boxes_{name}"][0, keep], centres) / zoom)
+            scores.append(prob[keep])
+        return np.concatenate(rows), np.concatenate(scores)
+
+
+def _fitted(image: Image, long_side_px: int) -> tuple[Image, float]:
+    """The image at the long side, on a canvas of whole 32 px cells (grey where it ends), and the zoom applied."""
+    from PIL import Image as Pil
+
+    height, width = image.shape[:2]
+    zoom = long_side_px / max(height, width)
+    size = max(1, round(width * zoom)), max(1, round(height * zoom))
+    small = Pil.fromarray(image).resize(size, Pil.Resampling.BILINEAR, reducing_gap=2.0)
+    canvas = np.full((-(-size[1] // 32) * 32, -(-size[0] // 32) * 32, 3), 127, np.uint8)
+    canvas[: size[1], : size[0]] = np.asarray(small)
+    return canvas, zoom
+
+
+def _anchors(shape: tuple[int, ...], stride: int, n_anchors: int) -> FloatArray:
+    """Centres (N, 2) as x, y in canvas pixels, cell by cell, each repeated for its anchors."""
+    rows, columns = shape[0] // stride, shape[1] // stride
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    centres = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * stride
+    return np.repeat(centres, n_anchors, axis=0)
+
+
+def _decoded(raw: FloatArray, centres: FloatArray) -> FloatArray:
+    """Raw rows (centre offset, size, six offsets; canvas pixels) to x0 y0 x1 y1 and six points."""
+    middle, half = raw[:, :2] + centres, raw[:, 2:4] / 2
+    points = (raw[:, 4:].reshape(-1, 6, 2) + centres[:, None]).reshape(-1, 12)
+    return np.concatenate([middle - half, middle + half, points], axis=1)
+
+
+def _merged(rows: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Score-weighted averages of overlapping rows, under the best score of each group."""
+    order = np.argsort(-score, kind="stable")
+    kept_rows, kept_scores = [], []
+    while len(order):
+        same = box_iou(rows[order[0], :4], rows[order, :4]) > MERGE_IOU
+        same[0] = True
+        group = order[same]
+        kept_rows.append(np.average(rows[group], axis=0, weights=score[group]))
+        kept_scores.append(score[order[0]])
+        order = order[~same]
+    return np.asarray(kept_rows, np.float32).reshape(-1, 16), np.asarray(kept_scores, np.float32)
+
+
+def box_iou(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Intersection over union of one xyxy box with N others: (N,)."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    overlap = np.prod(np.maximum(high - low, 0), axis=1)
+    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) + np.prod(np.maximum(box[2:] - box[:2], 0))
+    return np.asarray(overlap / np.maximum(area - overlap, 1e-9))
