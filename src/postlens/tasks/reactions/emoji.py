@@ -1,0 +1,183 @@
+"""Detected emotions to the emoji that may and may not be offered, by a table that the user can replace."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from postlens.errors import SettingsError, UnknownNameError
+from postlens.types import EMOTIONS
+
+Policy = Literal["strict", "union"]
+DEFAULT_TABLE = Path(__file__).with_name("emoji.toml")
+_FIELDS = ("allowed", "blocked", "labels")
+
+# The form of an emoji sequence as Unicode Technical Standard 51 (revision 25) gives it in section 1.4.9: flag, keycap,
+# or elements joined by ZWJ, each with a variation selector, a skin tone or tags. The bases are the pictographic blocks;
+# those below U+1F000 are text unless U+FE0F follows or they are among the few with emoji presentation.
+_EMOJI_ALONE = "⌚⌛⏩-⏬⏰⏳◽◾☔☕♈-♓♿⚓⚡⚪⚫⚽⚾⛄⛅⛎⛔⛪⛲⛳⛵⛺⛽✅✊✋✨❌❎❓-❕❗➕-➗➰➿⬛⬜⭐⭕"
+_PICTOGRAPH = "\U0001f004\U0001f0cf\U0001f170-\U0001f251\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+_TEXT_DEFAULT = "©®‼⁉™ℹ↔-↪⌨⏏⏭-⏯⏱⏲⏸-⏺Ⓜ▪▫▶◀◻◼☀-➿⤴⤵⬅-⬇〰〽㊗㊙"
+_ELEMENT = f"(?:[{_PICTOGRAPH}{_EMOJI_ALONE}]|[{_TEXT_DEFAULT}](?=[\ufe0f\U0001f3fb-\U0001f3ff]))"
+_MODIFIED = f"{_ELEMENT}(?:\ufe0f\u20e3?|[\U0001f3fb-\U0001f3ff]|[\U000e0020-\U000e007e]+\U000e007f)?"
+_SEQUENCE = re.compile(
+    f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f\u20e3|{_MODIFIED}(?:\u200d(?:{_MODIFIED}|[♀♂⚕⚖✈❤]\ufe0f?))*"
+)
+_FORMS = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")
+
+
+@dataclass(frozen=True, slots=True)
+class EmojiRule:
+    """What one emotion allows and blocks, in the table's order, and its name by language code."""
+
+    allowed: tuple[str, ...]
+    blocked: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EmojiTable:
+    """One rule per emotion. Raises `SettingsError` when an emotion lacks one."""
+
+    version: int
+    rules: Mapping[str, EmojiRule]
+
+    def __post_init__(self) -> None:
+        if missing := [name for name in EMOTIONS if name not in self.rules]:
+            raise SettingsError(f"expected a rule for each of {list(EMOTIONS)}, missing {missing}; add them")
+
+
+def is_emoji(text: str) -> bool:
+    """Whether the text has the form of exactly one emoji sequence (UTS 51, section 1.4.9)."""
+    return _SEQUENCE.fullmatch(text) is not None
+
+
+def choose_emoji(
+    emotions: Collection[str], table: EmojiTable, *, policy: Policy = "strict"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(allowed, blocked) for the detected emotions, whatever their order, in the table's order and without repeats.
+
+    `strict`: the union of what they allow, minus all that any of them blocks. `union`: the plain union; an emoji can
+    then be both allowed and blocked. Raises `UnknownNameError` for an emotion or a policy that there is not.
+    """
+    if unknown := set(emotions) - set(EMOTIONS):
+        raise UnknownNameError(f"expected emotions out of {list(EMOTIONS)}, got {sorted(unknown)}")
+    if policy not in get_args(Policy):
+        raise UnknownNameError(f"expected a policy out of {list(get_args(Policy))}, got {policy!r}")
+    rules = [table.rules[name] for name in EMOTIONS if name in emotions]
+    blocked = _unique(emoji for rule in rules for emoji in rule.blocked)
+    allowed = _unique(emoji for rule in rules for emoji in rule.allowed)
+    return (_without(allowed, blocked) if policy == "strict" else allowed), blocked
+
+
+def plain(emoji: str) -> str:
+    """The emoji without variation selectors and skin tones: a block holds for all forms of an emoji."""
+    return _FORMS.sub("", emoji)
+
+
+def _without(allowed: tuple[str, ...], blocked: tuple[str, ...]) -> tuple[str, ...]:
+    refused = {plain(emoji) for emoji in blocked}
+    return tuple(emoji for emoji in allowed if plain(emoji) not in refused)
+
+
+def _unique(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(items))
+
+
+# --- reading a table ------------------------------------------------------------------------------------------------
+
+
+def load_table(path: Path | None = None) -> EmojiTable:
+    """The table in a TOML file, the packaged one by default.
+
+    Raises `SettingsError` with file, line and reason: no TOML, an unknown or missing emotion, a text that is no emoji,
+    an emoji both allowed and blocked by one emotion.
+    """
+    return _load(path or DEFAULT_TABLE)
+
+
+@lru_cache(maxsize=1)
+def default_table() -> EmojiTable:
+    """The packaged table, read once."""
+    return load_table()
+
+
+def _load(path: Path) -> EmojiTable:
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:  # its message ends in "(at line 3, column 5)"
+        raise SettingsError(f"{path}: no valid TOML: {error}; correct that line") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot read the emoji table ({error}); give a UTF-8 TOML file") from error
+    return _Reader(path, text).table(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Checks a parsed table; knows the text, to name the line that is wrong."""
+
+    path: Path
+    text: str
+
+    def table(self, values: Mapping[str, Any]) -> EmojiTable:
+        version = values.get("version")
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise self.error("version", f"expected a whole number as version, got {version!r}")
+        if unknown := [name for name in values if name not in (*EMOTIONS, "version")]:
+            raise self.error(unknown[0], f"unknown emotion {unknown[0]!r}, expected one out of {list(EMOTIONS)}")
+        if missing := [name for name in EMOTIONS if name not in values]:
+            raise self.error(None, f"no rule for {missing}; add [{missing[0]}] with allowed and blocked")
+        return EmojiTable(version=version, rules={name: self.rule(name, values[name]) for name in EMOTIONS})
+
+    def rule(self, emotion: str, values: Any) -> EmojiRule:
+        if not isinstance(values, dict):
+            raise self.error(emotion, f"expected a table [{emotion}], got {values!r}")
+        if unknown := [key for key in values if key not in _FIELDS]:
+            raise self.error(
+                emotion, f"unknown key {unknown[0]!r} in [{emotion}], expected {list(_FIELDS)}", unknown[0]
+            )
+        allowed, blocked = (self.emoji(emotion, key, values.get(key)) for key in ("allowed", "blocked"))
+        if both := sorted(set(map(plain, allowed)) & set(map(plain, blocked))):
+            raise self.error(emotion, f"{both[0]} is both allowed and blocked by {emotion}; keep one", "blocked")
+        return EmojiRule(allowed=allowed, blocked=blocked, labels=self.labels(emotion, values.get("labels", {})))
+
+    def emoji(self, emotion: str, key: str, items: Any) -> tuple[str, ...]:
+        if not isinstance(items, list):
+            raise self.error(emotion, f"expected a list of emoji as {key} of {emotion}, got {items!r}", key)
+        for item in items:
+            if not isinstance(item, str) or not is_emoji(item):
+                raise self.error(
+                    emotion,
+                    f"{item!r} in {key} of {emotion} is no emoji (a sign such as ❤ needs U+FE0F after it)",
+                    key,
+                    str(item),
+                )
+        return _unique(items)
+
+    def labels(self, emotion: str, values: Any) -> dict[str, str]:
+        section = f"{emotion}.labels"
+        if not isinstance(values, dict):
+            raise self.error(emotion, f"expected texts by language in [{section}], got {values!r}", "labels")
+        for language, label in values.items():
+            if not isinstance(label, str):
+                raise self.error(section, f"expected a text as {language} in [{section}], got {label!r}", language)
+        return values
+
+    def error(self, section: str | None, reason: str, *within: str) -> SettingsError:
+        """The error with the line of the section, or of the first place after it where the texts `within` stand."""
+        line = self._line(section, within)
+        return SettingsError(f"{self.path}, line {line}: {reason}")
+
+    def _line(self, section: str | None, within: tuple[str, ...]) -> int:
+        lines = self.text.splitlines()
+        header = re.compile(rf"\s*(\[\s*)?[\"']?{re.escape(section)}[\"']?\s*[\].=]" if section else r"(?!)")
+        at = next((i for i, line in enumerate(lines) if header.match(line)), 0)
+        for text in within:
+            at = next((i for i in range(at, len(lines)) if text in lines[i]), at)
+        return at + 1

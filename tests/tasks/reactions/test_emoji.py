@@ -1,0 +1,130 @@
+"""The emoji table and the choice by it."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postlens.errors import SettingsError, UnknownNameError
+from postlens.tasks.reactions.emoji import (
+    DEFAULT_TABLE,
+    EmojiRule,
+    EmojiTable,
+    choose_emoji,
+    default_table,
+    is_emoji,
+    load_table,
+    plain,
+)
+from postlens.types import EMOTIONS
+
+EMOJI = st.sampled_from(["😀", "😂", "😢", "🎉", "❤️", "👍", "👍🏽", "🤷\u200d♀️", "😍", "🤯"])
+RULES = st.builds(EmojiRule, allowed=st.lists(EMOJI).map(tuple), blocked=st.lists(EMOJI).map(tuple))
+TABLES = st.fixed_dictionaries(dict.fromkeys(EMOTIONS, RULES)).map(lambda rules: EmojiTable(version=1, rules=rules))
+DETECTED = st.sets(st.sampled_from(EMOTIONS))
+
+
+@given(DETECTED, TABLES)
+def test_a_blocked_emoji_never_appears_under_strict(detected: set[str], table: EmojiTable) -> None:
+    allowed, blocked = choose_emoji(detected, table)
+    assert not {plain(e) for e in allowed} & {plain(e) for name in detected for e in table.rules[name].blocked}
+    assert not set(allowed) & set(blocked)
+
+
+@given(DETECTED, TABLES, st.randoms(), st.sampled_from(["strict", "union"]))
+def test_the_order_of_emotions_never_matters(detected, table, random, policy) -> None:
+    shuffled = list(detected)
+    random.shuffle(shuffled)
+    assert choose_emoji(shuffled, table, policy=policy) == choose_emoji(sorted(detected), table, policy=policy)
+
+
+@given(DETECTED, TABLES)
+def test_strict_takes_away_from_the_union_and_adds_nothing(detected: set[str], table: EmojiTable) -> None:
+    union, blocked = choose_emoji(detected, table, policy="union")
+    strict, _ = choose_emoji(detected, table)
+    assert set(union) == {e for name in detected for e in table.rules[name].allowed}
+    assert set(strict) <= set(union)
+    assert {plain(e) for e in set(union) - set(strict)} <= {plain(e) for e in blocked}
+
+
+def test_nothing_is_laughed_at_beside_sadness() -> None:
+    for first, second in permutations(("happy", "sad")):
+        allowed, blocked = choose_emoji((first, second), default_table())
+        assert "😂" in blocked and "😂" not in allowed and "💔" in allowed
+
+
+def test_a_block_holds_for_every_skin_tone() -> None:
+    rules = dict(default_table().rules) | {"sad": EmojiRule(allowed=("👍🏽",), blocked=())}
+    rules["angry"] = EmojiRule(allowed=(), blocked=("👍",))
+    assert choose_emoji(("sad", "angry"), EmojiTable(version=1, rules=rules))[0] == ()
+
+
+def test_the_packaged_table_names_every_emotion_in_several_languages() -> None:
+    table = load_table()
+    assert set(table.rules) == set(EMOTIONS)
+    assert all({"en", "de", "es", "fr"} <= set(rule.labels) for rule in table.rules.values())
+
+
+@pytest.mark.parametrize("name", ["glad", "Happy", ""])
+def test_an_unknown_emotion_is_refused(name: str) -> None:
+    with pytest.raises(UnknownNameError, match="expected emotions out of"):
+        choose_emoji([name], default_table())
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="expected a policy"):
+        choose_emoji(["happy"], default_table(), policy="lenient")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["😀", "❤️", "👍🏽", "🤷", "🤷🏽‍♀️", "👨‍👩‍👧", "🏳️‍🌈", "🇩🇪", "1️⃣", "☀️", "🏴󠁧󠁢󠁿"])
+def test_an_emoji_sequence_is_recognised(text: str) -> None:
+    assert is_emoji(text)
+
+
+@pytest.mark.parametrize("text", ["", "a", "1", ":)", "😀😀", "😀 ", "❤", "é", "漢", "\u200d", "🏽" * 2, "happy"])
+def test_other_text_is_no_emoji(text: str) -> None:
+    assert not is_emoji(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"),
+    [
+        ("version = 1", 'version = "1"', 3, "whole number"),
+        ("version = 1\n", "\n", 1, "whole number"),
+        ("[sad]\n", "[sorrow]\n", 15, "unknown emotion 'sorrow'"),
+        ('"😢", "😭", "💔"', '"😢", "sob", "💔"', 16, "'sob' in allowed of sad is no emoji"),
+        ('"😢", "😭", "💔"', '"😢", 7, "💔"', 16, "7 in allowed of sad is no emoji"),
+        ('["😍", "😘", "🥰"]', '["😍", "🤢"]', 58, "both allowed and blocked by disgust"),
+        ('blocked = ["😍", "😘", "🥰"]', 'blocked = "😍"', 58, "expected a list"),
+        ('blocked = ["😍", "😘", "🥰"]', 'bloked = ["😍"]', 58, "unknown key 'bloked'"),
+        ('de = "Ekel"', "de = 3", 62, "expected a text as de"),
+        ("[angry]\n", "[angry\n", 25, "no valid TOML"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_line_and_reason(tmp_path: Path, old: str, new: str, line: int, reason: str):
+    text = DEFAULT_TABLE.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "emoji.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SettingsError, match=reason) as error:
+        load_table(path)
+    assert f"line {line}" in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_table_without_an_emotion_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "emoji.toml"
+    path.write_text("version = 2\n[happy]\nallowed = []\nblocked = []\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="no rule for"):
+        load_table(path)
+
+
+def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot read the emoji table"):
+        load_table(tmp_path / "absent.toml")
+    (tmp_path / "latin.toml").write_bytes(b"version = 1 # \xe9")
+    with pytest.raises(SettingsError, match="cannot read the emoji table"):
+        load_table(tmp_path / "latin.toml")
