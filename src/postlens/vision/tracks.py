@@ -1,0 +1,141 @@
+"""Faces of sampled frames to tracks: the same face followed from frame to frame, and one template per track.
+
+Frames come at about 1 to 5 a second, so a face may move by half its width between two of them: overlap says where it
+can be, the template says who it is, and both must agree. A cut has no overlap or a large template distance and so
+starts new tracks; joining those of one person again is the task of `tasks/people`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from postlens.errors import ShapeError
+from postlens.types import Faces, FaceTracks, FloatArray, IntArray
+
+MIN_OVERLAP = 0.15  # IoU. Higher breaks tracks of moving faces; lower links neighbours in a crowd
+MIN_OVERLAP_ALONE = 0.3  # IoU where there are no templates: overlap is the only evidence (SORT, Bewley et al. 2016)
+MAX_DISTANCE = (
+    0.6  # L2; dlib's loose threshold for one person. Higher links across cuts; lower breaks on blur and turns
+)
+MAX_GAP_S = 2.5  # a face may be missed in one frame at 1 fps. Higher links across longer absences
+NO_LINK = 1e6  # cost of a pair that must not be linked
+
+
+@dataclass(slots=True)
+class _Open:
+    """A track that may still grow: its last box and time, and the weighted sum of its templates."""
+
+    number: int
+    xyxy_px: FloatArray
+    pts_s: float
+    total: FloatArray
+    weight: float
+
+    def add(self, faces: Faces, row: int) -> None:
+        self.xyxy_px, self.pts_s = faces.xyxy_px[row], float(faces.pts_s[row])
+        if faces.template is not None:
+            weight = _weights(faces.quality[row : row + 1])[0]
+            self.total = self.total + weight * faces.template[row]
+            self.weight += float(weight)
+
+
+def link_tracks(faces: Faces) -> Faces:
+    """The same faces with `track_id`: numbers from 0 in the order of first appearance.
+
+    Each frame's faces are matched to the open tracks at the least total cost (Hungarian method, Kuhn 1955): template
+    distance / `MAX_DISTANCE` + 1 - IoU, or 1 - IoU alone without templates. Two faces of one frame never share a
+    track; in an image every face is its own.
+    """
+    track_id = np.full(len(faces), -1, np.int64)
+    tracks: list[_Open] = []
+    n_tracks = 0
+    for frame in np.unique(faces.frame):
+        rows = np.flatnonzero(faces.frame == frame)
+        now = float(faces.pts_s[rows[0]])
+        tracks = [track for track in tracks if now - track.pts_s <= MAX_GAP_S]
+        matched = _match(tracks, faces, rows)
+        for row in rows.tolist():
+            if row not in matched:
+                matched[row] = _opened(n_tracks, faces)
+                tracks.append(matched[row])
+                n_tracks += 1
+            matched[row].add(faces, row)
+            track_id[row] = matched[row].number
+    return replace(faces, track_id=track_id)
+
+
+def _opened(number: int, faces: Faces) -> _Open:
+    dim = 0 if faces.template is None else faces.template.shape[1]
+    return _Open(number, np.zeros(4, np.float32), 0.0, np.zeros(dim, np.float32), 0.0)
+
+
+def _match(tracks: list[_Open], faces: Faces, rows: IntArray) -> dict[int, _Open]:
+    """Which open track each face row continues; rows without one are left out."""
+    from scipy.optimize import linear_sum_assignment
+
+    if not tracks:
+        return {}
+    cost = _costs(tracks, faces, rows)
+    chosen = zip(*linear_sum_assignment(cost), strict=True)
+    return {int(rows[j]): tracks[i] for i, j in chosen if cost[i, j] < NO_LINK}
+
+
+def _costs(tracks: list[_Open], faces: Faces, rows: IntArray) -> FloatArray:
+    """Cost of continuing each track with each face, (tracks, faces); `NO_LINK` where they disagree."""
+    overlap = box_iou(np.stack([track.xyxy_px for track in tracks]), faces.xyxy_px[rows])
+    if faces.template is None:
+        return np.where(overlap >= MIN_OVERLAP_ALONE, 1 - overlap, NO_LINK).astype(np.float32)
+    means = np.stack([track.total / track.weight for track in tracks])
+    distance = np.linalg.norm(means[:, None] - faces.template[rows][None], axis=2)
+    agree = (overlap >= MIN_OVERLAP) & (distance <= MAX_DISTANCE)
+    return np.where(agree, distance / MAX_DISTANCE + 1 - overlap, NO_LINK).astype(np.float32)
+
+
+def box_iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of boxes (left, top, right, bottom): (N, 4) and (M, 4) to (N, M) in [0, 1]."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    union = _areas(a)[:, None] + _areas(b)[None] - shared
+    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
+
+
+def _areas(boxes: FloatArray) -> FloatArray:
+    return np.asarray(np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1), np.float32)
+
+
+def _weights(quality: FloatArray) -> FloatArray:
+    """Weights of faces in a mean template: their quality, with a floor so that a track of poor faces has a mean."""
+    return np.maximum(quality, 1e-3)
+
+
+def summarise_tracks(faces: Faces, media_sha256: str) -> FaceTracks:
+    """One row per track with the quality-weighted mean template; ids are `<media sha256>:<number>`.
+
+    The mean is not renormalised: the shipped template is compared by plain L2 distance. Raises `ShapeError` when the
+    faces have no templates or no track numbers.
+    """
+    if faces.template is None or faces.track_id is None:
+        raise ShapeError("faces must have templates and track numbers, got none; call link_tracks on templated faces")
+    numbers, row_track = np.unique(faces.track_id, return_inverse=True)
+    n = len(numbers)
+    start, end, quality = np.full(n, np.inf), np.full(n, -np.inf), np.zeros(n)
+    np.minimum.at(start, row_track, faces.pts_s)
+    np.maximum.at(end, row_track, faces.pts_s)
+    np.maximum.at(quality, row_track, faces.quality)
+    return FaceTracks(
+        track_id=tuple(f"{media_sha256}:{number}" for number in numbers),
+        start_s=start.astype(np.float32),
+        end_s=end.astype(np.float32),
+        n_frames=np.bincount(row_track, minlength=n),
+        quality=quality.astype(np.float32),
+        template=_mean_templates(faces.template, _weights(faces.quality), row_track, n),
+    )
+
+
+def _mean_templates(template: FloatArray, weight: FloatArray, row_track: IntArray, n_tracks: int) -> FloatArray:
+    total = np.zeros((n_tracks, template.shape[1]), np.float64)
+    np.add.at(total, row_track, template * weight[:, None])
+    return (total / np.bincount(row_track, weight, n_tracks)[:, None]).astype(np.float32)
