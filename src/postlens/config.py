@@ -38,15 +38,16 @@ class Settings(BaseSettings):
         16, ge=1, le=4096, description="Media files per transaction. More: faster; fewer: less to redo after a crash."
     )
     image_max_side_px: int = Field(
-        1080,
+        640,
         ge=160,
         le=8192,
-        description="Longest side at which photos are looked at. More: smaller faces found, slower.",
+        description="Photos are decoded at the smallest scale whose longest side is at least this."
+        " More: smaller faces found, slower.",
     )
     video_max_side_px: int = Field(720, ge=160, le=8192, description="The same for video frames.")
     video_rate_hz: float = Field(1.0, gt=0, le=30, description="Frames looked at per second of video.")
     video_max_frames: int = Field(
-        120, ge=1, le=10_000, description="Most frames of one video, spread evenly over it (0.9 MiB each)."
+        120, ge=1, le=10_000, description="Most frames of one video, spread evenly over it (0.7 MiB each)."
     )
     max_pixels: int = Field(
         89_478_485, ge=1, le=1_000_000_000, description="Larger images are refused before decoding (Pillow's limit)."

@@ -1,0 +1,62 @@
+"""`postlens analyze SOURCE... --out DIR`: posts in, five answers and a report out (about 25 images/s on two cores)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postlens.errors import UsageError
+
+Sources = Annotated[list[str], typer.Argument(help="Images, videos, folders (a sub-folder is a creator) or tables.")]
+Out = Annotated[Path, typer.Option(help="Folder for the report, the tables and the store.")]
+
+
+def analyze(
+    sources: Sources,
+    out: Out = Path("postlens-out"),
+    store: Annotated[str | None, typer.Option(help="Store: a file or a URL. Default: postlens.db in --out.")] = None,
+    creator: Annotated[str | None, typer.Option(help="All posts are by this creator.")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="Column of a table by another name: likes=Gefällt. Repeatable.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Read as this kind of source, e.g. labelled_folders.")] = None,
+    allow_download: Annotated[
+        bool | None, typer.Option("--allow-download/--no-download", help="Fetch the URLs in tables.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file. Default: postlens.toml here, if any.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting: --set metric=views. Repeatable.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log on the terminal.")] = False,
+) -> int:
+    """Answer all five questions about the posts and write a report.
+
+    Exit code 0 if anything succeeded, 1 if nothing did, 2 for wrong usage, 130 when stopped by Ctrl-C.
+    """
+    from postlens.cli.console import run_and_report
+    from postlens.config import Settings
+
+    flags: dict[str, Any] = pairs(settings, "--set") | {"allow_download": allow_download}
+    return run_and_report(
+        sources,
+        out=out,
+        store=store,
+        creator=creator,
+        mapping=pairs(mapping, "--map"),
+        kind=source,
+        settings=Settings.load(config=config, flags=flags),
+        verbose=verbose,
+    )
+
+
+def pairs(words: list[str] | None, option: str) -> dict[str, str]:
+    """`["a=b"]` to `{"a": "b"}`; a word without `=` is wrong usage."""
+    found = {}
+    for word in words or []:
+        name, sign, value = word.partition("=")
+        if not (sign and name.strip() and value.strip()):
+            raise UsageError(f"{option} expects NAME=VALUE, got {word!r}")
+        found[name.strip()] = value.strip()
+    return found

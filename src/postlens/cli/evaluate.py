@@ -1,0 +1,57 @@
+"""`postlens evaluate TASK --data FOLDER`: score the models that ship on labelled data (seconds to minutes)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def evaluate(
+    task: Annotated[
+        str,
+        typer.Argument(help="niche, expression, scene_emotion, attributes, faces_identity, video or instagram_posts."),
+    ],
+    data: Annotated[Path, typer.Option(help="Folder with a manifest in the layout of that task.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """Score the models that ship on a labelled folder, each figure with its 95 % interval."""
+    from postlens.cli.console import progress_bar
+    from postlens.pipelines.evaluation import evaluate_task
+
+    with progress_bar(f"evaluate {task}") as update:
+        scores = evaluate_task(task, data, progress=update)
+    if as_json:
+        sys.stdout.write(json.dumps(scores, allow_nan=False) + "\n")
+    else:
+        Console().print(_table(task, scores))
+    return 0
+
+
+def _table(task: str, scores: Mapping[str, Any]) -> Table:
+    table = Table("score", "value", "95 % interval", title=f"evaluate {task}")
+    for name, value, interval in _rows(scores):
+        table.add_row(name, value, interval)
+    return table
+
+
+def _rows(scores: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Nested scores as dotted names, each beside its `_ci`."""
+    for name, value in scores.items():
+        if name.endswith("_ci"):
+            continue
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            interval = scores.get(f"{name}_ci")
+            yield f"{prefix}{name}", _number(value), "" if interval is None else " .. ".join(map(_number, interval))
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

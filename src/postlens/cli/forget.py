@@ -1,0 +1,34 @@
+"""`postlens forget PERSON|CREATOR --store FILE`: delete a person's or a creator's data for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def forget(
+    name: Annotated[str, typer.Argument(help="A person's id or name, or a creator's id (platform:handle) or handle.")],
+    store: Annotated[str | None, typer.Option(help="Store: a file or a URL. Default: postlens.db in --out.")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder of the analysis; its files are made anew.")] = Path(
+        "postlens-out"
+    ),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Delete faces, templates, thumbnails and appearances, and leave a tombstone so that no re-run brings them back."""
+    from postlens.pipelines.forget import find_subject, forget_subject
+
+    location = store or str(out / "postlens.db")
+    subject = find_subject(name, store=location)
+    if not yes:
+        typer.confirm(f"Delete all data of {subject.kind} {subject.title}? This cannot be undone", abort=True)
+    counts = forget_subject(subject, store=location, out=out)
+    table = Table("deleted", "count")
+    for what, count in counts.items():
+        table.add_row(what, str(count))
+    Console().print(f"Forgotten: {subject.kind} {subject.title}", markup=False)
+    Console().print(table)
+    return 0

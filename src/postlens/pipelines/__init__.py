@@ -1,0 +1,1 @@
+"""Sources to answers on one machine: ingest, plan, run, answer, report."""

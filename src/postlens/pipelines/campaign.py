@@ -1,0 +1,79 @@
+"""The answers of a whole campaign, as records that the exports and the report read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from postlens.types import (
+    Appearance,
+    Creator,
+    EngagementSnapshot,
+    Failure,
+    NichePrediction,
+    PersonPerformance,
+    PostAnalysis,
+    Recommendation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatorAnswer:
+    """What a creator is about and what to offer."""
+
+    creator: Creator
+    n_posts: int
+    n_images: int
+    n_videos: int
+    niche: NichePrediction | None  # None: no media could be read
+    recommendation: Recommendation | None
+    followers: float | None  # latest known
+    medians: Mapping[str, float]  # metric to median over the creator's posts that have it
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswer:
+    """Who appears where, and how those posts perform."""
+
+    person_id: str
+    name: str | None
+    n_posts: int
+    n_videos: int
+    screen_time_s: float
+    appearances: tuple[Appearance, ...]
+    performance: tuple[PersonPerformance, ...]  # one per metric that is known
+    thumbnail: bytes | None  # JPEG of the best face
+
+    @property
+    def title(self) -> str:
+        """The user's name for the person, else its id."""
+        return self.name or self.person_id
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A post whose media was published before."""
+
+    post_id: str
+    first_post_id: str
+    reason: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """All answers about all posts of a store."""
+
+    creators: tuple[CreatorAnswer, ...]
+    posts: tuple[PostAnalysis, ...]
+    snapshots: Mapping[str, EngagementSnapshot]  # latest by post_id
+    locations: Mapping[str, str]  # sha256 to where the file was read
+    people: tuple[PersonAnswer, ...]
+    duplicates: tuple[Duplicate, ...]
+    failures: tuple[Failure, ...]
+    n_waiting_faces: int  # seen too seldom to be called a person
+    created_at: datetime
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)  # sha256 to JPEG
+    notes: tuple[str, ...] = ()  # from the source, e.g. that figures are invented
+    models: Mapping[str, str] = field(default_factory=dict)  # name to version and fingerprint

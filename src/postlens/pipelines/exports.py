@@ -1,0 +1,326 @@
+"""A campaign to its tables: posts and creators as Parquet, people as XLSX, predictions as JSON, scores as CSV.
+
+Every file is written beside its target and renamed, so that a stopped run never leaves half a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
+from postlens.types import METRICS, Failure, NichePrediction, PostAnalysis
+
+FILES = (
+    "posts.parquet",
+    "creators.parquet",
+    "people.xlsx",
+    "predictions.json",
+    "confidence_scores.csv",
+    "failures.csv",
+)
+FACE_PX = 80  # a face's cell in people.xlsx
+N_TOP = 3  # labels listed as top_predictions
+
+
+def write_exports(campaign: Campaign, out: Path) -> None:
+    """Write all tables of the campaign into the folder.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    _write_parquet(out / "posts.parquet", _post_rows(campaign), POST_SCHEMA)
+    _write_parquet(out / "creators.parquet", [_creator_row(answer) for answer in campaign.creators], CREATOR_SCHEMA)
+    replace_bytes(out / "people.xlsx", _people_xlsx(campaign))
+    replace_bytes(out / "predictions.json", json.dumps(_predictions(campaign), indent=1).encode())
+    _write_csv(out / "confidence_scores.csv", ("kind", "id", "question", "label", "prob"), _score_rows(campaign))
+    write_failures(campaign.failures, out)
+
+
+def write_failures(failures: Iterable[Failure], out: Path) -> None:
+    """`failures.csv`: one row for each thing that could not be done."""
+    rows = ((f.subject, f.stage, f.error, f.message) for f in failures)
+    _write_csv(out / "failures.csv", ("file", "stage", "error", "message"), rows)
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write beside the target, then rename over it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+_METRIC_SCHEMA = dict.fromkeys(METRICS, "f64")
+POST_SCHEMA = {
+    "post_id": "str",
+    "creator_id": "str",
+    "platform": "str",
+    "published_at": "utc",
+    "media": "list",
+    "niche": "str",
+    "niche_prob": "f64",
+    "n_faces": "i64",
+    "people": "list",
+    "product_id": "str",
+    "product_label": "str",
+    "emotions": "list",
+    "allowed_emoji": "list",
+    "blocked_emoji": "list",
+    "forecast_metric": "str",
+    "forecast_median": "f64",
+    "forecast_lower": "f64",
+    "forecast_upper": "f64",
+    "forecast_baseline": "f64",
+    "forecast_note": "str",
+    "duplicate_of": "str",
+    **_METRIC_SCHEMA,
+    "followers": "f64",
+}
+CREATOR_SCHEMA = {
+    "creator_id": "str",
+    "platform": "str",
+    "handle": "str",
+    "n_posts": "i64",
+    "n_images": "i64",
+    "n_videos": "i64",
+    "followers": "f64",
+    "niche": "str",
+    "niche_prob": "f64",
+    "deciding_posts": "list",
+    "product_id": "str",
+    "product_label": "str",
+    "product_share": "f64",
+    "product_reason": "str",
+    **{f"median_{name}": kind for name, kind in _METRIC_SCHEMA.items()},
+}
+
+
+def _post_rows(campaign: Campaign) -> list[dict[str, Any]]:
+    first = {d.post_id: d.first_post_id for d in campaign.duplicates}
+    return [_post_row(post, campaign) | {"duplicate_of": first.get(post.post.post_id)} for post in campaign.posts]
+
+
+def _post_row(post: PostAnalysis, campaign: Campaign) -> dict[str, Any]:
+    snapshot = campaign.snapshots.get(post.post.post_id)
+    return {
+        "post_id": post.post.post_id,
+        "creator_id": post.post.creator_id,
+        "platform": post.post.platform,
+        "published_at": post.post.published_at,
+        "media": [campaign.locations.get(sha256, sha256) for sha256 in post.post.media],
+        "niche": post.niche.label if post.niche else None,
+        "niche_prob": post.niche.confidence if post.niche else None,
+        "n_faces": sum(len(faces) for faces in post.faces),
+        "people": sorted({a.person_id for a in post.appearances}),
+        **_product_columns(post),
+        **_reaction_columns(post),
+        **_forecast_columns(post),
+        **{name: getattr(snapshot, name, None) for name in (*METRICS, "followers")},
+    }
+
+
+def _product_columns(post: PostAnalysis) -> dict[str, Any]:
+    choice = post.recommendation
+    product = choice.product if choice else None
+    return {"product_id": product.product_id if product else None, "product_label": choice.label if choice else None}
+
+
+def _reaction_columns(post: PostAnalysis) -> dict[str, Any]:
+    reaction = post.reaction
+    return {
+        "emotions": list(reaction.emotions) if reaction else None,
+        "allowed_emoji": list(reaction.allowed) if reaction else None,
+        "blocked_emoji": list(reaction.blocked) if reaction else None,
+    }
+
+
+def _forecast_columns(post: PostAnalysis) -> dict[str, Any]:
+    forecast = post.forecast
+    names = ("metric", "median", "lower", "upper", "baseline", "note")
+    return {f"forecast_{name}": getattr(forecast, name, None) for name in names}
+
+
+def _creator_row(answer: CreatorAnswer) -> dict[str, Any]:
+    choice = answer.recommendation
+    return {
+        "creator_id": answer.creator.creator_id,
+        "platform": answer.creator.platform,
+        "handle": answer.creator.handle,
+        "n_posts": answer.n_posts,
+        "n_images": answer.n_images,
+        "n_videos": answer.n_videos,
+        "followers": answer.followers,
+        "niche": answer.niche.label if answer.niche else None,
+        "niche_prob": answer.niche.confidence if answer.niche else None,
+        "deciding_posts": [post_id for post_id, _ in answer.niche.attention[:5]] if answer.niche else [],
+        "product_id": choice.product.product_id if choice and choice.product else None,
+        "product_label": choice.label if choice else None,
+        "product_share": choice.share if choice else None,
+        "product_reason": choice.reason if choice else None,
+        **{f"median_{name}": answer.medians.get(name) for name in METRICS},
+    }
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]], schema: Mapping[str, str]) -> None:
+    import polars as pl
+
+    kinds = {
+        "str": pl.String(),
+        "f64": pl.Float64(),
+        "i64": pl.Int64(),
+        "utc": pl.Datetime("us", "UTC"),
+        "list": pl.List(pl.String),
+    }
+    buffer = io.BytesIO()
+    pl.DataFrame(rows, schema={name: kinds[kind] for name, kind in schema.items()}).write_parquet(buffer)
+    replace_bytes(path, buffer.getvalue())
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    replace_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+# --- predictions -----------------------------------------------------------------------------------------------------
+
+
+def _predictions(campaign: Campaign) -> dict[str, Any]:
+    return {
+        "created_at": campaign.created_at.isoformat(),
+        "models": dict(campaign.models),
+        "creators": {a.creator.creator_id: _creator_prediction(a) for a in campaign.creators},
+        "posts": {post.post.post_id: post.to_dict() for post in campaign.posts},
+        "people": {person.person_id: _person_prediction(person) for person in campaign.people},
+    }
+
+
+def category(niche: NichePrediction) -> dict[str, Any]:
+    """A niche as `predicted_category`, `confidence` and `top_predictions`."""
+    top = sorted(niche.probs.items(), key=lambda item: -item[1])[:N_TOP]
+    return {
+        "predicted_category": niche.label,
+        "confidence": round(niche.confidence, 4),
+        "top_predictions": [{"category": label, "confidence": round(prob, 4)} for label, prob in top],
+    }
+
+
+def _creator_prediction(answer: CreatorAnswer) -> dict[str, Any]:
+    choice = answer.recommendation
+    found = category(answer.niche) if answer.niche else {"predicted_category": None}
+    return {
+        **found,
+        "n_posts": answer.n_posts,
+        "deciding_posts": [list(pair) for pair in answer.niche.attention[:5]] if answer.niche else [],
+        "product": {
+            "product_id": choice.product.product_id if choice.product else None,
+            "label": choice.label,
+            "share": choice.share,
+            "n_images": choice.n_images,
+            "reason": choice.reason,
+        }
+        if choice
+        else None,
+    }
+
+
+def _person_prediction(person: PersonAnswer) -> dict[str, Any]:
+    return {
+        "name": person.name,
+        "n_posts": person.n_posts,
+        "n_videos": person.n_videos,
+        "screen_time_s": round(person.screen_time_s, 2),
+        "performance": {
+            p.metric: {"mean": p.mean, "median": p.median, "interval": p.interval, "n_posts": p.n_posts, "lift": p.lift}
+            for p in person.performance
+        },
+    }
+
+
+def _score_rows(campaign: Campaign) -> Iterator[tuple[str, str, str, str, str]]:
+    for answer in campaign.creators:
+        if answer.niche:
+            yield from _probs("creator", answer.creator.creator_id, "niche", answer.niche.probs)
+    for post in campaign.posts:
+        if post.niche:
+            yield from _probs("post", post.post.post_id, "niche", post.niche.probs)
+        if post.reaction:
+            yield from _probs("post", post.post.post_id, "emotion", post.reaction.probs)
+        if post.recommendation:
+            yield from _probs("post", post.post.post_id, "product", post.recommendation.shares)
+
+
+def _probs(kind: str, key: str, question: str, probs: Mapping[str, float]) -> Iterator[tuple[str, str, str, str, str]]:
+    for label, prob in probs.items():
+        yield kind, key, question, label, f"{prob:.4f}"
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+def _people_xlsx(campaign: Campaign) -> bytes:
+    """One sheet with a row and a thumbnail for each person, one of appearances."""
+    import xlsxwriter
+
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    bold = book.add_format({"bold": True})
+    _people_sheet(book.add_worksheet("people"), campaign, bold)
+    _appearance_sheet(book.add_worksheet("appearances"), campaign, bold)
+    book.close()
+    return buffer.getvalue()
+
+
+def _people_sheet(sheet: Any, campaign: Campaign, bold: Any) -> None:
+    metrics = [name for name in METRICS if any(p.metric == name for q in campaign.people for p in q.performance)]
+    header = ["face", "person_id", "name", "posts", "videos", "screen_time_s"]
+    for name in metrics:
+        header += [f"mean_{name}", f"median_{name}", f"low_{name}", f"high_{name}", f"lift_{name}", f"n_{name}"]
+    sheet.write_row(0, 0, header, bold)
+    sheet.set_column_pixels(0, 0, FACE_PX)
+    sheet.set_column(1, 2, 20)
+    for row, person in enumerate(campaign.people, start=1):
+        sheet.set_row_pixels(row, FACE_PX)
+        if person.thumbnail:
+            options = {"image_data": io.BytesIO(person.thumbnail), "object_position": 1}
+            sheet.insert_image(row, 0, "face.jpg", options | _fit(person.thumbnail))
+        cells = [person.person_id, person.name, person.n_posts, person.n_videos, round(person.screen_time_s, 2)]
+        by_metric = {p.metric: p for p in person.performance}
+        for name in metrics:
+            p = by_metric.get(name)
+            low, high = p.interval if p and p.interval else (None, None)
+            cells += [p.mean, p.median, low, high, p.lift, p.n_posts] if p else [None] * 6
+        sheet.write_row(row, 1, cells)
+
+
+def _fit(jpeg: bytes) -> dict[str, float]:
+    """Scales that bring a thumbnail to the size of its cell."""
+    from PIL import Image as PillowImage
+
+    with PillowImage.open(io.BytesIO(jpeg)) as image:
+        scale = FACE_PX / max(image.size)
+    return {"x_scale": scale, "y_scale": scale}
+
+
+def _appearance_sheet(sheet: Any, campaign: Campaign, bold: Any) -> None:
+    sheet.write_row(0, 0, ["person_id", "name", "post_id", "file", "start_s", "end_s", "similarity"], bold)
+    sheet.set_column(0, 3, 24)
+    row = 0
+    for person in campaign.people:
+        for a in person.appearances:
+            row += 1
+            where = campaign.locations.get(a.media, a.media)
+            cells = [a.person_id, person.name, a.post_id, where, a.start_s, a.end_s, round(a.similarity, 4)]
+            sheet.write_row(row, 0, cells)

@@ -1,0 +1,201 @@
+"""A campaign to `report.html`: one self-contained page that opens offline and needs no script."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
+from postlens.pipelines.exports import replace_bytes
+from postlens.types import NICHES, EngagementForecast, EngagementSnapshot, PersonPerformance, PostAnalysis
+from postlens.version import __version__
+
+POSTS_PER_CREATOR = 12  # shown in full; all of them are in posts.parquet
+CREATORS_IN_FULL = 60  # beyond these a creator is a row of a table, so that the page stays openable
+FAILURES_SHOWN = 50
+STRIP_LENGTH = 6  # deciding posts shown for a creator
+
+
+@dataclass(frozen=True, slots=True)
+class PostCard:
+    """One post as the page shows it."""
+
+    post: PostAnalysis
+    title: str
+    image: str | None  # data URI
+    is_video: bool
+    snapshot: EngagementSnapshot | None
+    people: tuple[str, ...]
+    duplicate_of: str | None
+    caption: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatorCard:
+    """One creator as the page shows it."""
+
+    answer: CreatorAnswer
+    anchor: str
+    strip: tuple[tuple[PostCard, float], ...]  # deciding posts and their weights
+    posts: tuple[PostCard, ...]
+    n_hidden: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One person as the page shows it."""
+
+    person: PersonAnswer
+    face: str | None
+    by_metric: Mapping[str, PersonPerformance]
+    best: PostCard | None
+
+
+def write_report(campaign: Campaign, out: Path) -> Path:
+    """Render the page into the folder and return its path."""
+    path = out / "report.html"
+    replace_bytes(path, render(campaign).encode())
+    return path
+
+
+def render(campaign: Campaign) -> str:
+    """The page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("postlens.pipelines", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(count=count, percent=percent, lift=lift, seconds=seconds, spot=spot)
+    cards = _post_cards(campaign)
+    creators = _creator_cards(campaign, cards)
+    return environment.get_template("report.html.j2").render(
+        campaign=campaign,
+        creators=creators[:CREATORS_IN_FULL],
+        more_creators=creators[CREATORS_IN_FULL:],
+        people=[_person_row(person, cards) for person in campaign.people],
+        metrics=person_metrics(campaign.people),
+        niches=_niche_bars(campaign),
+        failures=campaign.failures[:FAILURES_SHOWN],
+        n_more_failures=max(0, len(campaign.failures) - FAILURES_SHOWN),
+        n_videos=sum(answer.n_videos for answer in campaign.creators),
+        n_images=sum(answer.n_images for answer in campaign.creators),
+        cards=cards,
+        version=__version__,
+    )
+
+
+def person_metrics(people: Sequence[PersonAnswer]) -> tuple[str, ...]:
+    """Metrics known for anyone, the most widely known first, at most three."""
+    known = Counter(p.metric for person in people for p in person.performance)
+    return tuple(name for name, _ in known.most_common(3))
+
+
+def _post_cards(campaign: Campaign) -> dict[str, PostCard]:
+    names = {person.person_id: person.title for person in campaign.people}
+    first = {d.post_id: d.first_post_id for d in campaign.duplicates}
+    return {post.post.post_id: _post_card(post, campaign, names, first) for post in campaign.posts}
+
+
+def _post_card(post: PostAnalysis, campaign: Campaign, names: Mapping[str, str], first: Mapping[str, str]) -> PostCard:
+    shown = next((sha256 for sha256 in post.post.media if sha256 in campaign.thumbnails), None)
+    location = campaign.locations.get(post.post.media[0], "") if post.post.media else ""
+    return PostCard(
+        post=post,
+        title=Path(location).name.encode("utf-8", "replace").decode() or post.post.post_id,
+        image=data_uri(campaign.thumbnails[shown]) if shown else None,
+        is_video=any(media.kind == "video" for media in post.media),
+        snapshot=campaign.snapshots.get(post.post.post_id),
+        people=tuple(sorted({names[a.person_id] for a in post.appearances if a.person_id in names})),
+        duplicate_of=first.get(post.post.post_id),
+        caption=post.post.caption,
+    )
+
+
+def _creator_cards(campaign: Campaign, cards: Mapping[str, PostCard]) -> list[CreatorCard]:
+    by_creator: dict[str, list[PostCard]] = defaultdict(list)
+    for card in cards.values():
+        by_creator[card.post.post.creator_id].append(card)
+    return [
+        _creator_card(answer, number, cards, by_creator[answer.creator.creator_id])
+        for number, answer in enumerate(campaign.creators, start=1)
+    ]
+
+
+def _creator_card(
+    answer: CreatorAnswer, number: int, cards: Mapping[str, PostCard], own: list[PostCard]
+) -> CreatorCard:
+    attention = answer.niche.attention[:STRIP_LENGTH] if answer.niche else ()
+    newest = sorted(own, key=lambda card: (-_time(card), card.post.post.post_id))
+    return CreatorCard(
+        answer=answer,
+        anchor=f"creator-{number}",
+        strip=tuple((cards[post_id], weight) for post_id, weight in attention if post_id in cards),
+        posts=tuple(newest[:POSTS_PER_CREATOR]),
+        n_hidden=max(0, len(newest) - POSTS_PER_CREATOR),
+    )
+
+
+def _time(card: PostCard) -> float:
+    return card.post.post.published_at.timestamp() if card.post.post.published_at else 0.0
+
+
+def _person_row(person: PersonAnswer, cards: Mapping[str, PostCard]) -> PersonRow:
+    by_metric = {p.metric: p for p in person.performance}
+    best = next((cards.get(p.best_post_id) for p in person.performance), None)
+    return PersonRow(person, data_uri(person.thumbnail) if person.thumbnail else None, by_metric, best)
+
+
+def _niche_bars(campaign: Campaign) -> list[tuple[str, int, float]]:
+    """Label, number of posts, share of the longest bar, for labels that occur."""
+    counts = Counter(post.niche.label for post in campaign.posts if post.niche)
+    longest = max(counts.values(), default=1)
+    return [(label, counts[label], counts[label] / longest) for label in NICHES if counts[label]]
+
+
+# --- what the template prints ----------------------------------------------------------------------------------------
+
+
+def data_uri(jpeg: bytes) -> str:
+    """A JPEG as a source of an img element."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def count(value: float | None) -> str:
+    """1234567 -> 1.23 M, 12345 -> 12.3 k, 950 -> 950, None -> a dash."""
+    if value is None:
+        return "–"
+    for size, unit in ((1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.3g} {unit}"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.1f}"
+
+
+def percent(value: float | None) -> str:
+    """0.456 -> 46 %."""
+    return "–" if value is None else f"{value:.0%}".replace("%", " %")
+
+
+def lift(value: float | None) -> str:
+    """0.23 -> +23 %, with a real minus sign."""
+    return "–" if value is None else f"{value:+.0%}".replace("-", "−").replace("%", " %")
+
+
+def seconds(value: float) -> str:
+    """75.2 -> 1 min 15 s, 4.2 -> 4.2 s."""
+    return f"{value:.1f} s" if value < 60 else f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def spot(value: float, forecast: EngagementForecast) -> float:
+    """Where a count stands on the forecast's bar, 0..100, on a log scale a little wider than all its marks."""
+    import math
+
+    marks = [m for m in (forecast.lower, forecast.upper, forecast.baseline, forecast.actual) if m is not None]
+    low, high = math.log1p(min(marks)) - 0.15, math.log1p(max(marks)) + 0.15
+    return round(100 * (math.log1p(value) - low) / (high - low), 1)
