@@ -14,6 +14,7 @@ from postlens.media.stills import check_pixels, decode_still
 from postlens.types import FrameBatch, Image
 
 __all__ = [
+    "IMAGE_LIMITS",
     "MAX_SIDE_PX",
     "DecodedImage",
     "ImageLimits",
@@ -40,6 +41,9 @@ class ImageLimits:
     max_bytes: int = 268_435_456  # 256 MiB: what that many pixels take uncompressed
 
 
+IMAGE_LIMITS: Final = ImageLimits()
+
+
 class DecodedImage(NamedTuple):
     """An image ready for the models, and what it was before."""
 
@@ -53,7 +57,7 @@ def decode_image(
     *,
     max_side_px: int | None = MAX_SIDE_PX,
     fit_side: bool = False,
-    limits: ImageLimits = ImageLimits(),
+    limits: ImageLimits = IMAGE_LIMITS,
     name: str | None = None,
 ) -> DecodedImage:
     """Decode an image file or its bytes; the format is told by the content, not by the name.
@@ -86,7 +90,7 @@ def decode_image(
     return fit(decoded, max_side_px) if fit_side and max_side_px is not None else decoded
 
 
-def read_image_bytes(path: StrPath, *, limits: ImageLimits = ImageLimits()) -> bytes:
+def read_image_bytes(path: StrPath, *, limits: ImageLimits = IMAGE_LIMITS) -> bytes:
     """All bytes of a file, for hashing and decoding with one read.
 
     Raises:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_FRAMES",
     "RATE_HZ",
+    "VIDEO_LIMITS",
     "DecodedVideo",
     "VideoLimits",
     "VideoSample",
