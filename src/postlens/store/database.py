@@ -1,0 +1,120 @@
+"""A path or URL to an open store: transactions for one writer and many readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, event
+
+from postlens.errors import StoreLockedError, StoreWriteError
+from postlens.store.engine import LOCK_TIMEOUT_S, for_reading, open_engine, parse_url, scrub_sqlite, take_turn
+from postlens.store.faults import translated
+from postlens.store.meta import bump_revision
+from postlens.store.migrate import bring_up_to_date
+from postlens.store.schema import metadata
+
+_CHANGES = "postlens_changes"  # in conn.info: rows changed so far by this transaction
+_SCRUB = "postlens_scrub"  # in conn.info: something was forgotten, so its bytes must go after the commit
+
+
+def scrub_after_commit(conn: Connection) -> None:
+    """Ask that deleted bytes are removed from the database's files once the transaction is committed."""
+    conn.info[_SCRUB] = True
+
+
+class Store:
+    """An open store. Safe to share between threads; each transaction has its own connection."""
+
+    def __init__(self, engine: Engine, *, name: str, read_only: bool) -> None:
+        self.name = name  # path, or URL without the password
+        self.read_only = read_only
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        self._reader = for_reading(engine)
+        event.listen(engine, "after_cursor_execute", _count_changes)
+
+    @classmethod
+    def open(cls, url_or_path: str | Path, *, read_only: bool = False, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Self:
+        """Open a store, creating or migrating it first unless `read_only`.
+
+        `url_or_path`: a file path, `sqlite:///...` or `postgresql://...`. Raises `StoreVersionError` for one written by
+        a newer postlens, `StoreError` where it cannot be opened, `MissingExtraError` for PostgreSQL without psycopg.
+        """
+        url = parse_url(url_or_path)
+        name = str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+        with translated(name):
+            engine = open_engine(url, read_only=read_only, lock_timeout_s=lock_timeout_s)
+            store = cls(engine, name=name, read_only=read_only)
+            bring_up_to_date(store._writer, store._reader, read_only=read_only)
+        return store
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One writing transaction: all of it is committed at the end, or nothing on an exception.
+
+        Writers take turns. Raises `StoreLockedError` when the turn does not come in time, `StoreWriteError` when the
+        disk is full or read-only. The revision goes up by one if a fact changed.
+        """
+        if self.read_only:
+            raise StoreWriteError(f"the store {self.name} was opened read-only; open it without read_only to write")
+        with translated(self.name):
+            with self._writer.connect() as conn:
+                conn.info.update({_CHANGES: 0, _SCRUB: False})
+                with conn.begin():
+                    take_turn(conn)
+                    yield conn
+                    if conn.info[_CHANGES]:
+                        bump_revision(conn)
+                scrub = conn.info[_SCRUB]
+            if scrub:
+                self.scrub()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One reading transaction: it sees one state of the store, whatever is written meanwhile."""
+        with translated(self.name), self._reader.connect() as conn, conn.begin():
+            yield conn
+
+    def scrub(self) -> None:
+        """Remove the bytes of deleted rows from the database's own files. `write` does so after forgetting.
+
+        Raises `StoreLockedError` while a reader holds them back. PostgreSQL: tables are rewritten; its server log and
+        backups are the administrator's.
+        """
+        with translated(self.name):
+            done = scrub_sqlite(self._engine) if self._engine.dialect.name == "sqlite" else self._rewrite_tables()
+        if not done:
+            raise StoreLockedError(
+                f"the rows are deleted, but a reader keeps their bytes in {self.name}-wal; close it and scrub again"
+            )
+
+    def _rewrite_tables(self) -> bool:
+        with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+            for table in metadata.sorted_tables:
+                conn.exec_driver_sql(f'VACUUM FULL "{table.name}"')
+        return True
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _count_changes(
+    conn: Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _executemany: bool
+) -> None:
+    """Add up the rows that INSERT, UPDATE and DELETE statements really changed."""
+    changes = context is not None and (context.isinsert or context.isupdate or context.isdelete)
+    if changes and context.execution_options.get("counted", True):
+        conn.info[_CHANGES] = conn.info.get(_CHANGES, 0) + max(cursor.rowcount, 0)

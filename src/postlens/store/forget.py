@@ -1,0 +1,148 @@
+"""Forgetting on request: everything about a person or creator is deleted, and a tombstone keeps it from coming back.
+
+Within `Store.write` these functions also ask for the deleted bytes to be removed from the database's files after the
+commit. A tombstone holds a hashed id; for a person also where the forgotten faces were, but no template. So the person
+is not brought back by a re-run over the same media, with any model; in new media it is a stranger. What was exported
+(reports, tables) and the source files are not the store's to delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, delete, select
+
+from postlens.errors import UnknownNameError
+from postlens.store.columns import unpack
+from postlens.store.database import scrub_after_commit
+from postlens.store.posts import read_post_media
+from postlens.store.schema import (
+    constraints,
+    creators,
+    embeddings,
+    faces,
+    failures,
+    files,
+    hashes,
+    ledger,
+    measures,
+    media,
+    person_tracks,
+    persons,
+    post_media,
+    posts,
+    snapshots,
+    tracks,
+)
+from postlens.store.statements import chunks, delete_in, delete_keys, select_in
+from postlens.store.tombstones import write_forgotten_faces, write_tombstone
+
+Counts = dict[str, int]  # table to rows removed
+
+
+def forget_person(conn: Connection, person_id: str, *, now: datetime) -> Counts:
+    """Delete a person with all faces, templates, tracks, face thumbnails, appearances and the user's words on them.
+
+    Returns the rows removed by table, "thumbnails" among them. Raises `UnknownNameError` for an id that is not there.
+    Thumbnails of whole images stay: they show the post.
+    """
+    _expect(conn, persons, "person_id", person_id)
+    chosen = select(person_tracks.c.track_id).where(person_tracks.c.person_id == person_id)
+    track_ids = list(conn.execute(chosen).scalars())
+    places = select(faces.c.sha256, faces.c.box, faces.c.pts_s)
+    rows = select_in(conn, places, faces.c.track_id, track_ids)
+    write_forgotten_faces(conn, [(row.sha256, unpack([row.box])[0], row.pts_s) for row in rows])
+    write_tombstone(conn, "person", person_id, now=now)
+    removed = _delete_tracks(conn, track_ids) | {"persons": delete_in(conn, persons, "person_id", [person_id])}
+    scrub_after_commit(conn)
+    return removed
+
+
+def _expect(conn: Connection, table: Table, column: str, name: str) -> None:
+    if conn.execute(select(table.c[column]).where(table.c[column] == name)).first() is None:
+        raise UnknownNameError(f"expected a known {column}, got {name!r}; `postlens info` shows what the store holds")
+
+
+def _delete_tracks(conn: Connection, track_ids: Collection[str]) -> Counts:
+    """Delete tracks, their faces, and what was said about them."""
+    pictured = select(faces.c.face_id).where(faces.c.thumbnail.is_not(None))
+    return {
+        "thumbnails": sum(1 for _ in select_in(conn, pictured, faces.c.track_id, track_ids)),
+        "faces": delete_in(conn, faces, "track_id", track_ids),
+        "constraints": sum(delete_in(conn, constraints, side, track_ids) for side in ("track_a", "track_b")),
+        "person_tracks": delete_in(conn, person_tracks, "track_id", track_ids),
+        "tracks": delete_in(conn, tracks, "track_id", track_ids),
+    }
+
+
+def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Counts:
+    """Delete a creator with all posts and counts, and with the media that no other creator uses and all facts of it.
+
+    Media that no post uses any more goes too: an earlier version of a file may be the creator's. Persons seen nowhere
+    else go with their tracks. Returns the rows removed by table. Raises `UnknownNameError` for an unknown id.
+    """
+    _expect(conn, creators, "creator_id", creator_id)
+    handle = conn.execute(select(creators.c.handle).where(creators.c.creator_id == creator_id)).scalar_one()
+    post_ids = list(conn.execute(select(posts.c.post_id).where(posts.c.creator_id == creator_id)).scalars())
+    items = read_post_media(conn, post_ids)
+    names = {creator_id, handle, *post_ids, *(item.ref.name for item in items)}
+    write_tombstone(conn, "creator", creator_id, now=now)
+    removed = _delete_posts(conn, post_ids)
+    removed["creators"] = delete_in(conn, creators, "creator_id", [creator_id])
+    used = {item.sha256 for item in items if item.sha256 is not None}
+    unused = _unused(conn, used)
+    removed["files"] = delete_in(conn, files, "sha256", {*used, *unused})
+    removed["files"] += delete_in(conn, files, "path", [item.ref.path for item in items if item.ref.path])
+    removed["failures"] = _delete_failures(conn, names)
+    removed |= _delete_media(conn, unused)
+    scrub_after_commit(conn)
+    return removed
+
+
+def _delete_posts(conn: Connection, post_ids: Collection[str]) -> Counts:
+    """Delete posts; duplicates of them become first posts."""
+    freed = {"duplicate_of": None, "duplicate_reason": None, "duplicate_score": None}
+    for part in chunks(post_ids):
+        conn.execute(posts.update().where(posts.c.duplicate_of.in_(part)).values(freed))
+    return {table.name: delete_in(conn, table, "post_id", post_ids) for table in (snapshots, post_media, posts)}
+
+
+def _delete_failures(conn: Connection, names: Collection[str]) -> int:
+    """Delete failures that name the creator anywhere: the next run notes again what still fails."""
+    rows = conn.execute(select(failures.c.subject, failures.c.stage, failures.c.message))
+    keys = [(row.subject, row.stage) for row in rows if any(n in row.subject or n in row.message for n in names)]
+    return delete_keys(conn, failures, keys)
+
+
+def _unused(conn: Connection, sha256s: Iterable[str]) -> list[str]:
+    """Those of the media that no post uses, and all stored media that no post uses."""
+    in_posts = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
+    orphans = conn.execute(select(media.c.sha256).where(media.c.sha256.not_in(in_posts))).scalars()
+    wanted = dict.fromkeys(sha256s)
+    elsewhere = {row.sha256 for row in select_in(conn, in_posts, post_media.c.sha256, wanted)}
+    return sorted({*orphans, *(sha256 for sha256 in wanted if sha256 not in elsewhere)})
+
+
+def _delete_media(conn: Connection, sha256s: Collection[str]) -> Counts:
+    """Delete media, all facts of them, and persons who are seen nowhere else."""
+    track_ids = [row.track_id for row in select_in(conn, select(tracks.c.track_id), tracks.c.sha256, sha256s)]
+    chosen = select(person_tracks.c.person_id)
+    person_ids = {row.person_id for row in select_in(conn, chosen, person_tracks.c.track_id, track_ids)}
+    removed = _delete_tracks(conn, track_ids)
+    removed["faces"] += delete_in(conn, faces, "sha256", sha256s)
+    removed |= {
+        table.name: delete_in(conn, table, "sha256", sha256s) for table in (embeddings, measures, hashes, media)
+    }
+    removed["ledger"] = delete_in(conn, ledger, "input_sha256", sha256s)
+    removed["persons"] = _delete_unseen(conn, person_ids)
+    return removed
+
+
+def _delete_unseen(conn: Connection, person_ids: Collection[str]) -> int:
+    """Delete those of the persons who have no track left."""
+    n_persons = 0
+    for part in chunks(person_ids):
+        unseen = persons.c.person_id.not_in(select(person_tracks.c.person_id))
+        n_persons += conn.execute(delete(persons).where(persons.c.person_id.in_(part), unseen)).rowcount
+    return n_persons

@@ -1,0 +1,100 @@
+"""Which stage was done on which input, by which version and model; and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, or_, select
+
+from postlens.store.schema import failures, ledger
+from postlens.store.statements import delete_in, delete_keys, select_in, upsert
+from postlens.types import Failure, Provenance
+
+
+class LedgerKey(NamedTuple):
+    """What makes work the same work."""
+
+    input_sha256: str
+    stage: str
+    stage_version: str
+    fingerprint: str
+
+
+_KEYS = select(ledger.c.input_sha256, ledger.c.stage, ledger.c.stage_version, ledger.c.fingerprint)
+
+# From this many inputs on, one pass over the ledger was faster than asking for each input (100,000 inputs, 6 stages).
+_MANY_INPUTS = 20_000
+
+
+def done(conn: Connection, keys: Iterable[tuple[str, str, str, str]]) -> set[LedgerKey]:
+    """Those of the keys (input sha256, stage, stage version, fingerprint) that are done."""
+    wanted = set(keys)
+    rows = select_in(conn, _KEYS, ledger.c.input_sha256, {key[0] for key in wanted})
+    return {LedgerKey(*row) for row in rows if tuple(row) in wanted}
+
+
+def mark_done(conn: Connection, rows: Iterable[Provenance]) -> None:
+    """Note stages as done, and no longer done by any other version or model: the stored facts are the new ones."""
+    new = {LedgerKey(one.input_sha256, one.stage, one.stage_version, one.fingerprint): one for one in rows}
+    _drop_superseded(conn, set(new))
+    values = [
+        {**key._asdict(), "created_at": one.created_at, "code_version": one.code_version} for key, one in new.items()
+    ]
+    upsert(conn, ledger, values, keep_first=["created_at", "code_version"], counted=False)
+
+
+def _drop_superseded(conn: Connection, new: Set[LedgerKey]) -> None:
+    stages = {(key.input_sha256, key.stage) for key in new}
+    rows = select_in(conn, _KEYS, ledger.c.input_sha256, {key.input_sha256 for key in new})
+    old = [LedgerKey(*row) for row in rows]
+    gone = [key for key in old if (key.input_sha256, key.stage) in stages and key not in new]
+    delete_keys(conn, ledger, gone, counted=False)
+
+
+def stale(conn: Connection, sha256s: Iterable[str], stages: Sequence[tuple[str, str, str]]) -> dict[str, set[str]]:
+    """sha256 to the names of the stages (name, version, fingerprint) that are not done as they are now.
+
+    Inputs for which all is done are left out; the others come in the order given.
+    """
+    wanted = list(dict.fromkeys(sha256s))
+    names = {stage[0] for stage in stages}
+    fresh: dict[str, set[str]] = {}
+    for input_sha256, stage in _fresh(conn, wanted, stages):
+        fresh.setdefault(input_sha256, set()).add(stage)
+    found = {sha256: names - fresh.get(sha256, set()) for sha256 in wanted}
+    return {sha256: missing for sha256, missing in found.items() if missing}
+
+
+def _fresh(
+    conn: Connection, sha256s: Sequence[str], stages: Sequence[tuple[str, str, str]]
+) -> Iterable[tuple[str, str]]:
+    """(input sha256, stage) of what is done as the stages are now; of other inputs too where many are asked for."""
+    if not stages:
+        return []
+    as_now = [
+        and_(ledger.c.stage == stage, ledger.c.stage_version == version, ledger.c.fingerprint == fingerprint)
+        for stage, version, fingerprint in stages
+    ]
+    chosen = select(ledger.c.input_sha256, ledger.c.stage).where(or_(*as_now))
+    rows = select_in(conn, chosen, ledger.c.input_sha256, sha256s if len(sha256s) < _MANY_INPUTS else None)
+    return ((row[0], row[1]) for row in rows)
+
+
+def write_failures(conn: Connection, batch: Iterable[Failure]) -> int:
+    """Note failures; the newest of a subject and stage is kept. Returns how many rows changed."""
+    rows = [{"subject": f.subject, "stage": f.stage, "error": f.error, "message": f.message} for f in batch]
+    return upsert(conn, failures, rows)
+
+
+def clear_failures(conn: Connection, subjects: Iterable[str], *, stage: str | None = None) -> int:
+    """Drop the failures of subjects that succeeded, of one stage or all; returns how many there were."""
+    if stage is None:
+        return delete_in(conn, failures, "subject", subjects)
+    return delete_keys(conn, failures, [(subject, stage) for subject in dict.fromkeys(subjects)])
+
+
+def read_failures(conn: Connection) -> list[Failure]:
+    """All failures by subject and stage."""
+    rows = conn.execute(select(failures).order_by(failures.c.subject, failures.c.stage))
+    return [Failure(**row._mapping) for row in rows]

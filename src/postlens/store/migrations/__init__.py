@@ -1,0 +1,1 @@
+"""Numbered migrations, run by `store.migrate`; a published one is never edited."""
