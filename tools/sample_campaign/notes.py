@@ -25,8 +25,8 @@ This page is written by `tools/build_sample_campaign.py` from `tools/sample_camp
 - *Pexels licence* (pexels.com/license): free to use and change, credit welcome. Not allowed: selling unaltered copies,
   offering them on another stock service, or implying endorsement.
 - *White House photos* (the four of `sample.archive` by Pete Souza): works of federal employees carry no copyright in
-  the US (17 USC 105). Their EXIF notice, kept here, asks for more. All four: "The photograph may not be manipulated in any
-  way and may not be used in commercial or political materials, advertisements, emails, products, promotions that in any
+  the US (17 USC 105). Their EXIF notice, kept here, asks for more. All four: "The photograph may not be manipulated in
+  any way and may not be used in commercial or political materials, advertisements, emails, products, promotions that in any
   way suggests approval or endorsement of the President, the First Family, or the White House". Three are released "only
   for publication by news organizations and/or for personal use printing by the subject(s)"; `oval-office.jpg` says that
   it may be printed by its subject for personal use, and not otherwise be reproduced without the written permission of
