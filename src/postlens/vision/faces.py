@@ -1,0 +1,149 @@
+"""RGB images to faces: boxes, landmarks, quality, identity templates and expressions.
+
+MTCNN's last stage throws out the detector's candidates that are no faces (a mouth, a logo, a paw); those that stay are
+levelled by the mesh net and get a template and an expression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postlens.types import EMOTIONS, Faces, FloatArray, Image
+from postlens.vision import align
+from postlens.vision.detector import CandidateFinder, Candidates, whole_boxes
+from postlens.vision.encoder import normalize
+from postlens.vision.quality import face_quality
+from postlens.vision.session import Session
+from postlens.vision.zoo import open_model
+
+MAX_FACES = 32  # of one image, best first: a crowd's small faces identify nobody and cost 15 ms each
+BATCH_SIZE = 8  # faces per run of a network: bounds memory
+VERIFIER_ZOOM = 1.05  # side of the verifier's crop / longer side of the face box, as MTCNN boxes are cut
+# The verifier's probability. Lower lets in dogs, logos and food (10 of 200 photos without people at .7), higher loses
+# small and turned faces; measured by recipes/face_detection.py.
+MIN_CERTAINTY = 0.9
+MAX_INSIDE = 0.6  # share of a box that lies in a better one: more is a part of that face, less may be a neighbour
+MIN_TRUST = 0.2  # what a mesh without a face flag leaves of the quality: the alignment is then a guess
+EXPRESSION_ZOOM = 1.05  # side of the expression crop / longer side of the mesh's box
+
+
+@dataclass(frozen=True, slots=True)
+class Meshes:
+    """Levelled faces: points (N, 468, 3) in image pixels (z in the same scale) and the net's face flag (N,)."""
+
+    points_px: FloatArray
+    flag: FloatArray
+
+
+class FaceDetector:
+    """Holds the five face models; make one per worker thread."""
+
+    def __init__(self) -> None:
+        self._finder = CandidateFinder()
+        self._verifier = open_model("face_verifier")
+        self._mesh = open_model("face_mesh")
+        self._template = open_model("face_template")
+        self._expression = open_model("face_expression")
+
+    @property
+    def template_fingerprint(self) -> str:
+        """Names the template model in stored vectors."""
+        return self._template.spec.fingerprint
+
+    def detect(self, image: Image, *, scale: float = 1.0, frame: int = 0, pts_s: float = 0.0) -> Faces:
+        """The faces of an image uint8 (H, W, 3), most certain first, with templates and expressions.
+
+        `scale` is the image's size / the original's (`FrameBatch.scale`): boxes and landmarks come back in original
+        pixels. `template` (N, 128) is compared by Euclidean distance; `expression` (N, 8) follows EMOTIONS.
+        """
+        found = self._verified(image, self._finder.find(image)[:MAX_FACES])
+        if not len(found):
+            return Faces.none(len(align.LANDMARKS))
+        meshes = self._meshes(image, found)
+        chips = [align.crop(image, align.chip_matrix(mesh), size_px=align.CHIP_PX) for mesh in meshes.points_px]
+        points = np.stack([align.landmarks(mesh) for mesh in meshes.points_px])
+        limits = np.array([image.shape[1], image.shape[0]] * 2, np.float32)
+        return Faces(
+            xyxy_px=np.clip(found.xyxy_px, 0, limits) / np.float32(scale),
+            score=found.score,
+            landmarks_px=points / np.float32(scale),
+            quality=_qualities(chips, meshes, points, found.score),
+            frame=np.full(len(found), frame, np.int64),
+            pts_s=np.full(len(found), pts_s, np.float32),
+            template=self._templates(chips),
+            expression=self._expressions(image, meshes),
+        )
+
+    def _verified(self, image: Image, found: Candidates) -> Candidates:
+        """The candidates that are faces, most certain first, their score now the verifier's."""
+        if not len(found):
+            return found
+        certainty = _run(self._verifier, [_verifier_crop(image, box) for box in found.xyxy_px])["face_prob"]
+        keep = np.flatnonzero(certainty >= MIN_CERTAINTY)
+        keep = keep[np.argsort(-certainty[keep], kind="stable")]
+        kept = Candidates(xyxy_px=found.xyxy_px[keep], score=certainty[keep], points_px=found.points_px[keep])
+        return kept[whole_boxes(kept.xyxy_px, max_inside=MAX_INSIDE)]
+
+    def _meshes(self, image: Image, found: Candidates) -> Meshes:
+        """Mesh points in image pixels from levelled crops."""
+        matrices = [
+            align.mesh_matrix(box, points[:2]) for box, points in zip(found.xyxy_px, found.points_px, strict=True)
+        ]
+        outputs = _run(self._mesh, [align.crop(image, matrix, size_px=align.MESH_PX) for matrix in matrices])
+        local = outputs["mesh"].reshape(-1, 468, 3)
+        points = [_to_image(mesh, matrix) for mesh, matrix in zip(local, matrices, strict=True)]
+        return Meshes(np.stack(points), outputs["face_flag"][:, 0])
+
+    def _templates(self, chips: list[Image]) -> FloatArray:
+        """Mean of the templates of each chip and its mirror image: (N, 128)."""
+        both = _run(self._template, [*chips, *(chip[:, ::-1] for chip in chips)])["template"]
+        return np.asarray((both[: len(chips)] + both[len(chips) :]) / 2, np.float32)
+
+    def _expressions(self, image: Image, meshes: Meshes) -> FloatArray:
+        """Probabilities (N, 8) in the order of EMOTIONS; "other" is not among the model's labels and stays 0."""
+        probs = _run(self._expression, [_expression_crop(image, mesh) for mesh in meshes.points_px])["probs"]
+        columns = [EMOTIONS.index(label) for label in self._expression.spec.labels]
+        ordered = np.zeros((len(probs), len(EMOTIONS)), np.float32)
+        ordered[:, columns] = probs
+        return ordered
+
+
+def _run(session: Session, crops: list[Image]) -> dict[str, FloatArray]:
+    """A model over crops of its input size, a few at a time."""
+    batch = np.stack([normalize(crop, session.spec) for crop in crops])
+    parts = [session.run({"image": batch[start : start + BATCH_SIZE]}) for start in range(0, len(batch), BATCH_SIZE)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in session.spec.outputs}
+
+
+def _to_image(mesh: FloatArray, matrix: align.Matrix) -> FloatArray:
+    """Mesh points (468, 3) from crop to image pixels, the depth in the same scale."""
+    depth = mesh[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])
+    return np.concatenate([align.apply(matrix, mesh[:, :2]), depth], axis=1).astype(np.float32)
+
+
+def _verifier_crop(image: Image, box: NDArray[np.floating]) -> Image:
+    centre, side = (box[:2] + box[2:]) / 2, VERIFIER_ZOOM * float(max(box[2] - box[0], box[3] - box[1]))
+    return align.crop(image, align.square_matrix(centre, side, 0.0, size_px=48), size_px=48)
+
+
+def _expression_crop(image: Image, mesh: NDArray[np.floating]) -> Image:
+    """The levelled square around the mesh, as the expression net takes it."""
+    angle = align.level_angle(align.landmarks(mesh)[:2])
+    low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
+    side = EXPRESSION_ZOOM * float((high - low).max())
+    return align.crop(image, align.square_matrix((low + high) / 2, side, angle, size_px=112), size_px=112)
+
+
+def _qualities(chips: list[Image], meshes: Meshes, points: FloatArray, score: FloatArray) -> FloatArray:
+    trust = score * np.maximum(meshes.flag, MIN_TRUST)
+    rows = zip(chips, meshes.points_px, points, trust, strict=True)
+    return np.array(
+        [
+            face_quality(chip, mesh, scale_px=align.face_scale(marks), trust=float(part))
+            for chip, mesh, marks, part in rows
+        ],
+        np.float32,
+    )
