@@ -38,8 +38,9 @@ def open_engine(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
         return _sqlite(url, read_only=read_only, lock_timeout_s=lock_timeout_s)
     if importlib.util.find_spec("psycopg") is None:
         raise MissingExtraError("postgres", needed_for="a store in PostgreSQL")
-    timeout = {"options": f"-c lock_timeout={round(lock_timeout_s * 1000)} -c timezone=UTC"}
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeout)
+    given = url.query.get("options", "")
+    options = f"{given} -c lock_timeout={round(lock_timeout_s * 1000)} -c timezone=UTC"
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args={"options": options})
 
 
 def _sqlite(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:

@@ -28,7 +28,6 @@ T = TypeVar("T")
 Values = Mapping[str, Any]
 
 CHUNK = 1_000  # values per IN list; SQLite takes 32,766 variables (since 3.32), psycopg 65,535
-UNCOUNTED = {"counted": False}  # execution options of statements that change no fact, so no revision
 
 
 def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
@@ -43,10 +42,10 @@ def select_in(
 ) -> Iterator[Row[*tuple[Any, ...]]]:
     """Rows whose column is one of the values, each value once; every row where values is `None`."""
     if values is None:
-        yield from conn.execute(statement)
+        yield from conn.execute(statement).all()
         return
     for part in chunks(dict.fromkeys(values)):
-        yield from conn.execute(statement.where(column.in_(part)))
+        yield from conn.execute(statement.where(column.in_(part))).all()
 
 
 def upsert(
@@ -67,7 +66,13 @@ def upsert(
         return 0
     dialect = conn.dialect.name
     statement = _upsert(table, dialect, tuple(rows[0]), frozenset(keep_known), frozenset(keep_first))
-    return max(conn.execute(statement, list(rows), execution_options={"counted": counted}).rowcount, 0)
+    return _n_changed(conn, statement, list(rows), counted=counted)
+
+
+def _n_changed(conn: Connection, statement: Any, rows: list[Values] | None = None, *, counted: bool) -> int:
+    """Execute and return how many rows were changed; psycopg tells so for many rows only when asked beforehand."""
+    options = {"counted": counted, "preserve_rowcount": True}
+    return max(conn.execute(statement, rows, execution_options=options).rowcount, 0)
 
 
 @cache
@@ -94,8 +99,8 @@ def delete_keys(conn: Connection, table: Table, keys: Sequence[tuple[Any, ...]],
     """Delete the rows with these primary keys; returns how many there were."""
     if not keys:
         return 0
-    rows = [{f"key_{i}": value for i, value in enumerate(key)} for key in keys]
-    return max(conn.execute(_delete(table), rows, execution_options={"counted": counted}).rowcount, 0)
+    rows: list[Values] = [{f"key_{i}": value for i, value in enumerate(key)} for key in keys]
+    return _n_changed(conn, _delete(table), rows, counted=counted)
 
 
 @cache
@@ -123,8 +128,5 @@ def replace_rows(
 
 def delete_in(conn: Connection, table: Table, column: str, values: Iterable[Any], *, counted: bool = True) -> int:
     """Delete the rows whose column is one of the values; returns how many there were."""
-    n_rows = 0
-    for part in chunks(dict.fromkeys(values)):
-        statement = delete(table).where(table.c[column].in_(part))
-        n_rows += conn.execute(statement, execution_options={"counted": counted}).rowcount
-    return n_rows
+    statements = (delete(table).where(table.c[column].in_(part)) for part in chunks(dict.fromkeys(values)))
+    return sum(_n_changed(conn, statement, counted=counted) for statement in statements)
