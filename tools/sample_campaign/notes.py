@@ -25,13 +25,14 @@ This page is written by `tools/build_sample_campaign.py` from `tools/sample_camp
 - *Pexels licence* (pexels.com/license): free to use and change, credit welcome. Not allowed: selling unaltered copies,
   offering them on another stock service, or implying endorsement.
 - *White House photos* (the four of `sample.archive` by Pete Souza): works of federal employees carry no copyright in
-  the US (17 USC 105). Their EXIF notice, kept here, asks for more. All four: "The photograph may not be manipulated in
-  any way and may not be used in commercial or political materials, advertisements, emails, products, promotions that in any
-  way suggests approval or endorsement of the President, the First Family, or the White House". Three are released "only
-  for publication by news organizations and/or for personal use printing by the subject(s)"; `oval-office.jpg` says that
-  it may be printed by its subject for personal use, and not otherwise be reproduced without the written permission of
-  the White House Photo Office. They are therefore only made smaller: no crop, no video, no product in the captions, no
-  lift in the invented figures. Read the notices before using them elsewhere, and leave them out of advertising.
+  the US (17 USC 105). Their EXIF notice, kept here, asks for more. All four: "The photograph may not be manipulated
+  in any way and may not be used in commercial or political materials, advertisements, emails, products, promotions
+  that in any way suggests approval or endorsement of the President, the First Family, or the White House". Three are
+  released "only for publication by news organizations and/or for personal use printing by the subject(s)";
+  `oval-office.jpg` says that it may be printed by its subject for personal use, and not otherwise be reproduced
+  without the written permission of the White House Photo Office. They are therefore only made smaller: no crop, no
+  video, no product in the captions, no lift in the invented figures. Read the notices before using them elsewhere,
+  and leave them out of advertising.
 
 """
 
