@@ -1,0 +1,183 @@
+"""The one product to show: shares, deciding image, ties, policies."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postlens.errors import ShapeError, UsageError
+from postlens.tasks.products.items import ITEMS
+from postlens.tasks.products.recommend import MIN_QUALITY, main_face, recommend
+from postlens.types import ATTRIBUTES, Faces, Product, Recommendation
+
+THRESHOLDS = dict.fromkeys(ATTRIBUTES, 0.5)
+CAP, OIL = Product("cap", "Cap", ("hat",)), Product("oil", "Oil", ("beard",))
+SHADES, FRAME = Product("shades", "Shades", ("sunglasses",)), Product("frame", "Frame", ("eyeglasses",))
+CATALOG = (CAP, OIL, SHADES, FRAME)
+
+
+def faces(*rows: Mapping[str, float], side_px: tuple[float, ...] = (50,), quality: float = 0.9) -> Faces:
+    """One face per row of probabilities; absent ones are 0.1."""
+    n = len(rows)
+    sides = np.resize(np.array(side_px, np.float32), n)
+    return Faces(
+        xyxy_px=np.stack([np.zeros(n), np.zeros(n), sides, sides], axis=1).astype(np.float32),
+        score=np.ones(n, np.float32),
+        landmarks_px=np.zeros((n, 6, 2), np.float32),
+        quality=np.full(n, quality, np.float32),
+        frame=np.zeros(n, np.int64),
+        pts_s=np.zeros(n, np.float32),
+        attributes=np.array([[row.get(a, 0.1) for a in ATTRIBUTES] for row in rows], np.float32).reshape(n, 6),
+    )
+
+
+def ask(images: Mapping[str, Faces], **changes: Any) -> Recommendation:
+    return recommend("someone", images, **({"catalog": CATALOG, "thresholds": THRESHOLDS} | changes))
+
+
+@pytest.mark.parametrize(
+    ("probs", "label", "product"),
+    [
+        ({"hat": 0.9}, "hat", CAP),
+        ({"beard": 0.9, "hat": 0.6}, "beard", OIL),
+        ({"sunglasses": 0.9}, "eyewear", SHADES),
+        ({"eyeglasses": 0.8, "sunglasses": 0.6}, "eyewear", FRAME),
+        ({"hat": 0.5}, "hat", CAP),
+    ],
+)
+def test_one_image_gives_the_product_of_its_best_label(probs: dict[str, float], label: str, product: Product) -> None:
+    answer = ask({"a": faces(probs)})
+    assert (answer.label, answer.product, answer.share, answer.deciding_media) == (label, product, 1.0, "a")
+
+
+def test_below_every_threshold_no_items_are_detected() -> None:
+    answer = ask({"a": faces({"hat": 0.49})})
+    assert (answer.product, answer.label, answer.reason) == (None, None, "no items detected")
+    assert answer.n_images == 1
+
+
+def test_the_largest_share_wins_over_the_highest_score() -> None:
+    images = {"a": faces({"hat": 0.6}), "b": faces({"hat": 0.7}), "c": faces({"beard": 0.99})}
+    answer = ask(images)
+    assert (answer.label, answer.deciding_media) == ("hat", "b")
+    assert answer.share == pytest.approx(2 / 3)
+    assert answer.reason == "hat in 2 of 3 images with a face, clearest at 0.70 (threshold 0.50)"
+
+
+def test_both_kinds_of_glasses_count_as_eyewear() -> None:
+    images = {"a": faces({"sunglasses": 0.9}), "b": faces({"eyeglasses": 0.7}), "c": faces({"hat": 0.99})}
+    answer = ask(images)
+    assert (answer.label, answer.product) == ("eyewear", SHADES)
+
+
+def test_images_without_a_good_face_count_for_nothing() -> None:
+    images = {"a": faces({"hat": 0.9}), "b": Faces.none(), "c": faces({"beard": 1.0}, quality=MIN_QUALITY / 2)}
+    answer = ask(images)
+    assert (answer.n_images, answer.share, answer.shares["beard"]) == (1, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("images", [{}, {"a": Faces.none()}])
+def test_without_any_face_the_reason_says_so(images: dict[str, Faces]) -> None:
+    answer = ask(images)
+    assert answer.product is None
+    assert "no face detected" in answer.reason
+
+
+def test_the_largest_face_speaks_for_an_image() -> None:
+    image = faces({"hat": 0.9}, {"beard": 0.8}, side_px=(40, 60))
+    assert ask({"a": image}).label == "beard"
+
+
+@pytest.mark.parametrize(("labels", "label"), [(("beard",), None), (("beard", "stubble"), "beard")])
+def test_stubble_counts_only_where_the_catalog_names_it(labels: tuple[str, ...], label: str | None) -> None:
+    assert ask({"a": faces({"stubble": 0.9})}, catalog=(Product("oil", "Oil", labels),)).label == label
+
+
+def test_a_winning_label_without_a_product_says_so() -> None:
+    answer = ask({"a": faces({"hat": 0.9})}, catalog=(OIL, Product("old", "Old", ("hat",), active=False)))
+    assert (answer.product, answer.label) == (None, "hat")
+    assert "no active product for hat" in answer.reason
+
+
+def test_a_product_for_eyewear_fits_both_kinds_of_glasses() -> None:
+    both = Product("both", "Both", ("eyewear",))
+    for kind in ITEMS["eyewear"]:
+        assert ask({"a": faces({kind: 0.9})}, catalog=(both,)).product == both
+
+
+def test_equal_images_are_decided_by_the_smallest_hash() -> None:
+    images = {name: faces({"hat": 0.9, "beard": 0.9}) for name in ("b", "a", "c")}
+    assert (ask(images).label, ask(images).deciding_media) == ("hat", "a")
+
+
+@pytest.mark.parametrize(
+    ("probs", "label", "product"),
+    [({"hat": 0.9}, "eyewear", SHADES), ({"sunglasses": 0.9}, "hat", CAP), ({"beard": 0.9, "hat": 0.05}, "hat", CAP)],
+)
+def test_missing_recommends_the_wearable_item_not_worn(probs: dict[str, float], label: str, product: Product) -> None:
+    answer = ask({"a": faces(probs)}, policy="missing")
+    assert (answer.label, answer.product) == (label, product)
+    assert answer.score == pytest.approx(1 - min(probs.get(a, 0.1) for a in ITEMS[label]))
+
+
+def test_nothing_is_missing_where_all_is_worn() -> None:
+    answer = ask({"a": faces({"hat": 0.9, "sunglasses": 0.9})}, policy="missing")
+    assert (answer.product, answer.reason) == (None, "no item is missing")
+
+
+def test_faces_without_attributes_and_wrong_settings_are_errors() -> None:
+    bare = faces({"hat": 0.9})
+    object.__setattr__(bare, "attributes", None)
+    with pytest.raises(ShapeError, match="predict_attributes"):
+        ask({"a": bare})
+    with pytest.raises(UsageError, match="policy"):
+        ask({}, policy="all")
+    with pytest.raises(UsageError, match="sunglasses missing"):
+        ask({}, thresholds={a: 0.5 for a in ATTRIBUTES if a != "sunglasses"})
+
+
+PROBS = st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0]), min_size=6, max_size=6)
+IMAGES = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.lists(PROBS, max_size=3), max_size=6)
+
+
+def batches(images: Mapping[str, list[list[float]]]) -> dict[str, Faces]:
+    return {
+        media: faces(*(dict(zip(ATTRIBUTES, row, strict=True)) for row in rows)) if rows else Faces.none()
+        for media, rows in images.items()
+    }
+
+
+@given(IMAGES, st.sampled_from(["matching", "missing"]), st.randoms(use_true_random=False))
+def test_order_never_matters(images: dict[str, list[list[float]]], policy: str, rng: random.Random) -> None:
+    given_order = batches(images)
+    shuffled = list(given_order.items())
+    rng.shuffle(shuffled)
+    assert ask(dict(shuffled), policy=policy) == ask(given_order, policy=policy)
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=2), PROBS, min_size=1, max_size=4))
+def test_repeats_change_no_share_and_no_winner(images: dict[str, list[float]]) -> None:
+    once = batches({media: [row] for media, row in images.items()})
+    twice = once | {f"{media}z": face for media, face in once.items()}
+    a, b = ask(once), ask(twice)
+    assert (a.label, a.product, a.score, a.shares) == (b.label, b.product, b.score, b.shares)
+
+
+@given(IMAGES)
+def test_the_winner_has_the_largest_share(images: dict[str, list[list[float]]]) -> None:
+    answer = ask(batches(images))
+    assert answer.share == max(answer.shares.values(), default=0)
+    assert (answer.label is None) == (answer.share == 0)
+    assert all(0 <= share <= 1 for share in answer.shares.values())
+
+
+@given(st.permutations(range(3)))
+def test_the_order_of_faces_in_an_image_never_matters(order: list[int]) -> None:
+    image = faces({"hat": 0.9}, {"beard": 0.8}, {"sunglasses": 0.7}, side_px=(30, 60, 50))
+    assert main_face(image[order]) == main_face(image)
