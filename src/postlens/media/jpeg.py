@@ -16,7 +16,7 @@ HALVINGS: Final = (8, 4, 2)
 # libjpeg's warnings about stray bytes that every viewer skips; the picture is whole.
 _HARMLESS: Final = ("extraneous bytes before marker", "Unknown Adobe color transform", "Invalid SOS parameters")
 _ORIENTATION_TAG: Final = 0x0112
-_TURNS: Final = {3: 2, 5: 3, 6: 3, 7: 1, 8: 1}  # EXIF orientation -> quarter turns counterclockwise
+_TURNS: Final = {3: 2, 5: 1, 6: 3, 7: 3, 8: 1}  # EXIF orientation -> quarter turns counterclockwise, after mirroring
 _MIRRORED: Final = frozenset({2, 4, 5, 7})
 
 

@@ -90,8 +90,9 @@ def _damage_told(name: str) -> Iterator[None]:
     except PillowImage.DecompressionBombError as error:
         raise TooLargeError(f"{name}: {error}") from error
     except _DAMAGE as error:
+        reason = " ".join(str(error).split())
         raise DecodeError(
-            f"{name}: expected a whole image, got damaged or unusual data ({type(error).__name__}: {error}); "
+            f"{name}: expected a whole image, got damaged or unusual data ({type(error).__name__}: {reason}); "
             "copy or download the file again, or convert it to JPEG or PNG"
         ) from error
 
