@@ -1,4 +1,4 @@
-"""RGB images to face boxes with six key points: BlazeFace at two scales, without letting any candidate pass twice.
+"""RGB images to face boxes with six key points: BlazeFace at two scales.
 
 The network is fully convolutional, so it runs on the image's own aspect ratio: once small, where large faces have the
 size it was trained for, and once larger for small faces. Boxes and key points are decoded as in Bazarevsky et al. 2019
@@ -49,14 +49,18 @@ class CandidateFinder:
         self._min_score = min_score
 
     def find(self, image: Image) -> Candidates:
-        """Candidates of an image uint8 (H, W, 3) with score >= `min_score`, best first; boxes may leave the image."""
+        """Candidates of an image uint8 (H, W, 3) with score >= `min_score`, best first; boxes may leave the image.
+
+        A face that both passes see comes twice: which box fits it better is for the caller's verifier to say.
+        """
         found = [self._pass(image, side, border) for side, border in self._passes]
         rows, score = np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
-        rows, score = _merged(rows, score)
-        return Candidates(xyxy_px=rows[:, :4], score=score, points_px=rows[:, 4:].reshape(len(rows), 6, 2))
+        order = np.argsort(-score, kind="stable")
+        rows, score = rows[order], score[order]
+        return Candidates(xyxy_px=rows[:, :4], score=score, points_px=rows[:, 4:].reshape(-1, 6, 2))
 
     def _pass(self, image: Image, long_side_px: int, border_px: int) -> tuple[FloatArray, FloatArray]:
-        """One scale: rows of x0 y0 x1 y1 and six points in image pixels, and scores."""
+        """One scale, overlaps merged: rows of x0 y0 x1 y1 and six points in image pixels, and scores."""
         canvas, zoom = _fitted(image, long_side_px, border_px=border_px)
         outputs = self._session.run({"image": normalize(canvas, self._session.spec)[None]})
         rows, scores = [], []
@@ -66,7 +70,7 @@ class CandidateFinder:
             centres = _anchors(canvas.shape[:2], stride, n_anchors)[keep]
             rows.append((_decoded(outputs[f"boxes_{name}"][0, keep], centres) - border_px) / zoom)
             scores.append(prob[keep])
-        return np.concatenate(rows), np.concatenate(scores)
+        return _merged(np.concatenate(rows), np.concatenate(scores))
 
 
 def _fitted(image: Image, long_side_px: int, *, border_px: int) -> tuple[Image, float]:

@@ -19,13 +19,13 @@ from postlens.vision.quality import face_quality
 from postlens.vision.session import Session
 from postlens.vision.zoo import open_model
 
-MAX_FACES = 32  # of one image, best first: a crowd's small faces identify nobody and cost 15 ms each
+MAX_CANDIDATES = 64  # of one image, best first: two for each face of a crowd
 BATCH_SIZE = 8  # faces per run of a network: bounds memory
 VERIFIER_ZOOM = 1.05  # side of the verifier's crop / longer side of the face box, as MTCNN boxes are cut
 # The verifier's probability. Lower lets in dogs, logos and food (10 of 200 photos without people at .7), higher loses
 # small and turned faces; measured by recipes/face_detection.py.
 MIN_CERTAINTY = 0.9
-MAX_INSIDE = 0.6  # share of a box that lies in a better one: more is a part of that face, less may be a neighbour
+MAX_INSIDE = 0.5  # share of a box that lies in a better one: more is a part of that face, less may be a neighbour
 MIN_TRUST = 0.2  # what a mesh without a face flag leaves of the quality: the alignment is then a guess
 EXPRESSION_ZOOM = 1.05  # side of the expression crop / longer side of the mesh's box
 
@@ -59,7 +59,7 @@ class FaceDetector:
         `scale` is the image's size / the original's (`FrameBatch.scale`): boxes and landmarks come back in original
         pixels. `template` (N, 128) is compared by Euclidean distance; `expression` (N, 8) follows EMOTIONS.
         """
-        found = self._verified(image, self._finder.find(image)[:MAX_FACES])
+        found = self._verified(image, self._finder.find(image)[:MAX_CANDIDATES])
         if not len(found):
             return Faces.none(len(align.LANDMARKS))
         meshes = self._meshes(image, found)
@@ -83,7 +83,7 @@ class FaceDetector:
             return found
         certainty = _run(self._verifier, [_verifier_crop(image, box) for box in found.xyxy_px])["face_prob"]
         keep = np.flatnonzero(certainty >= MIN_CERTAINTY)
-        keep = keep[np.argsort(-certainty[keep], kind="stable")]
+        keep = keep[np.argsort(-certainty[keep] * found.score[keep], kind="stable")]
         kept = Candidates(xyxy_px=found.xyxy_px[keep], score=certainty[keep], points_px=found.points_px[keep])
         return kept[whole_boxes(kept.xyxy_px, max_inside=MAX_INSIDE)]
 

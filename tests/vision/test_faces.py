@@ -1,0 +1,119 @@
+"""Faces are found where they are, nowhere else, and told apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from postlens.types import EMOTIONS, Faces
+from postlens.vision.align import crop_head
+from postlens.vision.detector import box_iou, whole_boxes
+from postlens.vision.faces import FaceDetector
+from postlens.vision.quality import face_quality, sharpness
+from postlens.vision.zoo import load_spec
+
+SAME = ("sample.archive/blue-room.jpg", "sample.archive/oval-office.jpg")
+OTHER = "sample.portraits/flight-suit.jpg"
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@pytest.fixture(scope="module")
+def photos(sample_campaign: Path) -> dict[str, np.ndarray]:
+    names = (*SAME, OTHER)
+    return {name: _upright(sample_campaign / "media" / name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def found(detector: FaceDetector, photos: dict[str, np.ndarray]) -> dict[str, Faces]:
+    return {name: detector.detect(photo) for name, photo in photos.items()}
+
+
+def _upright(path: Path) -> np.ndarray:
+    return np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+
+
+def _template(faces: Faces) -> np.ndarray:
+    assert faces.template is not None
+    return faces.template[np.argmax(faces.quality)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 700), (480, 640)])
+@pytest.mark.parametrize("level", [0, 127, 255])
+def test_blank_image_shows_nobody(detector: FaceDetector, size: tuple[int, int], level: int) -> None:
+    faces = detector.detect(np.full((*size, 3), level, np.uint8))
+    assert len(faces) == 0 and faces.landmarks_px.shape == (0, 6, 2)
+
+
+def test_noise_shows_nobody(detector: FaceDetector) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    assert len(detector.detect(image)) == 0
+
+
+@pytest.mark.parametrize("name", [*SAME, OTHER])
+def test_portrait_shows_a_face_with_all_columns(found: dict[str, Faces], name: str) -> None:
+    faces = found[name]
+    assert len(faces) >= 1
+    assert faces.template is not None and faces.template.shape[1] == 128
+    assert faces.expression is not None and faces.expression.shape[1] == len(EMOTIONS)
+    np.testing.assert_allclose(faces.expression.sum(axis=1), 1, atol=1e-3)
+    assert ((faces.quality >= 0) & (faces.quality <= 1) & (faces.score >= 0.9)).all()
+
+
+def test_same_person_is_closer_than_another(found: dict[str, Faces]) -> None:
+    first, second, other = (_template(found[name]) for name in (*SAME, OTHER))
+    threshold = load_spec("face_template").thresholds["same_person"]
+    assert np.linalg.norm(first - second) <= threshold < np.linalg.norm(first - other)
+
+
+def test_boxes_come_back_in_original_pixels(detector: FaceDetector, photos: dict[str, np.ndarray]) -> None:
+    whole, half = (detector.detect(photos[OTHER], scale=scale) for scale in (1.0, 0.5))
+    np.testing.assert_allclose(half.xyxy_px, whole.xyxy_px * 2, rtol=1e-5)
+    np.testing.assert_allclose(half.landmarks_px, whole.landmarks_px * 2, rtol=1e-5)
+
+
+def test_frame_and_time_are_noted(detector: FaceDetector, photos: dict[str, np.ndarray]) -> None:
+    faces = detector.detect(photos[OTHER], frame=7, pts_s=1.5)
+    assert set(faces.frame.tolist()) == {7} and set(faces.pts_s.tolist()) == {1.5}
+
+
+def test_mirrored_face_has_the_same_template(detector: FaceDetector, photos: dict[str, np.ndarray]) -> None:
+    photo = photos[OTHER]
+    templates = [_template(detector.detect(image)) for image in (photo, np.ascontiguousarray(photo[:, ::-1]))]
+    assert np.linalg.norm(templates[0] - templates[1]) < 0.2
+
+
+def test_head_crop_has_the_asked_size(photos: dict[str, np.ndarray], found: dict[str, Faces]) -> None:
+    head = crop_head(photos[OTHER], found[OTHER].landmarks_px[0], size_px=96)
+    assert head.shape == (96, 96, 3) and head.std() > 10
+
+
+def test_blur_lowers_quality(photos: dict[str, np.ndarray]) -> None:
+    sharp = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
+    flat = np.full_like(sharp, 90)
+    mesh = np.zeros((468, 3))
+    mesh[454, 0], mesh[152, 1] = 1, 1
+    values = [face_quality(chip, mesh, scale_px=60, trust=1.0) for chip in (sharp, flat)]
+    assert values[0] == pytest.approx(1.0) and values[1] == 0.0 and sharpness(sharp) > sharpness(flat)
+
+
+def test_part_of_a_face_and_its_wide_double_are_dropped() -> None:
+    boxes = np.array([[0, 0, 10, 10], [2, 2, 6, 6], [-5, -5, 15, 15], [9, 0, 19, 10]], np.float64)
+    assert whole_boxes(boxes, max_inside=0.5).tolist() == [0, 3]
+
+
+def test_iou_of_halves_is_a_third() -> None:
+    np.testing.assert_allclose(
+        box_iou(np.array([0, 0, 2, 2.0]), np.array([[1, 0, 3, 2.0], [5, 5, 6, 6.0]])), [1 / 3, 0]
+    )
+
+
+@pytest.mark.data
+def test_identity_photos_nearly_all_show_a_face(detector: FaceDetector, data_root: Path) -> None:
+    files = sorted((data_root / "faces_identity").glob("*/*.jpg"))[::25]
+    shown = [len(detector.detect(np.asarray(Image.open(file).convert("RGB")))) > 0 for file in files]
+    assert np.mean(shown) >= 0.9
