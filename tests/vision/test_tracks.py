@@ -18,7 +18,7 @@ def faces(*rows: tuple[int, float, float], step_s: float = 1.0, template: bool =
     """Faces 100 px wide by (frame, left edge, place on the identity line)."""
     frame = np.array([row[0] for row in rows], np.int64)
     left = np.array([row[1] for row in rows], np.float32)
-    place = np.array([[row[2], 0.0] for row in rows], np.float32)
+    place = np.array([[row[2], 0.0] for row in rows], np.float32).reshape(-1, 2)
     n = len(rows)
     return Faces(
         xyxy_px=np.stack([left, np.zeros(n), left + 100, np.full(n, 100)], axis=1).astype(np.float32),
@@ -62,7 +62,7 @@ def test_without_templates_overlap_decides():
 
 
 def test_no_faces_have_no_tracks():
-    none = link_tracks(replace(Faces.none(), template=np.zeros((0, 2), np.float32)))
+    none = link_tracks(Faces.none())
     assert len(none) == len(summarise_tracks(none, "f00d")) == 0
 
 

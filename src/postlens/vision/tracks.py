@@ -117,6 +117,8 @@ def summarise_tracks(faces: Faces, media_sha256: str) -> FaceTracks:
     The mean is not renormalised: the shipped template is compared by plain L2 distance. Raises `ShapeError` when the
     faces have no templates or no track numbers.
     """
+    if not len(faces):
+        return _no_tracks(0 if faces.template is None else faces.template.shape[1])
     if faces.template is None or faces.track_id is None:
         raise ShapeError("faces must have templates and track numbers, got none; call link_tracks on templated faces")
     numbers, row_track = np.unique(faces.track_id, return_inverse=True)
@@ -133,6 +135,11 @@ def summarise_tracks(faces: Faces, media_sha256: str) -> FaceTracks:
         quality=quality.astype(np.float32),
         template=_mean_templates(faces.template, _weights(faces.quality), row_track, n),
     )
+
+
+def _no_tracks(dim: int) -> FaceTracks:
+    none = np.zeros(0, np.float32)
+    return FaceTracks((), none, none, np.zeros(0, np.int64), none, np.zeros((0, dim), np.float32))
 
 
 def _mean_templates(template: FloatArray, weight: FloatArray, row_track: IntArray, n_tracks: int) -> FloatArray:
