@@ -93,24 +93,15 @@ def _ascii_host(host: str | None, url: str) -> str:
 
 
 def _is_public(text: str) -> bool:
-    """Whether an address is routed on the public internet; an IPv6 address that carries an IPv4 one needs both."""
+    """Whether an address is routed on the public internet; of an IPv6 address that carries an IPv4 one, that too."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
-        # NAT64 lies in a range that Python 3.11 calls reserved; the IPv4 address inside decides.
-        return isinstance(address, IPv6Address) and address in _NAT64 and _is_public(str(_last_ipv4(address)))
-    embedded = _embedded_ipv4(address) if isinstance(address, IPv6Address) else None
-    return embedded is None or _is_public(str(embedded))
-
-
-def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
-    if address in _NAT64:
-        return _last_ipv4(address)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
-
-
-def _last_ipv4(address: IPv6Address) -> IPv4Address:
-    return IPv4Address(int(address) & 0xFFFFFFFF)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None or address in _NAT64:
+            return _is_public(str(IPv4Address(int(address) & 0xFFFFFFFF)))
+        carried = address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if carried is not None and not _is_public(str(carried)):
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

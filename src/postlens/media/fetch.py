@@ -88,7 +88,7 @@ def _answer(target: Target, *, url: str, deadline: float) -> Iterator[Any]:
     import urllib3.exceptions as failures
 
     connection = _connect(target, url=url, deadline=deadline)
-    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), _cut, (connection,))
+    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), _cut, (connection.sock,))
     timer.daemon = True
     timer.start()
     try:
@@ -108,12 +108,10 @@ def _check_time(url: str, deadline: float) -> None:
         raise FetchError(f"{url}: the download took longer than its time limit; download it yourself")
 
 
-def _cut(connection: Any) -> None:
+def _cut(sock: socket.socket) -> None:
     """End a connection whose peer sends just often enough never to time out."""
-    sock = connection.sock
-    if sock is not None:
-        with suppress(OSError):  # closed in the meantime
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not SSLSocket's: that one waits for the reader
+    with suppress(OSError):  # closed in the meantime
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not SSLSocket's: that one waits for the reader
 
 
 def _connect(target: Target, *, url: str, deadline: float) -> Any:
@@ -125,7 +123,7 @@ def _connect(target: Target, *, url: str, deadline: float) -> Any:
         connection = _connection(target, address, timeout_s=max(deadline - time.monotonic(), 0.01))
         try:
             connection.connect()
-        except (failures.HTTPError, OSError) as error:
+        except (failures.HTTPError, OSError, ValueError) as error:
             connection.close()
             reason = error
         else:
@@ -143,8 +141,7 @@ def _connection(target: Target, address: str, *, timeout_s: float) -> Any:
         target.port,
         timeout=timeout_s,
         ssl_context=ssl.create_default_context(),
-        server_hostname=target.host,
-        assert_hostname=target.host,
+        server_hostname=target.host,  # OpenSSL checks the certificate for it
     )
 
 
