@@ -33,10 +33,11 @@ CHIP_PADDING = 0.25
 MESH_PX = 192
 MESH_ZOOM = 1.5  # side of the mesh crop / longer side of the face box, as the mesh net was trained
 
-# CelebA's aligned crops (178 x 218) have 39 px between the pupils, the eyes at row 112 of 218: the square below has
-# their height, so it shows a hat, the chin and the beard.
-HEAD_SIDE = 5.6  # side / face scale
-HEAD_EYE_ROW = 0.515  # row of the eyes / side
+# CelebA's aligned crops are 5.6 eye distances high. Tighter squares keep hat and chin and give small faces more pixels:
+# over 1,288 labelled faces a linear probe reached the same AUC for hat (.985) and beard (.82) at 3.8 as at 5.6, and more
+# for eyeglasses (.873, .853).
+HEAD_SIDE = 3.8  # side / face scale
+HEAD_EYE_ROW = 0.5  # row of the eyes / side
 # Mean distance from eyes to mouth is 1.04 times that between the eyes in CelebA's alignment.
 EYE_MOUTH_RATIO = 1.04
 
@@ -119,18 +120,18 @@ def face_scale(points: NDArray[np.floating]) -> float:
     return max(between, float(np.hypot(*(points[3] - eyes))) / EYE_MOUTH_RATIO)
 
 
-def head_matrix(points: NDArray[np.floating], *, size_px: int) -> Matrix:
+def head_matrix(points: NDArray[np.floating], *, size_px: int, side: float = HEAD_SIDE) -> Matrix:
     """The levelled square around the whole head (hat and chin) from landmarks (6, 2)."""
-    side, angle = HEAD_SIDE * face_scale(points), level_angle(points[:2])
+    side, angle = side * face_scale(points), level_angle(points[:2])
     down = np.array([-np.sin(angle), np.cos(angle)])
     centre = points[:2].mean(axis=0) + down * side * (0.5 - HEAD_EYE_ROW)
     return square_matrix(centre, side, angle, size_px=size_px)
 
 
-def crop_head(image: Image, points: NDArray[np.floating], *, size_px: int = 224) -> Image:
+def crop_head(image: Image, points: NDArray[np.floating], *, size_px: int = 224, side: float = HEAD_SIDE) -> Image:
     """The head crop (size_px, size_px, 3) for the attributes head, from landmarks (6, 2) in the image's pixels.
 
-    Levelled by the eyes, HEAD_SIDE face scales wide, eyes at HEAD_EYE_ROW of its height: CelebA's aligned crop made
-    square. Black where it leaves the image.
+    Levelled by the eyes, `side` eye distances wide and high, the eyes at HEAD_EYE_ROW of its height. Black where it
+    leaves the image.
     """
-    return crop(image, head_matrix(points, size_px=size_px), size_px=size_px)
+    return crop(image, head_matrix(points, size_px=size_px, side=side), size_px=size_px)
