@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,10 +46,12 @@ class Store:
         """
         url = parse_url(url_or_path)
         name = str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
-        with translated(name):
+        with translated(name), ExitStack() as undo:
             engine = open_engine(url, read_only=read_only, lock_timeout_s=lock_timeout_s)
+            undo.callback(engine.dispose)
             store = cls(engine, name=name, read_only=read_only)
             bring_up_to_date(store._writer, store._reader, read_only=read_only)
+            undo.pop_all()
         return store
 
     @contextmanager

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from postlens.store.schema import meta
+from postlens.store.schema import meta, metadata
 from postlens.store.statements import upsert
 
 _REVISION = "revision"
@@ -39,3 +39,9 @@ def read_report_revision(conn: Connection, folder: str) -> int | None:
 def write_report_revision(conn: Connection, folder: str, revision: int) -> None:
     """Remember the revision that the report in a folder was made from."""
     write_meta(conn, f"report:{folder}", str(revision))
+
+
+def count_rows(conn: Connection) -> dict[str, int]:
+    """Number of rows by table."""
+    tables = sorted(metadata.tables.values(), key=lambda table: table.name)
+    return {table.name: conn.execute(select(func.count()).select_from(table)).scalar_one() for table in tables}
