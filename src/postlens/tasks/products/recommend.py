@@ -79,20 +79,28 @@ def recommend(
 
 
 def main_face(faces: Faces, *, min_quality: float = MIN_QUALITY) -> dict[str, float] | None:
-    """The probabilities, by attribute, of the largest face of good enough quality; `None` when there is none.
+    """The probabilities, by attribute, of `main_row`; `None` when there is none.
 
-    Ties in size fall to the higher score, then to the box further left and up. Raises `ShapeError` when the faces
-    come without attributes.
+    Raises `ShapeError` when the faces come without attributes.
     """
-    good = np.flatnonzero(faces.quality >= min_quality)
-    if not len(good):
+    row = main_row(faces, min_quality=min_quality)
+    if row is None:
         return None
     if faces.attributes is None or faces.attributes.shape[1] != len(ATTRIBUTES):
         got = None if faces.attributes is None else faces.attributes.shape
         raise ShapeError(f"attributes must have shape (N, {len(ATTRIBUTES)}), got {got}; run predict_attributes first")
+    return dict(zip(ATTRIBUTES, faces.attributes[row].astype(float).tolist(), strict=True))
+
+
+def main_row(faces: Faces, *, min_quality: float = MIN_QUALITY) -> int | None:
+    """The row of the largest face of good enough quality; `None` when there is none.
+
+    Ties in size fall to the higher score, then to the box further left and up. In a video, all frames count together.
+    """
+    good = np.flatnonzero(faces.quality >= min_quality)
     left, top, right, bottom = faces.xyxy_px[good].T
     order = np.lexsort((top, left, -faces.score[good], -(right - left) * (bottom - top)))
-    return dict(zip(ATTRIBUTES, faces.attributes[good[order[0]]].astype(float).tolist(), strict=True))
+    return int(good[order[0]]) if len(good) else None
 
 
 def _check(thresholds: Mapping[str, float], policy: str) -> None:
