@@ -1,0 +1,74 @@
+"""Attribute probabilities and truths to scores by label, and to thresholds for frequencies met in the wild."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from postlens.errors import NotEnoughDataError, ShapeError
+from postlens.tasks.scoring import score_binary
+from postlens.types import ATTRIBUTES
+
+Float = NDArray[np.float64]
+
+
+def score_attributes(
+    probs: ArrayLike,
+    truth: ArrayLike,
+    *,
+    thresholds: Mapping[str, float],
+    rng: np.random.Generator,
+    groups: ArrayLike | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Per label the table of `scoring.score_binary`: n, n_pos, auc, f1, precision, recall, ece with intervals.
+
+    probs (N, 6) and truth (N, 6) in the order of ATTRIBUTES, truth 0, 1 or NaN where unknown: such rows are left out
+    of that label's scores. `groups` (N,) are drawn whole by the bootstrap. Raises `ShapeError` on unequal shapes.
+    """
+    p, t = np.asarray(probs, np.float64), np.asarray(truth, np.float64)
+    if p.shape != t.shape or p.ndim != 2 or p.shape[1] != len(ATTRIBUTES):
+        raise ShapeError(f"probs and truth must have shape (N, {len(ATTRIBUTES)}), got {p.shape} and {t.shape}")
+    group = np.arange(len(p)) if groups is None else np.asarray(groups)
+    known = ~np.isnan(t)
+    return {
+        label: score_binary(
+            p[known[:, k], k],
+            t[known[:, k], k] > 0,
+            threshold=thresholds[label],
+            rng=rng,
+            groups=group[known[:, k]],
+        )
+        for k, label in enumerate(ATTRIBUTES)
+    }
+
+
+def prior_weights(positive: ArrayLike, *, prior: float) -> Float:
+    """Weights (N,), summing to 1, under which a share `prior` of the rows is positive.
+
+    The correction for label frequencies that differ between a collection and the wild while the classes look alike
+    (Saerens et al. 2002, label shift). Raises `NotEnoughDataError` unless both classes occur.
+    """
+    truth = np.asarray(positive, bool)
+    if truth.all() or not truth.any():
+        raise NotEnoughDataError(f"expected positive and negative rows, got {truth.sum()} of {len(truth)} positive")
+    return np.asarray(np.where(truth, prior / truth.sum(), (1 - prior) / (~truth).sum()), np.float64)
+
+
+def pick_threshold(probs: ArrayLike, positive: ArrayLike, *, prior: float) -> float:
+    """The threshold with the highest F1 when a share `prior` of the faces is positive.
+
+    Halfway between neighbouring probabilities, so that it does not sit on a sample; the highest of equally good ones.
+    Raises `NotEnoughDataError` unless both classes occur.
+    """
+    p, truth = np.asarray(probs, np.float64), np.asarray(positive, bool)
+    weights = prior_weights(truth, prior=prior)
+    order = np.argsort(-p, kind="stable")
+    hits, called = np.cumsum((weights * truth)[order]), np.cumsum(weights[order])
+    ranked = p[order]
+    ends = np.flatnonzero(np.diff(ranked, append=-1.0))  # a threshold cannot part equal probabilities
+    best = ends[np.argmax(2 * hits[ends] / (called[ends] + prior))]
+    following = ranked[best + 1] if best + 1 < len(p) else 0.0
+    return float((ranked[best] + following) / 2)
