@@ -56,12 +56,20 @@ def run_and_report(
     mapping: Mapping[str, str] | None = None,
     kind: str | None = None,
     verbose: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> int:
     """Analyze with a progress bar, print the summary, return the exit code."""
     from postlens.pipelines.analyze import Request, analyze
 
     request = Request(
-        sources=tuple(sources), out=out, store=store, creator=creator, mapping=mapping or {}, kind=kind, verbose=verbose
+        sources=tuple(sources),
+        out=out,
+        store=store,
+        creator=creator,
+        mapping=mapping or {},
+        kind=kind,
+        verbose=verbose,
+        notes=notes,
     )
     with progress_bar("analyze") as update:
         try:

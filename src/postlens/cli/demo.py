@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+NOTE = "Sample campaign: the photos are real, the accounts, captions and performance figures are invented."
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the report, the tables and the store.")] = Path("postlens-demo"),
@@ -15,6 +17,6 @@ def demo(
     """Analyze the sample campaign that ships with postlens, and say where the report is."""
     from postlens.cli.console import run_and_report
     from postlens.config import Settings
-    from postlens.sample_campaign import POSTS_TABLE
+    from postlens.pipelines.sample import POSTS_TABLE
 
-    return run_and_report([str(POSTS_TABLE)], out=out, settings=Settings.load(), verbose=verbose)
+    return run_and_report([str(POSTS_TABLE)], out=out, settings=Settings.load(), verbose=verbose, notes=(NOTE,))

@@ -72,9 +72,10 @@ def _models_line() -> str:
 
 def _store_table(location: str) -> Table:
     from postlens.store import Store
+    from postlens.store.meta import count_rows
 
-    table = Table("in the store", "count")
-    with Store.open(location, read_only=True) as store:
-        for name, count in store.counts().items():
+    table = Table("in the store", "rows")
+    with Store.open(location, read_only=True) as store, store.read() as conn:
+        for name, count in count_rows(conn).items():
             table.add_row(name, str(count))
     return table

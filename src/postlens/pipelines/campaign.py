@@ -74,6 +74,5 @@ class Campaign:
     failures: tuple[Failure, ...]
     n_waiting_faces: int  # seen too seldom to be called a person
     created_at: datetime
-    thumbnails: Mapping[str, bytes] = field(default_factory=dict)  # sha256 to JPEG
     notes: tuple[str, ...] = ()  # from the source, e.g. that figures are invented
     models: Mapping[str, str] = field(default_factory=dict)  # name to version and fingerprint

@@ -1,3 +1,40 @@
 """A work item to decoded frames with the facts of its file."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+
+from postlens.config import Settings
+from postlens.errors import DecodeError
+from postlens.media.decode import Decoding, decode_file
+from postlens.media.image import ImageLimits, thumbnail
+from postlens.pipelines.plan import WorkItem
+from postlens.pipelines.stage import MediaWork
+from postlens.types import FrameBatch, MediaFeatures
+
+
+def decode_work(item: WorkItem, *, settings: Settings, stored: MediaFeatures | None) -> MediaWork:
+    """Decode the item's file; `stored` brings features of earlier runs along.
+
+    Raises:
+        MediaError: as `decode_file`; `DecodeError` also when the file changed since it was hashed.
+    """
+    media, frames = decode_file(item.path, how=_decoding(item, settings))
+    if media.sha256 != item.sha256:
+        raise DecodeError(f"{item.path}: the file changed while it was being analyzed; run again")
+    return MediaWork(frames, replace(stored, media=media) if stored else MediaFeatures(media))
+
+
+def thumbnail_of(frames: FrameBatch) -> bytes:
+    """A small JPEG of the middle frame (of an image: of itself)."""
+    return thumbnail(frames.images[len(frames) // 2])
+
+
+def _decoding(item: WorkItem, settings: Settings) -> Decoding:
+    side = settings.video_max_side_px if item.kind == "video" else settings.image_max_side_px
+    return Decoding(
+        max_side_px=side,
+        rate_hz=settings.video_rate_hz,
+        max_frames=settings.video_max_frames,
+        image_limits=ImageLimits(max_pixels=settings.max_pixels),
+    )

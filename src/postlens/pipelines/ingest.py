@@ -1,1 +1,117 @@
-"""Posts of sources to rows of the store: media located, hashed and linked; what cannot be read becomes failures."""
+"""Posts of sources to rows of the store: media located and hashed; what cannot be read becomes failures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from postlens.config import Settings
+from postlens.errors import ForgottenError, PostlensError
+from postlens.media.fetch import fetch
+from postlens.media.hashing import sha256_file
+from postlens.store import Store
+from postlens.store.media import FileStat, read_files, write_files
+from postlens.store.posts import LocatedPost, write_posts
+from postlens.store.tombstones import forgotten_ids
+from postlens.types import Failure, MediaRef, SourcePost
+
+POSTS_PER_TRANSACTION = 512  # more: fewer commits; fewer: less to read again after a crash
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What a run has to look at."""
+
+    paths: dict[str, str] = field(default_factory=dict)  # sha256 to a file with that content, in order of first sight
+    post_ids: list[str] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)  # files, URLs and rows that were looked at
+    failures: list[Failure] = field(default_factory=list)
+
+
+class Ingest:
+    """Writes posts to a store, hashing only files that are new or changed since they were last hashed."""
+
+    def __init__(self, store: Store, *, settings: Settings, downloads: Path, now: datetime) -> None:
+        self._store = store
+        self._settings = settings
+        self._downloads = downloads
+        self._now = now
+
+    def run(self, found: Iterable[SourcePost | Failure]) -> Ingested:
+        """Write all posts; every file that cannot be read is a failure, and its post is kept with its numbers."""
+        result = Ingested()
+        stream = iter(found)
+        with ThreadPoolExecutor(self._settings.workers, thread_name_prefix="postlens-hash") as pool:
+            while batch := list(islice(stream, POSTS_PER_TRANSACTION)):
+                result.failures += [one for one in batch if isinstance(one, Failure)]
+                self._write([one for one in batch if isinstance(one, SourcePost)], result, pool)
+        result.subjects.update(failure.subject for failure in result.failures)
+        return result
+
+    def _write(self, posts: Sequence[SourcePost], result: Ingested, pool: ThreadPoolExecutor) -> None:
+        posts = self._without_forgotten(posts, result)
+        refs = list(dict.fromkeys(ref for post in posts for ref in post.media))
+        result.subjects.update(ref.name for ref in refs)
+        known = self._known([ref.path for ref in refs if ref.path is not None])
+        located = dict(zip(refs, pool.map(lambda ref: self._locate(ref, known), refs), strict=True))
+        fresh = {}
+        for place in located.values():
+            if isinstance(place, Failure):
+                result.failures.append(place)
+                continue
+            path, stat = place
+            result.paths.setdefault(stat.sha256, path)
+            if known.get(path) != stat:
+                fresh[path] = stat
+        hashes = {ref: None if isinstance(place, Failure) else place[1].sha256 for ref, place in located.items()}
+        with self._store.write() as conn:
+            write_files(conn, fresh)
+            rows = [LocatedPost(post, tuple(hashes[ref] for ref in post.media)) for post in posts]
+            write_posts(conn, rows, now=self._now)
+        result.post_ids += [post.post_id for post in posts]
+
+    def _without_forgotten(self, posts: Sequence[SourcePost], result: Ingested) -> list[SourcePost]:
+        with self._store.read() as conn:
+            gone = forgotten_ids(conn, "creator", {post.creator_id for post in posts})
+        for creator_id in sorted(gone):
+            error = ForgottenError("this creator was forgotten on request; its posts are skipped")
+            result.failures.append(Failure.of(creator_id, "source", error))
+        return [post for post in posts if post.creator_id not in gone]
+
+    def _known(self, paths: Sequence[str]) -> dict[str, FileStat]:
+        with self._store.read() as conn:
+            return read_files(conn, paths)
+
+    def _locate(self, ref: MediaRef, known: dict[str, FileStat]) -> tuple[str, FileStat] | Failure:
+        """The local file of a reference with its hash; remembered hashes hold while size and time are the same."""
+        try:
+            path = ref.path if ref.path is not None else self._fetch(str(ref.url))
+            return path, _file_stat(path, known.get(path))
+        except PostlensError as error:
+            return Failure.of(ref.name, "read", error)
+
+    def _fetch(self, url: str) -> str:
+        path = fetch(
+            url,
+            self._downloads,
+            allow=self._settings.allow_download,
+            max_bytes=int(self._settings.download_max_mib * 2**20),
+            timeout_s=self._settings.download_timeout_s,
+        )
+        return str(path)
+
+
+def _file_stat(path: str, known: FileStat | None) -> FileStat:
+    """Size, time and hash of a file; `sha256_file` says what is wrong with one that cannot be read."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116  names that are no UTF-8 stay what they are
+    except (OSError, ValueError):
+        return FileStat(0, 0, sha256_file(path))
+    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        return known
+    return FileStat(stat.st_size, stat.st_mtime_ns, sha256_file(path))

@@ -16,6 +16,7 @@ from postlens.version import __version__
 POSTS_PER_CREATOR = 12  # shown in full; all of them are in posts.parquet
 CREATORS_IN_FULL = 60  # beyond these a creator is a row of a table, so that the page stays openable
 FAILURES_SHOWN = 50
+DUPLICATES_SHOWN = 50
 STRIP_LENGTH = 6  # deciding posts shown for a creator
 
 
@@ -54,14 +55,28 @@ class PersonRow:
     best: PostCard | None
 
 
-def write_report(campaign: Campaign, out: Path) -> Path:
-    """Render the page into the folder and return its path."""
+def write_report(campaign: Campaign, out: Path, *, thumbnails: Mapping[str, bytes]) -> Path:
+    """Render the page into the folder and return its path; `thumbnails` are JPEGs of `shown_media`."""
     path = out / "report.html"
-    replace_bytes(path, render(campaign).encode())
+    replace_bytes(path, render(campaign, thumbnails=thumbnails).encode("utf-8", "replace"))
     return path
 
 
-def render(campaign: Campaign) -> str:
+def shown_media(campaign: Campaign) -> list[str]:
+    """sha256 of the media that the page shows, so that no other thumbnails need be read."""
+    by_id = {post.post.post_id: post for post in campaign.posts}
+    wanted: list[str] = [p.best_post_id for person in campaign.people for p in person.performance]
+    for duplicate in campaign.duplicates[:DUPLICATES_SHOWN]:
+        wanted += [duplicate.post_id, duplicate.first_post_id]
+    for answer in campaign.creators[:CREATORS_IN_FULL]:
+        wanted += [post_id for post_id, _ in (answer.niche.attention[:STRIP_LENGTH] if answer.niche else ())]
+    for posts in _newest_by_creator(campaign.posts).values():
+        wanted += [post.post.post_id for post in posts[:POSTS_PER_CREATOR]]
+    found = [sha256 for post_id in wanted if post_id in by_id for sha256 in by_id[post_id].post.media]
+    return list(dict.fromkeys(found))
+
+
+def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
     """The page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -73,7 +88,7 @@ def render(campaign: Campaign) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(count=count, percent=percent, lift=lift, seconds=seconds, spot=spot)
-    cards = _post_cards(campaign)
+    cards = _post_cards(campaign, thumbnails)
     creators = _creator_cards(campaign, cards)
     return environment.get_template("report.html.j2").render(
         campaign=campaign,
@@ -84,6 +99,8 @@ def render(campaign: Campaign) -> str:
         niches=_niche_bars(campaign),
         failures=campaign.failures[:FAILURES_SHOWN],
         n_more_failures=max(0, len(campaign.failures) - FAILURES_SHOWN),
+        n_more_duplicates=max(0, len(campaign.duplicates) - DUPLICATES_SHOWN),
+        duplicates=campaign.duplicates[:DUPLICATES_SHOWN],
         n_videos=sum(answer.n_videos for answer in campaign.creators),
         n_images=sum(answer.n_images for answer in campaign.creators),
         cards=cards,
@@ -97,19 +114,29 @@ def person_metrics(people: Sequence[PersonAnswer]) -> tuple[str, ...]:
     return tuple(name for name, _ in known.most_common(3))
 
 
-def _post_cards(campaign: Campaign) -> dict[str, PostCard]:
+def _post_cards(campaign: Campaign, thumbnails: Mapping[str, bytes]) -> dict[str, PostCard]:
     names = {person.person_id: person.title for person in campaign.people}
     first = {d.post_id: d.first_post_id for d in campaign.duplicates}
-    return {post.post.post_id: _post_card(post, campaign, names, first) for post in campaign.posts}
+    return {
+        post.post.post_id: _post_card(post, campaign, names=names, first=first, thumbnails=thumbnails)
+        for post in campaign.posts
+    }
 
 
-def _post_card(post: PostAnalysis, campaign: Campaign, names: Mapping[str, str], first: Mapping[str, str]) -> PostCard:
-    shown = next((sha256 for sha256 in post.post.media if sha256 in campaign.thumbnails), None)
+def _post_card(
+    post: PostAnalysis,
+    campaign: Campaign,
+    *,
+    names: Mapping[str, str],
+    first: Mapping[str, str],
+    thumbnails: Mapping[str, bytes],
+) -> PostCard:
+    shown = next((sha256 for sha256 in post.post.media if sha256 in thumbnails), None)
     location = campaign.locations.get(post.post.media[0], "") if post.post.media else ""
     return PostCard(
         post=post,
         title=Path(location).name.encode("utf-8", "replace").decode() or post.post.post_id,
-        image=data_uri(campaign.thumbnails[shown]) if shown else None,
+        image=data_uri(thumbnails[shown]) if shown else None,
         is_video=any(media.kind == "video" for media in post.media),
         snapshot=campaign.snapshots.get(post.post.post_id),
         people=tuple(sorted({names[a.person_id] for a in post.appearances if a.person_id in names})),
@@ -132,7 +159,7 @@ def _creator_card(
     answer: CreatorAnswer, number: int, cards: Mapping[str, PostCard], own: list[PostCard]
 ) -> CreatorCard:
     attention = answer.niche.attention[:STRIP_LENGTH] if answer.niche else ()
-    newest = sorted(own, key=lambda card: (-_time(card), card.post.post.post_id))
+    newest = sorted(own, key=lambda card: newest_first(card.post))
     return CreatorCard(
         answer=answer,
         anchor=f"creator-{number}",
@@ -142,8 +169,17 @@ def _creator_card(
     )
 
 
-def _time(card: PostCard) -> float:
-    return card.post.post.published_at.timestamp() if card.post.post.published_at else 0.0
+def newest_first(post: PostAnalysis) -> tuple[float, str]:
+    """Sort key: the latest published first, posts without a time last, then by id."""
+    at = post.post.published_at
+    return -at.timestamp() if at else 0.0, post.post.post_id
+
+
+def _newest_by_creator(posts: Sequence[PostAnalysis]) -> dict[str, list[PostAnalysis]]:
+    found: dict[str, list[PostAnalysis]] = defaultdict(list)
+    for post in sorted(posts, key=newest_first):
+        found[post.post.creator_id].append(post)
+    return found
 
 
 def _person_row(person: PersonAnswer, cards: Mapping[str, PostCard]) -> PersonRow:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
 
 from postlens.config import Settings
 from postlens.pipelines.decode import decode_work, thumbnail_of
@@ -58,6 +60,14 @@ class Runner:
         self.clock = Clock()
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="postlens")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Drop batches that have not begun; those that have stop at their next stage."""

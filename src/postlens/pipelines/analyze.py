@@ -1,0 +1,174 @@
+"""Sources to a store, tables and a report: the main job."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+
+from postlens.config import Settings
+from postlens.errors import StoreError, UsageError
+from postlens.pipelines.compile import NOTES
+from postlens.pipelines.exports import write_failures
+from postlens.pipelines.ingest import Ingest, Ingested
+from postlens.pipelines.outputs import REPORT, update_outputs
+from postlens.pipelines.process import Processor, Progress
+from postlens.pipelines.run import Runner
+from postlens.pipelines.runlog import event, run_log
+from postlens.pipelines.stages import all_stages
+from postlens.sources import open_source
+from postlens.store import Store, ledger
+from postlens.store.meta import write_meta
+from postlens.types import Failure, SourcePost
+from postlens.version import __version__
+from postlens.vision.encoder import ENCODER
+from postlens.vision.zoo import load_spec
+
+STORE_FILE = "postlens.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to analyze and where the answers go."""
+
+    sources: tuple[str, ...]
+    out: Path
+    store: str | None = None  # default: STORE_FILE in `out`
+    creator: str | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)  # noun to column name
+    kind: str | None = None  # of source
+    verbose: bool = False
+    notes: tuple[str, ...] = ()  # what the report says first
+
+    @property
+    def store_location(self) -> str:
+        """Path or URL of the store."""
+        return self.store or str(self.out / STORE_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run went."""
+
+    n_posts: int
+    n_done: int  # media files looked at in this run
+    n_skipped: int  # media files whose features were up to date
+    failures: tuple[Failure, ...]  # of this run
+    seconds: float
+    process_seconds: float  # of it, looking at media
+    stage_seconds: Mapping[str, float]  # thread time by part, summed over workers
+    report: Path
+
+    @property
+    def n_failed(self) -> int:
+        """Files, rows and sources that failed."""
+        return len({failure.subject for failure in self.failures})
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether anything did."""
+        return self.n_done + self.n_skipped > 0
+
+    @property
+    def rate(self) -> float:
+        """Media files a second while looking at media."""
+        return self.n_done / self.process_seconds if self.process_seconds else 0.0
+
+
+def analyze(
+    request: Request, *, settings: Settings, progress: Progress | None = None, now: datetime | None = None
+) -> Summary:
+    """Read the sources, bring the store up to date, write tables and report; nothing is done twice.
+
+    Raises:
+        UsageError: no source, an unknown kind of source, an output folder that cannot be written.
+        StoreError: the store cannot be opened or written; what was committed before stays, and the error also stands
+            in `failures.csv` where that can still be written.
+    """
+    found = _open_sources(request)
+    _make_folder(request.out)
+    with run_log(request.out, verbose=request.verbose):
+        event("start", version=__version__, sources=request.sources, store=_without_password(request.store_location))
+        try:
+            return _analyze(request, found, settings, progress, now or datetime.now(UTC))
+        except StoreError as error:
+            event("store_error", error=type(error).__name__, message=str(error))
+            _try_to_tell(Failure.of(_without_password(request.store_location), "store", error), request.out)
+            raise
+
+
+def _analyze(
+    request: Request,
+    found: Iterable[SourcePost | Failure],
+    settings: Settings,
+    progress: Progress | None,
+    now: datetime,
+) -> Summary:
+    started = time.perf_counter()
+    with Store.open(request.store_location) as store, Runner(all_stages(), settings) as runner:
+        ingested = Ingest(store, settings=settings, downloads=request.out / "downloads", now=now).run(found)
+        processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)
+        processed = processor.run(ingested.paths, now=now, progress=progress)
+        failures = (*ingested.failures, *processed.failures)
+        _replace_failures(store, request, ingested, failures)
+        update_outputs(store, request.out, settings=settings, now=now)
+    summary = Summary(
+        n_posts=len(ingested.post_ids),
+        n_done=processed.n_done,
+        n_skipped=processed.n_skipped,
+        failures=failures,
+        seconds=time.perf_counter() - started,
+        process_seconds=processed.seconds,
+        stage_seconds=processed.stage_seconds,
+        report=request.out / REPORT,
+    )
+    event("end", done=summary.n_done, skipped=summary.n_skipped, failed=summary.n_failed, seconds=summary.seconds)
+    return summary
+
+
+def _open_sources(request: Request) -> Iterable[SourcePost | Failure]:
+    """Readers of all sources in order; wrong kinds and mappings are told before anything is written."""
+    if not request.sources:
+        raise UsageError("expected at least one source: an image, a video, a folder or a table")
+    mapping = dict(request.mapping)
+    return chain.from_iterable(
+        [open_source(spec, creator=request.creator, mapping=mapping, kind=request.kind) for spec in request.sources]
+    )
+
+
+def _replace_failures(store: Store, request: Request, ingested: Ingested, failures: Sequence[Failure]) -> None:
+    """Make the run's failures those of everything it looked at; failures of other sources stay."""
+    seen = ingested.subjects.union(f.subject for f in failures)
+    roots = tuple(str(Path(source).absolute()) for source in request.sources)
+    with store.write() as conn:
+        old = [f for f in ledger.read_failures(conn) if f.subject in seen or f.subject.startswith(roots)]
+        if set(old) != set(failures):
+            ledger.clear_failures(conn, [f.subject for f in old])
+            ledger.write_failures(conn, failures)
+        if request.notes:
+            write_meta(conn, NOTES, json.dumps(request.notes))
+
+
+def _try_to_tell(failure: Failure, out: Path) -> None:
+    """Put a failure of the store into `failures.csv`, if the folder can still be written."""
+    with contextlib.suppress(OSError):
+        write_failures([failure], out)
+
+
+def _without_password(location: str) -> str:
+    """A store URL as it may be logged."""
+    scheme, sign, rest = location.partition("://")
+    return f"{scheme}{sign}{rest.rpartition('@')[2]}" if sign else location
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "run.log").touch()
+    except OSError as error:
+        raise UsageError(f"expected an output folder that can be written at {out}, got: {error.strerror}") from error

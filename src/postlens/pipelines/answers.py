@@ -1,0 +1,186 @@
+"""Stored facts to answers: heads and rules over features; nothing here looks at media again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+import numpy as np
+
+from postlens.config import Settings
+from postlens.pipelines.campaign import CreatorAnswer
+from postlens.pipelines.facts import CreatorFacts
+from postlens.pipelines.stages import join_faces
+from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_account
+from postlens.tasks.niche.features import post_embeddings
+from postlens.tasks.niche.predict import POST_MODEL, predict_creator, predict_posts
+from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
+from postlens.tasks.products.recommend import recommend
+from postlens.tasks.reactions.emoji import load_table
+from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD
+from postlens.tasks.reactions.predict import predict as predict_reaction
+from postlens.types import (
+    METRICS,
+    Appearance,
+    Embeddings,
+    EngagementForecast,
+    Faces,
+    Failure,
+    NichePrediction,
+    Post,
+    PostAnalysis,
+    ReactionForecast,
+    Recommendation,
+)
+from postlens.vision.encoder import ENCODER
+from postlens.vision.zoo import load_spec, open_model
+
+SCENE_MODEL = "scene_emotion"
+ATTRIBUTE_MODEL = "face_attributes"
+
+
+class Answerer:
+    """Heads, catalog and emoji table, opened once; answers one creator at a time. For one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `SourceError` or `SettingsError` for a catalog or an emoji table that cannot be read."""
+        self.settings = settings
+        self.encoder_fingerprint = load_spec(ENCODER).fingerprint
+        self._niche = open_model(POST_MODEL)
+        self._scene = open_model(SCENE_MODEL)
+        self._engagement = open_model(ENGAGEMENT_MODEL)
+        self._attribute_thresholds = dict(load_spec(ATTRIBUTE_MODEL).thresholds)
+        self._catalog = load_catalog(settings.catalog or DEFAULT_CATALOG)
+        self._emoji = load_table(settings.emoji_table)
+
+    def answer(
+        self, facts: CreatorFacts, *, appearances: Mapping[str, Sequence[Appearance]], failures: Mapping[str, Failure]
+    ) -> tuple[CreatorAnswer, tuple[PostAnalysis, ...]]:
+        """The creator's and all its posts' answers.
+
+        Args:
+            facts: what the store knows.
+            appearances: by post_id; empty without people.
+            failures: by path or URL.
+        """
+        niches = self._niches(facts)
+        forecasts = self._forecasts(facts, niches)
+        posts = tuple(
+            PostAnalysis(
+                post=post,
+                creator=facts.creator,
+                media=tuple(facts.media[sha256] for sha256 in post.media if sha256 in facts.media),
+                niche=niches.get(post.post_id),
+                faces=tuple(facts.faces.get(sha256, Faces.none()) for sha256 in post.media if sha256 in facts.media),
+                recommendation=self._recommendation(post.post_id, post.media, facts),
+                reaction=self._reaction(post, facts),
+                forecast=forecasts.get(post.post_id),
+                appearances=tuple(appearances.get(post.post_id, ())),
+                failures=_failures(post, facts, failures),
+            )
+            for post in facts.posts
+        )
+        return self._creator(facts, niches), posts
+
+    def _niches(self, facts: CreatorFacts) -> dict[str, NichePrediction]:
+        found = post_embeddings(_by_post(facts))
+        return {
+            one.subject_id: one for one in predict_posts(found, self._niche, threshold=self.settings.niche_threshold)
+        }
+
+    def _creator(self, facts: CreatorFacts, niches: Mapping[str, NichePrediction]) -> CreatorAnswer:
+        kinds = [facts.media[sha256].kind for post in facts.posts for sha256 in post.media if sha256 in facts.media]
+        media = tuple(dict.fromkeys(sha256 for post in facts.posts for sha256 in post.media))
+        creator_id = facts.creator.creator_id
+        return CreatorAnswer(
+            creator=facts.creator,
+            n_posts=len(facts.posts),
+            n_images=kinds.count("image"),
+            n_videos=kinds.count("video"),
+            niche=predict_creator(creator_id, list(niches.values())) if niches else None,
+            recommendation=self._recommendation(creator_id, media, facts),
+            followers=_latest_followers(facts),
+            medians=_medians(facts),
+        )
+
+    def _recommendation(self, subject_id: str, media: Sequence[str], facts: CreatorFacts) -> Recommendation | None:
+        """None when no media was looked at, or its attributes could not be read."""
+        faces = {sha256: facts.faces.get(sha256, Faces.none()) for sha256 in media if sha256 in facts.media}
+        readable = {sha256: own for sha256, own in faces.items() if not len(own) or own.attributes is not None}
+        if not readable:
+            return None
+        return recommend(
+            subject_id,
+            readable,
+            catalog=self._catalog,
+            thresholds=self._attribute_thresholds,
+            policy=self.settings.product_policy,
+        )
+
+    def _reaction(self, post: Post, facts: CreatorFacts) -> ReactionForecast | None:
+        """None when no frame of the post was encoded."""
+        vectors = [facts.embeddings[sha256][0].vectors for sha256 in post.media if sha256 in facts.embeddings]
+        if not vectors:
+            return None
+        probs = self._scene.run({"features": np.concatenate(vectors)})["probs"]
+        threshold = self.settings.reaction_threshold
+        return predict_reaction(
+            post.post_id,
+            probs.mean(axis=0),
+            join_faces([facts.faces[sha256] for sha256 in post.media if sha256 in facts.faces]),
+            thresholds=DEFAULT_THRESHOLD if threshold is None else threshold,
+            table=self._emoji,
+            policy=self.settings.reaction_policy,
+        )
+
+    def _forecasts(self, facts: CreatorFacts, niches: Mapping[str, NichePrediction]) -> dict[str, EngagementForecast]:
+        rows = [self._post_facts(post, facts, niches.get(post.post_id)) for post in facts.posts]
+        found = predict_account(rows, metric=self.settings.metric, model=self._engagement)
+        return {one.post_id: one for one in found}
+
+    def _post_facts(self, post: Post, facts: CreatorFacts, niche: NichePrediction | None) -> PostFacts:
+        snapshot = facts.snapshots.get(post.post_id)
+        first = next((facts.media[sha256] for sha256 in post.media if sha256 in facts.media), None)
+        own = facts.embeddings.get(first.sha256) if first else None
+        return PostFacts(
+            post_id=post.post_id,
+            published_at=post.published_at,
+            counts=snapshot.values if snapshot else {},
+            followers=snapshot.followers if snapshot else None,
+            caption=post.caption,
+            n_media=len(post.media),
+            media=first,
+            measures=facts.measures.get(first.sha256) if first else None,
+            embedding=own[0].vectors.mean(axis=0) if own else None,
+            faces=facts.faces.get(first.sha256) if first else None,
+            niche=niche,
+        )
+
+
+def _by_post(facts: CreatorFacts) -> dict[str, list[Embeddings]]:
+    """Frame embeddings of each post's media; posts without any are left out."""
+    found = {p.post_id: [facts.embeddings[s][0] for s in p.media if s in facts.embeddings] for p in facts.posts}
+    return {post_id: own for post_id, own in found.items() if own}
+
+
+def _failures(post: Post, facts: CreatorFacts, failures: Mapping[str, Failure]) -> tuple[Failure, ...]:
+    places = [item.ref.name for item in facts.post_media.get(post.post_id, ())]
+    return tuple(failures[place] for place in places if place in failures)
+
+
+def _latest_followers(facts: CreatorFacts) -> float | None:
+    known = [
+        (post.published_at is not None, post.published_at, snapshot.followers)
+        for post in facts.posts
+        if (snapshot := facts.snapshots.get(post.post_id)) and snapshot.followers is not None
+    ]
+    return max(known, key=lambda row: (row[0], row[1].timestamp() if row[1] else 0.0))[2] if known else None
+
+
+def _medians(facts: CreatorFacts) -> dict[str, float]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for snapshot in facts.snapshots.values():
+        for name, value in snapshot.values.items():
+            values[name].append(value)
+    return {name: median(values[name]) for name in METRICS if values[name]}

@@ -1,0 +1,64 @@
+"""Rows of the store to what is known about one creator's posts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from postlens.store.faces import read_faces
+from postlens.store.media import read_media
+from postlens.store.posts import PostMedia, read_post_media, read_posts
+from postlens.store.snapshots import read_snapshots
+from postlens.store.vectors import read_frame_embeddings, read_measures
+from postlens.types import Creator, Embeddings, EngagementSnapshot, Faces, FloatArray, MediaFile, Post
+
+
+@dataclass(frozen=True, slots=True)
+class CreatorFacts:
+    """One creator with all posts and the features of their media, by sha256."""
+
+    creator: Creator
+    posts: tuple[Post, ...]
+    post_media: Mapping[str, tuple[PostMedia, ...]]  # by post_id, files that were never read included
+    media: Mapping[str, MediaFile]
+    embeddings: Mapping[str, tuple[Embeddings, FloatArray]]  # with the frames' times
+    faces: Mapping[str, Faces]  # media without faces are left out
+    measures: Mapping[str, Mapping[str, float]]
+    snapshots: Mapping[str, EngagementSnapshot]  # latest, by post_id
+
+    @property
+    def locations(self) -> dict[str, str]:
+        """sha256 to where the file was read."""
+        items = [item for own in self.post_media.values() for item in own]
+        return {item.sha256: item.ref.name for item in reversed(items) if item.sha256 is not None}
+
+
+def read_creator_facts(
+    conn: Connection, creator: Creator, *, fingerprint: str, only: Set[str] | None = None
+) -> CreatorFacts:
+    """All facts about one creator.
+
+    Args:
+        fingerprint: of the encoder whose embeddings are read.
+        only: post_ids whose media is read; of the others the counts alone. None: all.
+    """
+    posts = tuple(read_posts(conn, creator_id=creator.creator_id))
+    post_ids = [post.post_id for post in posts]
+    wanted = [post for post in posts if only is None or post.post_id in only]
+    sha256s = list(dict.fromkeys(sha256 for post in wanted for sha256 in post.media))
+    own: dict[str, list[PostMedia]] = defaultdict(list)
+    for item in read_post_media(conn, post_ids):
+        own[item.post_id].append(item)
+    return CreatorFacts(
+        creator=creator,
+        posts=posts,
+        post_media={post_id: tuple(items) for post_id, items in own.items()},
+        media=read_media(conn, sha256s),
+        embeddings=read_frame_embeddings(conn, sha256s, fingerprint),
+        faces=read_faces(conn, sha256s),
+        measures=read_measures(conn, sha256s),
+        snapshots=read_snapshots(conn, post_ids),
+    )

@@ -1,0 +1,160 @@
+"""The Python entry: photos, videos, folders and tables to typed answers, with or without a lasting store."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from postlens import errors
+from postlens.config import Settings
+from postlens.errors import PostlensError, UsageError
+from postlens.pipelines.answers import Answerer
+from postlens.pipelines.conclude import conclude
+from postlens.pipelines.facts import read_creator_facts
+from postlens.pipelines.ingest import Ingest, Ingested
+from postlens.pipelines.process import Processor
+from postlens.pipelines.run import Runner
+from postlens.pipelines.stages import all_stages
+from postlens.sources import open_source
+from postlens.store import Store
+from postlens.store.people import appearances
+from postlens.store.posts import read_creators, read_posts
+from postlens.types import Appearance, Failure, PostAnalysis
+
+PathOrUrl = str | os.PathLike[str]
+FIRST_STEP, LONGEST_STEP = 8, 512  # media looked at before answers come: short first, then doubling
+
+
+class Lens:
+    """Opened models and a store; answers posts. Not for use from several threads at once.
+
+    Without a store, facts live in a temporary file until `close`, and people (who live in a store) are left out.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, store: PathOrUrl | None = None) -> None:
+        """Open the store, if any; models are loaded with the first post.
+
+        Raises:
+            SettingsError, StoreError: the settings or the store cannot be used.
+        """
+        self.settings = settings or Settings.load()
+        self.failures: tuple[Failure, ...] = ()  # of the last call, those of sources included
+        self._closing = ExitStack()
+        self._keeps = store is not None
+        folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="postlens-")))
+        self._downloads = folder / "downloads"
+        location = os.fspath(store) if store is not None else str(folder / "postlens.db")
+        self._store = self._closing.enter_context(Store.open(location))
+        self._runner = self._closing.enter_context(Runner(all_stages(), self.settings))
+        self._answerer = Answerer(self.settings)
+        self._processor = Processor(self._store, self._runner, encoder=self._answerer.encoder_fingerprint)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the workers, close the store, delete what is temporary."""
+        self._closing.close()
+
+    def analyze(self, source: PathOrUrl, *, creator: str | None = None) -> PostAnalysis:
+        """All five answers about one photo or video.
+
+        Raises:
+            MediaError: the file cannot be used; the error that `failures` also holds.
+            UsageError: the source has several posts; `analyze_many` answers those.
+        """
+        found = list(self.analyze_many([source], creator=creator))
+        if self.failures:
+            raise _error(self.failures[0])
+        if len(found) != 1:
+            raise UsageError(f"expected one post in {os.fspath(source)}, got {len(found)}; use analyze_many")
+        return found[0]
+
+    def analyze_many(
+        self,
+        sources: Iterable[PathOrUrl],
+        *,
+        creator: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        kind: str | None = None,
+    ) -> Iterator[PostAnalysis]:
+        """Answers post by post, as their media has been looked at; read `failures` at the end.
+
+        A post whose media cannot be read comes with `failures` and without a niche. Forecasts use the counts of all
+        posts in the sources from the first answer on.
+        """
+        specs = [os.fspath(source) for source in sources]
+        opened = [open_source(spec, creator=creator, mapping=dict(mapping or {}), kind=kind) for spec in specs]
+        now = datetime.now(UTC)
+        ingest = Ingest(self._store, settings=self.settings, downloads=self._downloads, now=now)
+        ingested = ingest.run(chain.from_iterable(opened))
+        self.failures = tuple(ingested.failures)
+        for post_ids in self._steps(ingested, now):
+            yield from self._answers(post_ids)
+
+    def _steps(self, ingested: Ingested, now: datetime) -> Iterator[Sequence[str]]:
+        """Look at the media step by step; the posts that are complete after each."""
+        waiting = {post_id: set(media) for post_id, media in self._media(ingested).items()}
+        media, size = list(ingested.paths), FIRST_STEP
+        while waiting:
+            step, media = media[:size], media[size:]
+            done = self._processor.run({sha256: ingested.paths[sha256] for sha256 in step}, now=now)
+            self.failures += tuple(done.failures)
+            for left in waiting.values():
+                left.difference_update(step)
+            ready = [post_id for post_id, left in waiting.items() if not left or not media]
+            for post_id in ready:
+                del waiting[post_id]
+            if self._keeps and ready:
+                conclude(self._store, settings=self.settings, now=now)
+            yield ready
+            size = min(2 * size, LONGEST_STEP)
+
+    def _media(self, ingested: Ingested) -> dict[str, tuple[str, ...]]:
+        with self._store.read() as conn:
+            posts = {post.post_id: post.media for post in read_posts(conn, post_ids=ingested.post_ids)}
+        return {post_id: posts[post_id] for post_id in ingested.post_ids}
+
+    def _answers(self, post_ids: Sequence[str]) -> Iterator[PostAnalysis]:
+        """Answers in the order of the ids."""
+        wanted = frozenset(post_ids)
+        failures = {failure.subject: failure for failure in self.failures}
+        found: dict[str, PostAnalysis] = {}
+        with self._store.read() as conn:
+            seen = _by_post(appearances(conn, duplicates=True)) if self._keeps else {}
+            creator_ids = {post.creator_id for post in read_posts(conn, post_ids=wanted)}
+            for creator in read_creators(conn):
+                if creator.creator_id in creator_ids:
+                    facts = read_creator_facts(
+                        conn, creator, fingerprint=self._answerer.encoder_fingerprint, only=wanted
+                    )
+                    _, posts = self._answerer.answer(facts, appearances=seen, failures=failures)
+                    found |= {post.post.post_id: post for post in posts if post.post.post_id in wanted}
+        for post_id in post_ids:
+            yield found[post_id]
+
+
+def _by_post(shown: Iterable[Appearance]) -> dict[str, list[Appearance]]:
+    found: dict[str, list[Appearance]] = defaultdict(list)
+    for one in shown:
+        found[one.post_id].append(one)
+    return found
+
+
+def _error(failure: Failure) -> PostlensError:
+    """The exception that a failure was made of."""
+    kind = getattr(errors, failure.error, PostlensError)
+    return kind(failure.message) if issubclass(kind, PostlensError) else PostlensError(failure.message)

@@ -1,0 +1,116 @@
+"""Media to stored features: plan what is stale, run it, commit it batch by batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from postlens.errors import PostlensError
+from postlens.media.probe import kind_of
+from postlens.pipelines.plan import WorkItem, stale_stages
+from postlens.pipelines.run import Outcome, Runner
+from postlens.pipelines.runlog import event
+from postlens.pipelines.stage import Stage
+from postlens.store import Store
+from postlens.store.features import read_features, write_features
+from postlens.store.ledger import mark_done, stale
+from postlens.types import Failure, MediaFeatures, MediaKind, Provenance
+from postlens.version import __version__
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Processed:
+    """What became of the media of a run."""
+
+    n_done: int = 0
+    n_skipped: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    seconds: float = 0.0
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Processor:
+    """Brings the features of media in a store up to date."""
+
+    def __init__(self, store: Store, runner: Runner, *, encoder: str) -> None:
+        """`encoder`: fingerprint of the one whose vectors are kept. The runner is not closed here."""
+        self._store = store
+        self._runner = runner
+        self._stages = runner.stages
+        self._settings = runner.settings
+        self._encoder = encoder
+
+    def plan(self, paths: Mapping[str, str]) -> tuple[WorkItem, ...]:
+        """Work for media (sha256 to path) whose stages are not all done."""
+        keys = [(stage.name, stage.version, stage.fingerprint) for stage in self._stages]
+        with self._store.read() as conn:
+            missing = stale(conn, paths, keys)
+        wanted = stale_stages(missing, self._stages)
+        return tuple(WorkItem(sha256, paths[sha256], _kind(paths[sha256]), names) for sha256, names in wanted.items())
+
+    def run(self, paths: Mapping[str, str], *, now: datetime, progress: Progress | None = None) -> Processed:
+        """Do what is stale; each commit reports (done, total)."""
+        items = self.plan(paths)
+        result = Processed(n_skipped=len(paths) - len(items))
+        if not items:
+            return result
+        event("process", n_items=len(items), n_skipped=result.n_skipped, workers=self._settings.workers)
+        started = time.perf_counter()
+        n_seen = 0
+        for outcomes in self._groups(self._runner.outcomes(items, load=self._stored)):
+            self._commit(outcomes, now=now)
+            n_seen += len(outcomes)
+            result.n_done += sum(not outcome.failures for outcome in outcomes)
+            result.failures += [failure for outcome in outcomes for failure in outcome.failures]
+            if progress:
+                progress(n_seen, len(items))
+        result.seconds = time.perf_counter() - started
+        result.stage_seconds = dict(self._runner.clock.seconds)
+        return result
+
+    def _groups(self, outcomes: Iterator[Outcome]) -> Iterator[list[Outcome]]:
+        """Outcomes by transaction."""
+        group: list[Outcome] = []
+        for outcome in outcomes:
+            group.append(outcome)
+            if len(group) >= self._settings.commit_every:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def _stored(self, items: Sequence[WorkItem]) -> dict[str, MediaFeatures]:
+        """Features of items whose first stages are fresh."""
+        every = len(self._stages)
+        partly = [item.sha256 for item in items if len(item.stages) < every]
+        if not partly:
+            return {}
+        with self._store.read() as conn:
+            return read_features(conn, partly, fingerprint=self._encoder)
+
+    def _commit(self, outcomes: Sequence[Outcome], *, now: datetime) -> None:
+        by_name = {stage.name: stage for stage in self._stages}
+        rows = [_provenance(outcome.item.sha256, by_name[name], now) for outcome in outcomes for name in outcome.done]
+        with self._store.write() as conn:
+            write_features(conn, *(outcome.features for outcome in outcomes if outcome.features is not None))
+            mark_done(conn, rows)
+        failed = [failure for outcome in outcomes for failure in outcome.failures]
+        event("commit", n_media=len(outcomes), n_failed=len(failed))
+        for failure in failed:
+            event("failure", file=failure.subject, stage=failure.stage, error=failure.error)
+
+
+def _provenance(sha256: str, stage: Stage, now: datetime) -> Provenance:
+    return Provenance(stage.name, stage.version, stage.fingerprint, sha256, now, __version__)
+
+
+def _kind(path: str) -> MediaKind:
+    """Kind by content; what is neither fails when it is decoded, with the reason."""
+    try:
+        return kind_of(path)
+    except PostlensError:
+        return "image"

@@ -1,0 +1,188 @@
+"""The stages in order of need: encode, measure, hash, detect, attributes, expression, track.
+
+Each wraps one part of `vision` or `tasks`; a stage keeps nothing but thread-local models, so one object serves all
+worker threads. Versions are raised by hand when the code changes what a stage brings out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from postlens.media.hashing import hash_frames
+from postlens.media.image import encode_jpeg
+from postlens.pipelines.stage import MediaBatch, MediaWork, Stage
+from postlens.types import Embeddings, Faces, Image
+from postlens.vision.encoder import ENCODER, Encoder
+from postlens.vision.faces import FaceDetector
+from postlens.vision.measures import MEASURES_VERSION, measure_image
+from postlens.vision.tracks import link_tracks, summarise_tracks
+from postlens.vision.zoo import load_spec
+
+FACE_PX = 112  # side of a face's thumbnail
+FACE_ZOOM = 1.5  # side of the thumbnail's crop / longer side of the box: shows hair and chin
+FACE_MODELS = ("face_detector", "face_verifier", "face_mesh", "face_template", "face_expression")
+
+Part = TypeVar("Part")
+
+
+class OwnPart:
+    """A part that every thread makes for itself on first use, such as a model session."""
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
+
+    def get(self, make: Callable[[], Part]) -> Part:
+        """This thread's part."""
+        if not hasattr(self._thread, "part"):
+            self._thread.part = make()
+        part: Part = self._thread.part
+        return part
+
+
+def joined_fingerprint(*names: str) -> str:
+    """One fingerprint of several models, 16 hex digits."""
+    return hashlib.sha256("".join(load_spec(name).fingerprint for name in names).encode()).hexdigest()[:16]
+
+
+class EncodeStage:
+    """Every frame to its embedding."""
+
+    name, version, needs = "encode", "1", ()
+
+    def __init__(self) -> None:
+        self.fingerprint = load_spec(ENCODER).fingerprint
+        self._encoder = OwnPart()
+
+    def setup(self) -> None:
+        """Load the encoder."""
+        self._encoder.get(Encoder)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """All frames of the batch in one call."""
+        vectors, _ = self._encoder.get(Encoder).embed([image for work in batch for image in work.frames.images])
+        ends = np.cumsum([len(work.frames) for work in batch])
+        return tuple(
+            work.with_features(embeddings=self._named(work, own), pts_s=work.frames.pts_s)
+            for work, own in zip(batch, np.split(vectors, ends[:-1]), strict=True)
+        )
+
+    def _named(self, work: MediaWork, vectors: np.ndarray) -> Embeddings:
+        ids = tuple(f"{work.sha256}:{i}" for i in range(len(vectors)))
+        return Embeddings(ids=ids, vectors=vectors, fingerprint=self.fingerprint)
+
+
+class MeasureStage:
+    """Simple image measures; of a video, of its middle frame."""
+
+    name, version, needs = "measure", MEASURES_VERSION, ()
+    fingerprint = "none"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """One set of measures for each file."""
+        return tuple(
+            work.with_features(measures=measure_image(work.frames.images[len(work.frames) // 2])) for work in batch
+        )
+
+
+class HashStage:
+    """Every frame to its PDQ hash."""
+
+    name, version, needs = "hash", "1", ()
+    fingerprint = "pdq"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Hashes of all frames."""
+        return tuple(work.with_features(hashes=hash_frames(work.frames)) for work in batch)
+
+
+class DetectStage:
+    """Every frame to its faces with landmarks, quality and template."""
+
+    name, version, needs = "detect", "1", ()
+
+    def __init__(self) -> None:
+        self.fingerprint = joined_fingerprint(*FACE_MODELS)
+        self._detector = OwnPart()
+
+    def setup(self) -> None:
+        """Load the face models."""
+        self._detector.get(FaceDetector)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Faces of all frames, in the order of the frames."""
+        return tuple(work.with_features(faces=self._faces(work)) for work in batch)
+
+    def _faces(self, work: MediaWork) -> Faces:
+        detector, frames = self._detector.get(FaceDetector), work.frames
+        return join_faces(
+            [
+                detector.detect(image, scale=frames.scale, frame=i, pts_s=float(frames.pts_s[i]))
+                for i, image in enumerate(frames.images)
+            ]
+        )
+
+
+class TrackStage:
+    """Faces to tracks through the frames, with a thumbnail of each track's best face."""
+
+    name, version, needs = "track", "1", ("detect",)
+    fingerprint = "none"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Tracks of each file."""
+        return tuple(self._tracked(work) for work in batch)
+
+    def _tracked(self, work: MediaWork) -> MediaWork:
+        faces = link_tracks(work.features.faces or Faces.none())
+        faces = replace(faces, thumbnails=_thumbnails(faces, work))
+        return work.with_features(faces=faces, tracks=summarise_tracks(faces, work.sha256))
+
+
+def join_faces(parts: Sequence[Faces]) -> Faces:
+    """The faces of several frames as one batch; frames without faces add nothing."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return Faces.none()
+    names = [name for name in Faces.__dataclass_fields__ if isinstance(getattr(parts[0], name), np.ndarray)]
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Faces(**joined)
+
+
+def _thumbnails(faces: Faces, work: MediaWork) -> tuple[bytes, ...]:
+    """A JPEG for the best face of each track, empty bytes for the others."""
+    best: dict[int, int] = {}
+    for row in np.argsort(-faces.quality, kind="stable").tolist():
+        best.setdefault(int(faces.track_id[row]) if faces.track_id is not None else row, row)
+    chosen = set(best.values())
+    return tuple(_face_jpeg(faces, row, work) if row in chosen else b"" for row in range(len(faces)))
+
+
+def _face_jpeg(faces: Faces, row: int, work: MediaWork) -> bytes:
+    from PIL import Image as PillowImage
+
+    image: Image = work.frames.images[int(faces.frame[row])]
+    left, top, right, bottom = (faces.xyxy_px[row] * work.frames.scale).tolist()
+    half = max(right - left, bottom - top) * FACE_ZOOM / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    square = PillowImage.fromarray(image).crop((int(x - half), int(y - half), int(x + half), int(y + half)))
+    return encode_jpeg(np.asarray(square.resize((FACE_PX, FACE_PX), PillowImage.Resampling.BICUBIC)))
+
+
+def all_stages() -> tuple[Stage, ...]:
+    """All stages in order of need; making them reads the cards, not the weights."""
+    return EncodeStage(), MeasureStage(), HashStage(), DetectStage(), TrackStage()
