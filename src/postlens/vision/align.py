@@ -34,8 +34,8 @@ MESH_PX = 192
 MESH_ZOOM = 1.5  # side of the mesh crop / longer side of the face box, as the mesh net was trained
 
 # CelebA's aligned crops are 5.6 eye distances high. Tighter squares keep hat and chin and give small faces more pixels:
-# over 1,288 labelled faces a linear probe reached the same AUC for hat (.985) and beard (.82) at 3.8 as at 5.6, and more
-# for eyeglasses (.873, .853).
+# over 1,288 labelled faces a linear probe reached the same AUC for hat (.985) and beard (.82) at 3.8 as at 5.6, and
+# more for eyeglasses (.873, .853).
 HEAD_SIDE = 3.8  # side / face scale
 HEAD_EYE_ROW = 0.5  # row of the eyes / side
 # Mean distance from eyes to mouth is 1.04 times that between the eyes in CelebA's alignment.

@@ -6,7 +6,7 @@ levelled by the mesh net and get a template and an expression.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,8 @@ class Meshes:
 class FaceDetector:
     """Holds the five face models; make one per worker thread."""
 
-    def __init__(self) -> None:
-        self._finder = CandidateFinder()
+    def __init__(self, finder: CandidateFinder | None = None) -> None:
+        self._finder = finder or CandidateFinder()
         self._verifier = open_model("face_verifier")
         self._mesh = open_model("face_mesh")
         self._template = open_model("face_template")
@@ -59,7 +59,7 @@ class FaceDetector:
         `scale` is the image's size / the original's (`FrameBatch.scale`): boxes and landmarks come back in original
         pixels. `template` (N, 128) is compared by Euclidean distance; `expression` (N, 8) follows EMOTIONS.
         """
-        found = self._verified(image, self._finder.find(image)[:MAX_CANDIDATES])
+        found = _faces_among(self.candidates(image))
         if not len(found):
             return Faces.none(len(align.LANDMARKS))
         meshes = self._meshes(image, found)
@@ -77,15 +77,14 @@ class FaceDetector:
             expression=self._expressions(image, meshes),
         )
 
-    def _verified(self, image: Image, found: Candidates) -> Candidates:
-        """The candidates that are faces, most certain first, their score now the verifier's."""
+    def candidates(self, image: Image) -> Candidates:
+        """What may be a face, before any is thrown out: score (N,) is the verifier's probability, best first."""
+        found = self._finder.find(image)[:MAX_CANDIDATES]
         if not len(found):
             return found
-        certainty = _run(self._verifier, [_verifier_crop(image, box) for box in found.xyxy_px])["face_prob"]
-        keep = np.flatnonzero(certainty >= MIN_CERTAINTY)
-        keep = keep[np.argsort(-certainty[keep] * found.score[keep], kind="stable")]
-        kept = Candidates(xyxy_px=found.xyxy_px[keep], score=certainty[keep], points_px=found.points_px[keep])
-        return kept[whole_boxes(kept.xyxy_px, max_inside=MAX_INSIDE)]
+        prob = _run(self._verifier, [_verifier_crop(image, box) for box in found.xyxy_px])["face_prob"]
+        order = np.argsort(-prob * found.score, kind="stable")
+        return replace(found[order], score=prob[order])
 
     def _meshes(self, image: Image, found: Candidates) -> Meshes:
         """Mesh points in image pixels from levelled crops."""
@@ -109,6 +108,11 @@ class FaceDetector:
         ordered = np.zeros((len(probs), len(EMOTIONS)), np.float32)
         ordered[:, columns] = probs
         return ordered
+
+
+def _faces_among(candidates: Candidates) -> Candidates:
+    certain = candidates[np.flatnonzero(candidates.score >= MIN_CERTAINTY)]
+    return certain[whole_boxes(certain.xyxy_px, max_inside=MAX_INSIDE)]
 
 
 def _run(session: Session, crops: list[Image]) -> dict[str, FloatArray]:
