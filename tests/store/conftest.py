@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +42,19 @@ def postgres_schema(server: str) -> Iterator[str]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store in SQLite, made once: copying it is faster than migrating for each test."""
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+    Store.open(path).close()
+    return path
+
+
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(store_url: str, empty_file: Path) -> Iterator[Store]:
     """An empty store."""
+    if "://" not in store_url:
+        shutil.copy(empty_file, store_url)
     with Store.open(store_url) as opened:
         yield opened
 

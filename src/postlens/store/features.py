@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from postlens.store.anchors import put_links, take_links
 from postlens.store.faces import read_faces, read_tracks, write_faces
 from postlens.store.media import read_media, read_thumbnails, write_media
 from postlens.store.vectors import (
@@ -22,7 +23,8 @@ from postlens.types import FaceTracks, MediaFeatures
 def write_features(conn: Connection, *features: MediaFeatures) -> int:
     """Replace the facts of media; a part that is `None` leaves what is stored of it. One call for many is faster.
 
-    Returns how many rows changed, 0 if all was known. Faces that were forgotten on request are left out.
+    Returns how many rows changed, 0 if all was known. Faces that were forgotten on request are left out. Persons and
+    the user's words about tracks move with the faces if the tracks of a media file are numbered anew.
     """
     by_id = {one.media.sha256: one for one in features}
     n_rows = write_media(conn, [(one.media, one.thumbnail) for one in by_id.values()])
@@ -34,7 +36,10 @@ def write_features(conn: Connection, *features: MediaFeatures) -> int:
     n_rows += write_embeddings(conn, vectors)
     n_rows += write_measures(conn, {name: one.measures for name, one in by_id.items() if one.measures is not None})
     n_rows += write_hashes(conn, {name: one.hashes for name, one in by_id.items() if one.hashes is not None})
-    return n_rows + write_faces(conn, {name: (one.faces, one.tracks) for name, one in by_id.items()})
+    links = take_links(conn, {name: one.faces for name, one in by_id.items() if one.faces and one.tracks is not None})
+    n_rows += write_faces(conn, {name: (one.faces, one.tracks) for name, one in by_id.items()})
+    put_links(conn, links)
+    return n_rows
 
 
 def read_features(conn: Connection, sha256s: Sequence[str], *, fingerprint: str) -> dict[str, MediaFeatures]:
