@@ -14,6 +14,7 @@ from postlens.sources.cells import is_absent, parse_caption, parse_count, parse_
 from postlens.sources.columns import COUNTS, find_columns, is_header, repeated
 from postlens.sources.protocol import UNKNOWN, Item, Source, SourceOptions, absolute, clean_handle, failure
 from postlens.sources.sheets import SUFFIXES, Row, Sheet, open_sheet
+from postlens.sources.single import is_url
 from postlens.types import METRICS, Failure, SourcePost
 
 _T = TypeVar("_T")
@@ -23,7 +24,7 @@ _SHOWN_CHARS: Final = 40  # of a cell that could not be read
 
 def accepts(spec: str) -> bool:
     """Whether the path ends like a table."""
-    return Path(spec).suffix.lower() in SUFFIXES and not Path(spec).is_dir()
+    return Path(spec).suffix.lower() in SUFFIXES and not is_url(spec) and not Path(spec).is_dir()
 
 
 def read(spec: str, options: SourceOptions) -> Iterator[Item]:

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import xlsxwriter
+
+from postlens.sources import open_source
+from postlens.sources.columns import COLUMNS, find_columns, normalise
+from postlens.types import Failure, SourcePost
+
+HEADER = (
+    "path,creator,platform,post_id,caption,published_at,observed_at,"
+    "views,likes,comments,shares,saves,score,followers,label"
+)
+ROW = 'a.jpg,@anna,Instagram,77,"Hi, you",2024-12-31T18:00:00Z,2025-01-07,1000,"1,234",5,6,7,0.5,12.3K,food'
+
+
+def written(tmp_path: Path, *lines: str, name: str = "posts.csv", encoding: str = "utf-8") -> Path:
+    path = tmp_path / name
+    path.write_bytes("\n".join(lines).encode(encoding))
+    return path
+
+
+def read(path: Path, **options: Any) -> tuple[list[SourcePost], list[Failure]]:
+    items = list(open_source(path, **options))
+    return [i for i in items if isinstance(i, SourcePost)], [i for i in items if isinstance(i, Failure)]
+
+
+def workbook(path: Path, **sheets: list[list[Any]]) -> Path:
+    with xlsxwriter.Workbook(path) as book:
+        date_format = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+        for title, rows in sheets.items():
+            sheet = book.add_worksheet(title)
+            for y, row in enumerate(rows):
+                for x, cell in enumerate(row):
+                    if isinstance(cell, datetime):
+                        sheet.write_datetime(y, x, cell, date_format)
+                    elif isinstance(cell, str) and cell.startswith("="):
+                        sheet.write_formula(y, x, cell, value=42)
+                    else:
+                        sheet.write(y, x, cell)
+    return path
+
+
+def test_every_column_reaches_the_post(tmp_path: Path) -> None:
+    (post,), failures = read(written(tmp_path, HEADER, ROW))
+    assert failures == []
+    assert (post.creator_id, post.post_id, post.caption, post.label) == (
+        "instagram:anna",
+        "instagram:77",
+        "Hi, you",
+        "food",
+    )
+    assert (post.published_at, post.observed_at) == (
+        datetime(2024, 12, 31, 18, tzinfo=UTC),
+        datetime(2025, 1, 7, tzinfo=UTC),
+    )
+    assert post.metrics == {"views": 1000, "likes": 1234, "comments": 5, "shares": 6, "saves": 7, "score": 0.5}
+    assert (post.followers, post.media[0].path) == (12300, str(tmp_path / "a.jpg"))
+    assert post.origin == f"{tmp_path / 'posts.csv'}, row 2"
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet", ".jsonl", ".tsv"])
+def test_all_kinds_of_table_give_the_same_posts(suffix: str, tmp_path: Path) -> None:
+    time = datetime(2024, 12, 31, 18, 0)
+    columns = {"path": ["a.jpg", "b.mp4"], "creator": ["anna", "bob"], "likes": [12, None], "date": [time, time]}
+    rows = [list(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
+    path = tmp_path / f"posts{suffix}"
+    if suffix == ".xlsx":
+        workbook(path, Posts=rows)
+    elif suffix == ".parquet":
+        pl.DataFrame(columns).write_parquet(path)
+    elif suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps(dict(zip(rows[0], row, strict=True)), default=str) for row in rows[1:]))
+    else:
+        path.write_text("\n".join("\t".join("" if cell is None else str(cell) for cell in row) for row in rows))
+    posts, failures = read(path)
+    assert failures == []
+    assert [(p.handle, p.metrics, p.published_at) for p in posts] == [
+        ("anna", {"likes": 12}, time.replace(tzinfo=UTC)),
+        ("bob", {}, time.replace(tzinfo=UTC)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("Like Count", "likes"),
+        ("n_likes", "likes"),
+        ("likesCount", "likes"),
+        ("LIKES", "likes"),
+        ("Number of Likes", "likes"),
+        ("diggCount", "likes"),
+        ("Gefällt", "likes"),
+        ("J'aime", "likes"),
+        ("Me gusta", "likes"),
+        ("playCount", "views"),
+        ("Aufrufe", "views"),
+        ("video url", "url"),
+        ("post url", "url"),
+        ("Image-URL", "url"),
+        ("webVideoUrl", "url"),
+        ("File Name", "path"),
+        ("Dateiname", "path"),
+        ("username", "creator"),
+        ("Handle", "creator"),
+        ("account", "creator"),
+        ("ownerUsername", "creator"),
+        ("posted at", "published_at"),
+        ("date", "published_at"),
+        ("Veröffentlicht am", "published_at"),
+        ("Date de publication", "published_at"),
+        ("Fecha", "published_at"),
+        ("Abonnés", "followers"),
+        ("followersCount", "followers"),
+        ("Kommentare", "comments"),
+        ("collectCount", "saves"),
+        ("favourite colour", None),
+        ("", None),
+        ("n", None),
+    ],
+)
+def test_common_spellings_are_recognised(name: str, ours: str | None) -> None:
+    assert find_columns([name], {}) == ({ours: 0} if ours else {})
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_our_own_names_come_first(name: str) -> None:
+    others = [
+        other
+        for other in ("post url", "media url", "image", "text", "user", "like")
+        if normalise(other) != normalise(name)
+    ]
+    assert find_columns([*others, name], {})[name] == len(others)
+
+
+def test_an_address_of_media_goes_before_that_of_the_page() -> None:
+    assert find_columns(["post url", "video url", "likes"], {}) == {"url": 1, "likes": 2}
+
+
+def test_a_mapping_names_any_column(tmp_path: Path) -> None:
+    table = written(tmp_path, "bild_a,wer,herzen,likes", "a.jpg,anna,5,9")
+    (post,), failures = read(table, mapping={"path": "Bild A", "creator": "wer", "likes": "herzen"})
+    assert failures == []
+    assert (post.handle, post.metrics) == ("anna", {"likes": 5})
+
+
+def test_a_mapped_column_that_is_not_there_is_a_failure_and_the_rest_is_read(tmp_path: Path) -> None:
+    (post,), (failure,) = read(written(tmp_path, "path,creator,likes", "a.jpg,anna,5"), mapping={"views": "seen"})
+    assert failure.error == "TableError"
+    assert "expected column 'seen' for views, got columns: path, creator, likes" in failure.message
+    assert post.metrics == {"likes": 5}
+
+
+def test_a_table_without_a_media_column_says_which_it_has_and_how_to_map(tmp_path: Path) -> None:
+    posts, (failure,) = read(written(tmp_path, "who,hearts", "anna,5"))
+    assert (posts, failure.error) == ([], "TableError")
+    assert "got columns: who, hearts" in failure.message
+    assert "--map path=COLUMN" in failure.message
+
+
+def test_a_broken_number_costs_only_itself(tmp_path: Path) -> None:
+    (post,), (failure,) = read(written(tmp_path, "path,creator,Likes,views", "a.jpg,anna,viele,7"))
+    assert post.metrics == {"views": 7}
+    assert (failure.error, failure.subject) == ("RowError", f"{tmp_path / 'posts.csv'}, row 2")
+    assert "row 2: column 'Likes': expected a number" in failure.message
+    assert "got 'viele'" in failure.message
+
+
+def test_an_ambiguous_date_costs_only_itself(tmp_path: Path) -> None:
+    (post,), (failure,) = read(written(tmp_path, "path,creator,date", "a.jpg,anna,03/04/2024"))
+    assert post.published_at is None
+    assert "day and month cannot be told apart" in failure.message
+
+
+def test_a_row_without_a_creator_goes_to_unknown_and_says_so(tmp_path: Path) -> None:
+    table = written(tmp_path, "path,creator", "a.jpg,", "b.jpg,bob")
+    posts, (failure,) = read(table)
+    assert [post.handle for post in posts] == ["unknown", "bob"]
+    assert (failure.error, "row 2: expected a creator" in failure.message) == ("RowError", True)
+    posts, failures = read(table, creator="anna")
+    assert ([post.handle for post in posts], failures) == (["anna", "bob"], [])
+
+
+def test_a_table_without_a_creator_column_says_so_once(tmp_path: Path) -> None:
+    table = written(tmp_path, "path", "a.jpg", "b.jpg")
+    posts, (failure,) = read(table)
+    assert [post.handle for post in posts] == ["unknown", "unknown"]
+    assert "--creator NAME" in failure.message
+    assert read(table, creator="anna")[1] == []
+
+
+def test_empty_rows_are_skipped_and_rows_without_media_are_failures(tmp_path: Path) -> None:
+    posts, (failure,) = read(written(tmp_path, "path,creator,likes", "", ",,", "a.jpg,anna,1", ",anna,2"))
+    assert len(posts) == 1
+    assert "row 5: expected a path or url" in failure.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+def test_encodings_and_separators_are_recognised(encoding: str, sign: str, tmp_path: Path) -> None:
+    lines = ("Datei,Benutzer,Gefällt".replace(",", sign), "ä.jpg,Jürgen,12".replace(",", sign))
+    (post,), failures = read(written(tmp_path, *lines, encoding=encoding))
+    assert failures == []
+    assert (post.handle, post.metrics, Path(str(post.media[0].path)).name) == ("Jürgen", {"likes": 12}, "ä.jpg")
+
+
+def test_titles_above_the_header_are_passed_over(tmp_path: Path) -> None:
+    (post,), failures = read(written(tmp_path, "Campaign of spring,,", "", "path,creator,likes", "a.jpg,anna,1"))
+    assert (failures, post.origin.endswith("row 4")) == ([], True)
+
+
+def test_cells_may_hold_line_breaks_and_rows_may_be_short_or_long(tmp_path: Path) -> None:
+    table = written(tmp_path, "path,creator,caption", 'a.jpg,anna,"one', 'two"', "b.jpg,bob", "c.jpg,cleo,x,y,z")
+    posts, failures = read(table)
+    assert ([post.caption for post in posts], failures) == (["one\ntwo", None, "x"], [])
+
+
+def test_of_columns_with_the_same_name_the_first_is_read_and_it_is_said(tmp_path: Path) -> None:
+    (post,), (failure,) = read(written(tmp_path, "path,creator,likes,Likes", "a.jpg,anna,1,2"))
+    assert post.metrics == {"likes": 1}
+    assert "'Likes' is there more than once" in failure.message
+
+
+def test_formulas_give_their_saved_value(tmp_path: Path) -> None:
+    rows = [["path", "creator", "likes"], ["a.jpg", "anna", "=6*7"]]
+    (post,), failures = read(workbook(tmp_path / "posts.xlsx", Posts=rows))
+    assert (post.metrics, failures) == ({"likes": 42}, [])
+
+
+def test_the_first_sheet_with_media_is_read_and_further_ones_are_named(tmp_path: Path) -> None:
+    rows = [["path", "creator"], ["a.jpg", "anna"]]
+    path = workbook(tmp_path / "posts.xlsx", Notes=[["hello"]], May=rows, June=rows, Costs=[["euro"], [5]])
+    (post,), (failure,) = read(path)
+    assert post.origin.endswith("sheet 'May', row 2")
+    assert "only sheet 'May' is read" in failure.message
+    assert failure.message.endswith("files: June")
+
+
+def test_ids_that_a_spreadsheet_holds_as_numbers_stay_whole(tmp_path: Path) -> None:
+    rows = [["path", "creator", "post_id"], ["a.jpg", "anna", 1234567890123]]
+    (post,), _ = read(workbook(tmp_path / "posts.xlsx", Posts=rows))
+    assert post.post_id == "unknown:1234567890123"
+
+
+@pytest.mark.parametrize("name", ["posts.xlsx", "posts.parquet", "posts.xls", "posts.csv", "posts.jsonl"])
+@pytest.mark.parametrize("content", [b"", b"\0\x01\x02 no table \xff" * 50, b"PK\x03\x04broken"])
+def test_a_damaged_table_is_one_failure(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    posts, (failure,) = read(tmp_path / name)
+    assert (posts, failure.error) == ([], "TableError")
+    assert failure.message.startswith(str(tmp_path / name))
+
+
+def test_json_lines_may_differ_and_broken_ones_are_failures(tmp_path: Path) -> None:
+    lines = [
+        '{"path": ["a.jpg", "b.jpg"], "creator": "anna"}',
+        "{broken",
+        "[1]",
+        "",
+        '{"url": "https://h/c.mp4", "user": "bob", "plays": 3}',
+    ]
+    posts, failures = read(written(tmp_path, *lines, name="posts.jsonl"))
+    assert [(post.handle, len(post.media), post.metrics) for post in posts] == [
+        ("anna", 2, {}),
+        ("bob", 1, {"views": 3}),
+    ]
+    assert [("row 2" in f.message, f.error) for f in failures] == [(True, "RowError"), (False, "RowError")]
+
+
+def test_a_path_goes_before_a_url_and_a_url_in_a_path_column_is_one(tmp_path: Path) -> None:
+    table = written(tmp_path, "path,url,creator", "a.jpg,https://h/a,anna", ",https://h/b,anna", "https://h/c,,anna")
+    posts, _ = read(table)
+    assert [ref.url for post in posts for ref in post.media] == [None, "https://h/b", "https://h/c"]
+
+
+def test_the_same_post_observed_twice_keeps_its_id(tmp_path: Path) -> None:
+    table = written(tmp_path, "path,creator,likes,observed at", "a.jpg,anna,1,2024-01-01", "a.jpg,anna,5,2024-02-01")
+    (first, second), _ = read(table)
+    assert first.post_id == second.post_id
+    assert first.observed_at != second.observed_at
+
+
+def test_a_large_parquet_table_is_read_in_pieces(tmp_path: Path) -> None:
+    n = 12_001
+    pl.DataFrame({"path": [f"{i}.jpg" for i in range(n)], "creator": ["anna"] * n}).write_parquet(
+        tmp_path / "p.parquet"
+    )
+    posts, failures = read(tmp_path / "p.parquet")
+    assert (len(posts), failures, posts[-1].origin.endswith("row 12002")) == (n, [], True)
+
+
+def test_a_table_that_breaks_off_gives_the_rows_before(tmp_path: Path) -> None:
+    table = written(tmp_path, "path,creator,caption", "a.jpg,anna,x", f"b.jpg,bob,{'y' * 200_000}")
+    posts, failures = read(table)
+    assert len(posts) == 1
+    assert "the rest of the table cannot be read" in failures[0].message
+
+
+def test_captions_are_never_in_messages(tmp_path: Path) -> None:
+    _, failures = read(written(tmp_path, "path,creator,caption,likes", "a.jpg,,secret words,x", ",anna,secret words,1"))
+    assert len(failures) == 3
+    assert not any("secret" in failure.message for failure in failures)
