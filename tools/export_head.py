@@ -2,7 +2,9 @@
 
 Imported by the recipes (`sys.path.insert(0, "tools")`); needs the `onnx` package; takes under a second.
 
-The graph reads `features` (N, D) float32 and returns `logits` and `probs` (N, K). Its bytes depend on nothing but the
+The graph reads `features` (N, D) float32 and returns `logits` and `probs` (N, K). It can widen the features by the log
+probabilities of the encoder's own classes (`ClassLogs`): frozen features say more about a new label when their nearest
+known classes stand beside them. Its bytes depend on nothing but the
 arguments. What was written is run again by the product's own session and compared with numpy.
 """
 
@@ -35,15 +37,32 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class ClassLogs:
+    """log(softmax(features @ w + b) + floor), appended to the features before they are standardised.
+
+    w is stored as float16, half the file; give it in that precision to train on the same numbers.
+    """
+
+    w: NDArray[np.float16]  # (D, C)
+    b: Array  # (C,)
+    floor: float  # higher forgets more of the unlikely classes
+
+    def run(self, features: Array) -> Array:
+        """(N, C)."""
+        return np.asarray(np.log(_softmax(features @ self.w.astype(np.float64) + self.b) + self.floor))
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
-    """A head: transform, standardise, dense layers, temperature, output activation."""
+    """A head: transform, widen, standardise, dense layers, temperature, output activation."""
 
     layers: tuple[tuple[Array, Array, Activation], ...]  # W (in, out), b (out,)
-    mean: Array | None  # (D,) subtracted after the transform
-    scale: Array | None  # (D,) divided by after the mean
+    mean: Array | None  # (D,) or, widened, (D + C,): subtracted after the transform
+    scale: Array | None  # as mean: divided by after it
     transform: Transform  # sqrt: of the features cut at 0; l2: rows to length 1
     activation: Literal["softmax", "sigmoid"]
     temperature: float
+    classes: ClassLogs | None = None
 
     def __post_init__(self) -> None:
         width = self.layers[0][0].shape[0]
@@ -55,7 +74,7 @@ class Head:
     @property
     def n_inputs(self) -> int:
         """D, the width of the features."""
-        return int(self.layers[0][0].shape[0])
+        return int(self.layers[0][0].shape[0] if self.classes is None else self.classes.w.shape[0])
 
     @property
     def n_outputs(self) -> int:
@@ -64,11 +83,12 @@ class Head:
 
     def run(self, features: ArrayLike) -> tuple[Array, Array]:
         """(logits, probs) in float64: what the graph must reproduce."""
-        x = np.asarray(features, np.float64)
+        raw = x = np.asarray(features, np.float64)
         if "sqrt" in self.transform:
             x = np.sqrt(np.maximum(x, 0))
         if "l2" in self.transform:
             x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        x = x if self.classes is None else np.concatenate([x, self.classes.run(raw)], axis=1)
         x = x if self.mean is None else x - self.mean
         x = x if self.scale is None else x / self.scale
         for w, b, name in self.layers:
@@ -87,6 +107,7 @@ def export_head(
     transform: Transform = "none",
     activation: Literal["softmax", "sigmoid"] = "softmax",
     temperature: float = 1.0,
+    classes: ClassLogs | None = None,
     folder: Path = WEIGHTS,
 ) -> ModelSpec:
     """Write `<folder>/<name>.onnx` and `<name>.toml`, check them, and return the spec.
@@ -103,6 +124,7 @@ def export_head(
         transform=transform,
         activation=activation,
         temperature=temperature,
+        classes=classes,
     )
     data = _build(name, head)
     path = folder / f"{name}.onnx"
@@ -157,27 +179,27 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
-    def node(self, op: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
-        name = to or f"t{len(self.nodes)}"
+    def node(self, op: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        name = name or f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
         return name
 
-    def weight(self, array: Array | float) -> str:
+    def weight(self, array: ArrayLike, *, dtype: type = np.float32) -> str:
         name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
+        self.weights.append(numpy_helper.from_array(np.asarray(array, dtype), name))
         return name
 
 
 def _build(name: str, head: Head) -> bytes:
     g = _Graph()
-    x = _standardised(g, head, _transformed(g, head, "features"))
+    x = _standardised(g, head, _widened(g, head, _transformed(g, head, "features")))
     for w, b, activation in head.layers:
         x = _activated(g, activation, g.node("Gemm", x, g.weight(w), g.weight(b)))
-    logits = g.node("Div", x, g.weight(head.temperature), to="logits")
+    logits = g.node("Div", x, g.weight(head.temperature), name="logits")
     if head.activation == "softmax":
-        g.node("Softmax", logits, to="probs", axis=1)
+        g.node("Softmax", logits, name="probs", axis=1)
     else:
-        g.node("Sigmoid", logits, to="probs")
+        g.node("Sigmoid", logits, name="probs")
     return _serialised(name, g, head)
 
 
@@ -188,6 +210,14 @@ def _transformed(g: _Graph, head: Head, x: str) -> str:
         norm = g.node("ReduceL2", x, axes=[1], keepdims=1)
         x = g.node("Div", x, g.node("Max", norm, g.weight(1e-12)))
     return x
+
+
+def _widened(g: _Graph, head: Head, x: str) -> str:
+    if head.classes is None:
+        return x
+    w = g.node("Cast", g.weight(head.classes.w, dtype=np.float16), to=TensorProto.FLOAT)
+    probs = g.node("Softmax", g.node("Gemm", "features", w, g.weight(head.classes.b)), axis=1)
+    return g.node("Concat", x, g.node("Log", g.node("Add", probs, g.weight(head.classes.floor))), axis=1)
 
 
 def _standardised(g: _Graph, head: Head, x: str) -> str:

@@ -65,6 +65,16 @@ def test_softmax_probabilities_are_those_of_the_formula(tool, tmp_path):
     assert probs[0, 0] == pytest.approx(1 / (1 + np.exp(-4.5 / 2)), abs=1e-6)
 
 
+def test_widened_features_carry_the_log_probabilities_of_the_classes(tool, tmp_path):
+    classes = tool.ClassLogs(w=np.eye(2, dtype=np.float16), b=np.zeros(2), floor=1e-3)
+    last = np.zeros((4, 2))
+    last[2:] = np.eye(2)
+    spec = tool.export_head("head", layers=[(last, np.zeros(2), "none")], classes=classes, card=CARD, folder=tmp_path)
+    logits = Session(spec, tmp_path / "head.onnx").run({"features": np.array([[1.0, 1.0]], np.float32)})["logits"]
+    assert spec.input_size == (2,)
+    assert logits == pytest.approx(np.full((1, 2), np.log(0.501)), abs=1e-6)
+
+
 def test_same_arguments_give_the_same_bytes(tool, tmp_path):
     first = tool.export_head("head", layers=layers(5, 3), card=CARD, folder=tmp_path)
     card = (tmp_path / "head.toml").read_bytes()
