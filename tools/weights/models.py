@@ -210,7 +210,7 @@ EXPRESSION = Weights(
         "input_size": (3, 112, 112),
         "mean": DLIB_MEAN,
         "std": (255.0, 255.0, 255.0),
-        "interpolation": "bilinear, square around the face",
+        "interpolation": "bilinear, levelled square of 1.2 times the mesh's box",
         "channel_order": "RGB",
         "outputs": ("probs",),
         "dim": 7,

@@ -15,7 +15,7 @@ from postlens.vision.session import Session
 from postlens.vision.zoo import open_model
 
 ENCODER = "efficientnet_lite0"
-BATCH_SIZE = 8  # throughput is flat from 4 on; larger batches only cost memory (benchmarks/results/encoder.csv)
+BATCH_SIZE = 8  # time per image hardly depends on it on one thread (benchmarks/results/vision.csv); bounds memory
 # Pillow first shrinks by whole factors down to this multiple of the target: 2 keeps the result within a grey level
 # of the full filter; lower is faster and coarser.
 REDUCING_GAP = 2.0

@@ -27,7 +27,9 @@ VERIFIER_ZOOM = 1.05  # side of the verifier's crop / longer side of the face bo
 MIN_CERTAINTY = 0.9
 MAX_INSIDE = 0.5  # share of a box that lies in a better one: more is a part of that face, less may be a neighbour
 MIN_TRUST = 0.2  # what a mesh without a face flag leaves of the quality: the alignment is then a guess
-EXPRESSION_ZOOM = 1.05  # side of the expression crop / longer side of the mesh's box
+# Side of the expression crop / longer side of the mesh's box. On 407 labelled faces 1.05 gave .47 accuracy, 1.15 .50 and
+# 1.3 .52; without levelling .49, .49 and .47.
+EXPRESSION_ZOOM = 1.2
 
 
 @dataclass(frozen=True, slots=True)
