@@ -171,7 +171,7 @@ def random_links(given_tracks: FaceTracks, seed: int) -> dict[str, list[tuple[st
     return {"must_link": must, "cannot_link": apart}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1), order=st.randoms(use_true_random=False))
 def test_people_do_not_depend_on_the_order_of_tracks(seed, order):
     given_tracks = random_tracks(seed)
@@ -183,7 +183,7 @@ def test_people_do_not_depend_on_the_order_of_tracks(seed, order):
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1), batch=st.integers(1, 7), order=st.randoms(use_true_random=False))
 def test_batches_in_any_order_end_in_the_same_people_as_one_run(seed, batch, order):
     given_tracks = random_tracks(seed)
@@ -211,7 +211,7 @@ def test_an_incremental_step_keeps_ids_as_a_full_run_does(seed):
     assert assign(given_tracks, threshold=THRESHOLD, previous=partial, changed=()) == partial
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_links_and_overlaps_are_respected(seed):
     given_tracks = random_tracks(seed)

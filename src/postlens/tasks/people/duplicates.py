@@ -120,7 +120,7 @@ def _same_bytes(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Matc
 
 
 def _same_frames(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Match]:
-    trusted = {row: _trusted(items[row].hashes) for row in rows}
+    trusted = {row: trusted_words(items[row].hashes) for row in rows}
     rows = [row for row in rows if len(trusted[row])]
     if not rows:
         return
@@ -132,7 +132,7 @@ def _same_frames(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Mat
             yield _Match(a, b, "frames", score)
 
 
-def _trusted(hashes: FrameHashes | None) -> NDArray[np.uint64]:
+def trusted_words(hashes: FrameHashes | None) -> NDArray[np.uint64]:
     """The hashes of good quality as 64-bit words: (N, 4)."""
     if hashes is None:
         return np.zeros((0, 4), np.uint64)
@@ -184,14 +184,14 @@ def _own_nearest(words: NDArray[np.uint64]) -> IntArray:
 
 
 def _same_look(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Match]:
-    found = {row: vectors for row in rows if len(vectors := _unit(items[row].vectors)) >= MIN_ALIGNED}
+    found = {row: vectors for row in rows if len(vectors := unit_rows(items[row].vectors)) >= MIN_ALIGNED}
     for a, b in _owners_of_like_frames(found):
         score = aligned_cosine(found[a], found[b])
         if score is not None:
             yield _Match(a, b, "look", score)
 
 
-def _unit(vectors: FloatArray | None) -> FloatArray:
+def unit_rows(vectors: FloatArray | None) -> FloatArray:
     if vectors is None:
         return np.zeros((0, 1), np.float32)
     norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

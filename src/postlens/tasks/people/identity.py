@@ -22,12 +22,6 @@ from postlens.errors import UsageError
 from postlens.tasks.people.linkage import Clusters, Float64Array, Pairs, components, link, near_pairs
 from postlens.types import FaceTracks, IntArray
 
-# Root-mean-square L2 distance of dlib templates within one person. Measured by recipes/people.py: of the thresholds at
-# which no two people of the labelled clips are merged, the largest. Higher finds more looks of one person in photos
-# (pairwise recall .37 at .42, .78 at .50) and merges people who look alike (pairwise precision on clips 1.00 at .42,
-# .95 at .50): a person in two parts can be merged later, two persons in one cannot be told apart.
-PERSON_THRESHOLD = 0.42
-
 Links = Iterable[tuple[str, str]]
 BoolArray = NDArray[np.bool_]
 
@@ -46,7 +40,7 @@ class Founding:
 def assign(
     tracks: FaceTracks,
     *,
-    threshold: float = PERSON_THRESHOLD,
+    threshold: float,
     must_link: Links = (),
     cannot_link: Links = (),
     previous: Mapping[str, str | None] | None = None,
@@ -55,8 +49,9 @@ def assign(
 ) -> dict[str, str | None]:
     """The person of every track; `None` for a track that waits for company.
 
-    `threshold` is the largest root-mean-square L2 distance of two clusters that merge: higher joins looks of one
-    person, and at some point two persons; lower leaves one person in several parts that a user can merge.
+    `threshold` is the largest root-mean-square L2 distance of two clusters that merge (`match` on the template's card,
+    measured by recipes/people.py): higher joins more looks of one person, and at some point two persons, which cannot
+    be told apart again; lower leaves one person in several parts, which a user can merge.
     `must_link` and `cannot_link` are a user's decisions by track id. A must-link joins the clusters of both tracks; a
     pair of a track with itself makes it a person alone. Links to unknown tracks are ignored (their media may be gone).
     `previous` gives the person ids of earlier calls. `changed` names the new tracks and the ends of new links: only
