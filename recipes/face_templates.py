@@ -33,26 +33,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds faces_identity/")
     folder = parser.parse_args().data / "faces_identity"
-    templates, n_photos = read_templates(folder)
+    templates, quality, n_photos = read_templates(folder)
     pairs = list(csv.DictReader((folder / "pairs.csv").open()))
     usable = [pair for pair in pairs if pair["file_a"] in templates and pair["file_b"] in templates]
     distance = np.array([np.linalg.norm(templates[p["file_a"]] - templates[p["file_b"]]) for p in usable])
     same = np.array([p["same"] == "1" for p in usable])
     impostors = impostor_distances(templates)
-    row = {"n_photos": n_photos, "n_photos_with_face": len(templates), "n_pairs": len(pairs)}
+    row: dict[str, float] = {"n_photos": n_photos, "n_photos_with_face": len(templates), "n_pairs": len(pairs)}
     row |= scores(distance, same, impostors, rng=np.random.default_rng(0))
+    worse = np.array([min(quality[p["file_a"]], quality[p["file_b"]]) for p in usable])
+    row |= by_quality(distance[same], worse[same], threshold=row["threshold_fmr_1e3"])
     _write(row)
 
 
-def read_templates(folder: Path) -> tuple[dict[str, NDArray[np.float32]], int]:
-    """Template of the largest face per photo, and the number of photos."""
-    detector, templates = FaceDetector(), {}
+def read_templates(folder: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, float], int]:
+    """Template and quality of the largest face per photo, and the number of photos."""
+    detector = FaceDetector()
+    templates, quality = {}, {}
     files = [row["file"] for row in csv.DictReader((folder / "manifest.csv").open())]
     for file in files:
         faces = detector.detect(np.asarray(Image.open(folder / file).convert("RGB")))
         if len(faces) and faces.template is not None:
-            templates[file] = faces.template[_largest(faces)]
-    return templates, len(files)
+            row = _largest(faces)
+            templates[file], quality[file] = faces.template[row], float(faces.quality[row])
+    return templates, quality, len(files)
 
 
 def _largest(faces: Faces) -> int:
@@ -90,6 +94,16 @@ def scores(
     }
 
 
+def by_quality(distance: Floats, quality: Floats, *, threshold: float) -> dict[str, float]:
+    """Share of pairs of one person that are missed, for the lower and the upper half of the worse photo's quality."""
+    low = quality <= np.median(quality)
+    return {
+        "median_quality": float(np.median(quality)),
+        "fnmr_lower_quality": float((distance[low] > threshold).mean()),
+        "fnmr_upper_quality": float((distance[~low] > threshold).mean()),
+    }
+
+
 def auc(distance: Floats, same: NDArray[np.bool_]) -> float:
     """Probability that a pair of one person is closer than a pair of two (Mann-Whitney, ties count half)."""
     from scipy.stats import rankdata
@@ -119,7 +133,8 @@ def _write(row: dict[str, float]) -> None:
     card = WEIGHTS / "face_template.toml"
     spec = read_card(card)
     metrics = {**spec.metrics, "faces_identity": rounded | {"script": "recipes/face_templates.py"}}
-    write_card(replace(spec, metrics=metrics, thresholds={"same_person": rounded["threshold_fmr_1e3"]}), card)
+    thresholds = {**spec.thresholds, "same_person": rounded["threshold_fmr_1e3"]}
+    write_card(replace(spec, metrics=metrics, thresholds=thresholds), card)
     print("\n".join(f"{name:22} {value}" for name, value in rounded.items()))
 
 

@@ -19,7 +19,8 @@ from postlens.vision.zoo import open_model
 DETECTOR = "face_detector"
 STRIDES = ((16, 2, "fine"), (32, 6, "coarse"))  # cell size in px, anchors per cell, name of the output
 # Long side of the image in px, and the grey border around it. Without a border, faces that fill the picture are missed
-# (81 % instead of 97 % of the identity photos found); the second pass finds small ones (recipes/face_detection.py).
+# (found in 81 % instead of 99 % of the identity photos, benchmarks/results/face_detection.csv); the second pass finds
+# small ones.
 PASSES = ((160, 48), (384, 0))
 MIN_SCORE = 0.5
 MERGE_IOU = 0.3  # boxes of one face overlap by more, neighbours in a group photo by less (the paper's value)

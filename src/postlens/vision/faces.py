@@ -22,13 +22,13 @@ from postlens.vision.zoo import open_model
 MAX_CANDIDATES = 64  # of one image, best first: two for each face of a crowd
 BATCH_SIZE = 8  # faces per run of a network: bounds memory
 VERIFIER_ZOOM = 1.05  # side of the verifier's crop / longer side of the face box, as MTCNN boxes are cut
-# The verifier's probability. Lower lets in dogs, logos and food (10 of 200 photos without people at .7), higher loses
-# small and turned faces; measured by recipes/face_detection.py.
+# The verifier's probability. Lower lets in paws, logos and food (a hit in 5 of 200 photos of food and rooms at .7, in 2
+# at .9), higher loses small and turned faces (benchmarks/results/face_detection.csv).
 MIN_CERTAINTY = 0.9
 MAX_INSIDE = 0.5  # share of a box that lies in a better one: more is a part of that face, less may be a neighbour
 MIN_TRUST = 0.2  # what a mesh without a face flag leaves of the quality: the alignment is then a guess
-# Side of the expression crop / longer side of the mesh's box. On 407 labelled faces 1.05 gave .47 accuracy, 1.15 .50 and
-# 1.3 .52; without levelling .49, .49 and .47.
+# Side of the expression crop / longer side of the mesh's box. On 407 labelled faces 1.05 gave .47 accuracy, 1.15 .50
+# and 1.3 .52; without levelling .49, .49 and .47.
 EXPRESSION_ZOOM = 1.2
 
 
