@@ -127,7 +127,15 @@ def _analyze(
         stage_seconds=processed.stage_seconds,
         report=request.out / REPORT,
     )
-    event("end", done=summary.n_done, skipped=summary.n_skipped, failed=summary.n_failed, seconds=summary.seconds)
+    event(
+        "end",
+        done=summary.n_done,
+        skipped=summary.n_skipped,
+        failed=summary.n_failed,
+        seconds=round(summary.seconds, 3),
+        process_seconds=round(summary.process_seconds, 3),
+        stage_seconds={part: round(s, 3) for part, s in summary.stage_seconds.items()},
+    )
     return summary
 
 
