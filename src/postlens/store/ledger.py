@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from postlens.store.schema import failures, ledger
 from postlens.store.statements import delete_in, delete_keys, select_in, upsert
@@ -57,28 +57,30 @@ def stale(conn: Connection, sha256s: Iterable[str], stages: Sequence[tuple[str, 
 
     Inputs for which all is done are left out; the others come in the order given.
     """
-    wanted = list(dict.fromkeys(sha256s))
-    names = {stage[0] for stage in stages}
-    fresh: dict[str, set[str]] = {}
-    for input_sha256, stage in _fresh(conn, wanted, stages):
-        fresh.setdefault(input_sha256, set()).add(stage)
-    found = {sha256: names - fresh.get(sha256, set()) for sha256 in wanted}
-    return {sha256: missing for sha256, missing in found.items() if missing}
-
-
-def _fresh(
-    conn: Connection, sha256s: Sequence[str], stages: Sequence[tuple[str, str, str]]
-) -> Iterable[tuple[str, str]]:
-    """(input sha256, stage) of what is done as the stages are now; of other inputs too where many are asked for."""
     if not stages:
-        return []
-    as_now = [
-        and_(ledger.c.stage == stage, ledger.c.stage_version == version, ledger.c.fingerprint == fingerprint)
-        for stage, version, fingerprint in stages
-    ]
-    chosen = select(ledger.c.input_sha256, ledger.c.stage).where(or_(*as_now))
-    rows = select_in(conn, chosen, ledger.c.input_sha256, sha256s if len(sha256s) < _MANY_INPUTS else None)
-    return ((row[0], row[1]) for row in rows)
+        return {}
+    wanted = list(dict.fromkeys(sha256s))
+    complete = _complete(conn, wanted, stages)
+    rest = [sha256 for sha256 in wanted if sha256 not in complete]
+    missing = {sha256: {stage[0] for stage in stages} for sha256 in rest}
+    fresh = select(ledger.c.input_sha256, ledger.c.stage).where(_as_now(stages))
+    for input_sha256, stage in select_in(conn, fresh, ledger.c.input_sha256, rest):
+        missing[input_sha256].discard(stage)
+    return missing
+
+
+def _complete(conn: Connection, sha256s: Sequence[str], stages: Sequence[tuple[str, str, str]]) -> set[str]:
+    """Inputs on which every stage is done as it is now: a row for each input, not for each of its stages.
+
+    Others than those asked for are among them where many are asked for.
+    """
+    column = ledger.c.input_sha256
+    chosen = select(column).where(_as_now(stages)).group_by(column).having(func.count() == len(set(stages)))
+    return {row[0] for row in select_in(conn, chosen, column, sha256s if len(sha256s) < _MANY_INPUTS else None)}
+
+
+def _as_now(stages: Sequence[tuple[str, str, str]]) -> ColumnElement[bool]:
+    return tuple_(ledger.c.stage, ledger.c.stage_version, ledger.c.fingerprint).in_(list(stages))
 
 
 def write_failures(conn: Connection, batch: Iterable[Failure]) -> int:
