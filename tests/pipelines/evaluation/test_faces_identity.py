@@ -47,7 +47,7 @@ def test_sources_may_be_missing(folder):
 
 
 def test_a_folder_without_usable_pairs_is_refused(tmp_path):
-    with pytest.raises(SourceNotFoundError, match="pairs.csv"):
+    with pytest.raises(SourceNotFoundError, match=r"pairs\.csv"):
         evaluate(tmp_path)
     pairs(tmp_path)
     with pytest.raises(EmptySourceError, match="got none"):

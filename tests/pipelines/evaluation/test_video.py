@@ -48,5 +48,5 @@ def test_missing_and_broken_clips_are_counted_and_show_nobody(tmp_path, clips):
 
 
 def test_a_folder_without_any_listed_clip_is_refused(tmp_path):
-    with pytest.raises(EmptySourceError, match="people.csv"):
+    with pytest.raises(EmptySourceError, match=r"people\.csv"):
         evaluate(tmp_path)
