@@ -1,0 +1,182 @@
+"""Labelled photos and clips to the threshold of a person and the rules of copies, with the curves they come from.
+
+    python recipes/people.py --data ../shared/data      # about 4 minutes on one core
+
+Data: faces_identity (1,004 photos of public figures) and video (69 clips), research terms. The threshold `match` of the
+face_template card is the largest of a grid at which no two people of the clips are merged and at most one pair in a
+hundred of the photos' pairs is wrong. Both sets choose it, so the scores on them are in-sample: their manifests are
+noted on the card. Writes benchmarks/results/people_threshold.csv, people_quality.csv and people_copies.csv.
+"""
+
+import argparse
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postlens.pipelines.evaluation.faces_identity import largest
+from postlens.pipelines.evaluation.video import join_tracks, look_at
+from postlens.tasks.people import duplicates
+from postlens.tasks.people.evaluate import score_clips
+from postlens.tasks.people.identity import assign
+from postlens.types import FaceTracks, MediaFeatures
+from postlens.vision.cards import file_sha256, read_card, write_card
+from postlens.vision.zoo import WEIGHTS
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+GRID = np.arange(0.34, 0.6001, 0.02).round(2)
+MIN_PRECISION_PHOTOS = 0.99
+QUALITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0001)
+QUALITY_AT = 0.5  # distance at which the error rates by quality are compared
+SCORES = ("pairwise_precision", "pairwise_recall", "pairwise_f", "bcubed_f", "n_wrong_pairs")
+Rows = list[dict[str, Any]]
+
+
+def main() -> None:
+    """Measure, choose and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds faces_identity/ and video/")
+    data = parser.parse_args().data
+    photos, photo_people = read_photos(data / "faces_identity")
+    clips, _ = look_at(data / "video", [row["file"] for row in read_table(data / "video" / "manifest.csv")])
+    tracks, clip_people = people_tracks(clips, read_table(data / "video" / "people.csv"))
+    curve = threshold_curve(photos, photo_people, tracks, clip_people)
+    write(RESULTS / "people_threshold.csv", curve)
+    write(RESULTS / "people_quality.csv", quality_table(photos, photo_people))
+    write(RESULTS / "people_copies.csv", copies_table(clips, read_table(data / "video" / "dup.csv")))
+    note(choose(curve), [data / "faces_identity" / "manifest.csv", data / "video" / "manifest.csv"])
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_photos(folder: Path) -> tuple[FaceTracks, list[str]]:
+    """A track for the largest face of each photo, as `analyze` sees it, and who it is; the same bytes count once."""
+    rows = read_table(folder / "manifest.csv")
+    found, _ = look_at(folder, [row["file"] for row in rows])
+    shown = {
+        found[row["file"]].media.sha256: (found[row["file"]], row["person"]) for row in rows if row["file"] in found
+    }
+    kept = [(one.tracks[[largest(one.faces)]], who) for one, who in shown.values() if one.faces and one.tracks]
+    return join_tracks([tracks for tracks, _ in kept]), [who for _, who in kept]
+
+
+def people_tracks(
+    clips: Mapping[str, MediaFeatures], rows: Sequence[Mapping[str, str]]
+) -> tuple[FaceTracks, list[str]]:
+    """The tracks of the clips that show one labelled person, and who it is."""
+    shown = [(clips[row["file"]].tracks, row["person"]) for row in rows if row["file"] in clips]
+    found = [(tracks, person) for tracks, person in shown if tracks]
+    return join_tracks([tracks for tracks, _ in found]), [
+        person for tracks, person in found for _ in range(len(tracks))
+    ]
+
+
+def threshold_curve(photos: FaceTracks, photo_people: list[str], tracks: FaceTracks, clip_people: list[str]) -> Rows:
+    """Error rates of photo pairs, and scores of the persons found among photos and among clips, by threshold."""
+    distance, same = pair_distances(photos, photo_people)
+    rows = []
+    for threshold in GRID.tolist():
+        row = {"threshold": threshold, "photo_fmr": (distance[~same] <= threshold).mean()}
+        row["photo_fnmr"] = (distance[same] > threshold).mean()
+        for name, given, people in (("photo", photos, photo_people), ("clip", tracks, clip_people)):
+            scores = score_persons(given, people, threshold=threshold)
+            row |= {f"{name}_{key}": scores[key] for key in SCORES}
+        rows.append(row)
+    return rows
+
+
+def pair_distances(tracks: FaceTracks, people: list[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Distance of all pairs, and whether both are one person."""
+    first, second = np.triu_indices(len(tracks), 1)
+    who = np.array(people)
+    return np.linalg.norm(tracks.template[first] - tracks.template[second], axis=1), who[first] == who[second]
+
+
+def score_persons(tracks: FaceTracks, people: list[str], *, threshold: float) -> dict[str, Any]:
+    """Scores over tracks in place of clips, without intervals."""
+    found = assign(tracks, threshold=threshold)
+    predicted = [{person} if (person := found[track]) else set() for track in tracks.track_id]
+    one_shoot = ["all"] * len(people)
+    return score_clips(predicted, [{who} for who in people], shoots=one_shoot, rng=np.random.default_rng(0))
+
+
+def choose(curve: Rows) -> float:
+    """The largest threshold of the grid before the first wrong merge of clips."""
+    chosen = 0.0
+    for row in curve:
+        if row["clip_n_wrong_pairs"] or row["photo_pairwise_precision"] < MIN_PRECISION_PHOTOS:
+            break
+        chosen = row["threshold"]
+    return chosen
+
+
+def quality_table(photos: FaceTracks, people: list[str]) -> Rows:
+    """Error rates at one distance by the lower quality of the pair."""
+    distance, same = pair_distances(photos, people)
+    first, second = np.triu_indices(len(photos), 1)
+    lower = np.minimum(photos.quality[first], photos.quality[second])
+    rows = []
+    for low, high in pairwise(QUALITY_EDGES):
+        here = (lower >= low) & (lower < high)
+        false, missed = distance[here & ~same] <= QUALITY_AT, distance[here & same] > QUALITY_AT
+        row = {"quality_from": low, "quality_below": high, "distance": QUALITY_AT, "n_different": len(false)}
+        rows.append(row | {"fmr": false.mean(), "n_same": len(missed), "fnmr": missed.mean()})
+    return rows
+
+
+def copies_table(clips: Mapping[str, MediaFeatures], rows: Sequence[Mapping[str, str]]) -> Rows:
+    """Every pair of clips that is a copy by its labels, or that hashes or embeddings bring near."""
+    origin = {row["file"]: row["edit_of"] for row in rows}
+    edit = {row["file"]: row["edit"] for row in rows}
+    table = []
+    for a, b in combinations(clips, 2):
+        share, cosine = _share(clips[a], clips[b]), _cosine(clips[a], clips[b])
+        copy = origin.get(a, a) == origin.get(b, b)
+        if copy or share or cosine is not None:
+            kinds = sorted(edit.get(name, "original") for name in (a, b))
+            table.append({"kinds": "+".join(kinds), "copy": int(copy), "share": share, "aligned_cosine": cosine})
+    return sorted(table, key=lambda row: (row["copy"], row["kinds"]))
+
+
+def _share(a: MediaFeatures, b: MediaFeatures) -> float:
+    words = duplicates.trusted_words(a.hashes), duplicates.trusted_words(b.hashes)
+    return duplicates.copied_share(*words) if all(map(len, words)) else 0.0
+
+
+def _cosine(a: MediaFeatures, b: MediaFeatures) -> float | None:
+    units = [duplicates.unit_rows(one.embeddings.vectors if one.embeddings else None) for one in (a, b)]
+    return duplicates.aligned_cosine(*units) if min(map(len, units)) >= duplicates.MIN_ALIGNED else None
+
+
+def write(path: Path, rows: Rows) -> None:
+    """Rows to CSV, numbers with six digits."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float | np.floating) else v for k, v in row.items()})
+    print(path.name, len(rows), "rows")
+
+
+def note(threshold: float, manifests: Sequence[Path]) -> None:
+    """Put the threshold, and what chose it, on the template's card."""
+    card = WEIGHTS / "face_template.toml"
+    spec = read_card(card)
+    shas = [file_sha256(path) for path in manifests]
+    manifest_shas = tuple(dict.fromkeys([*spec.train_manifests, *shas]))
+    write_card(replace(spec, thresholds={**spec.thresholds, "match": threshold}, train_manifests=manifest_shas), card)
+    print("match", threshold)
+
+
+if __name__ == "__main__":
+    main()
