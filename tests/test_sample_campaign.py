@@ -81,12 +81,6 @@ def test_photos_cover_jpeg_png_webp_and_turned_exif() -> None:
     assert {path.suffix for path in PHOTOS} == {".jpg", ".png", ".webp"}
 
 
-@pytest.mark.parametrize("name", ["oval-office", "blue-room", "joint-session", "blue-room-second"])
-def test_white_house_photo_keeps_its_notice(name: str) -> None:
-    with Image.open(CAMPAIGN / f"media/sample.archive/{name}.jpg") as image:
-        assert "may not be manipulated" in image.getexif()[0x8298]
-
-
 def test_exactly_one_photo_repeats_another() -> None:
     counts = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in MEDIA)
     assert sorted(count for count in counts.values() if count > 1) == [2]
@@ -98,9 +92,9 @@ def test_row_has_a_utc_date_and_whole_counts(row: dict[str, str]) -> None:
     assert all(int(row[name]) >= 0 for name in COUNTS if row[name])
 
 
-def test_one_creator_has_too_few_posts_and_the_others_enough() -> None:
+def test_two_creators_have_too_few_posts_and_the_others_enough() -> None:
     with_likes = Counter(row["creator"] for row in ROWS if row["likes"])
-    assert with_likes.pop("sample.newcomer") == 2
+    assert with_likes.pop("sample.newcomer") == with_likes.pop("sample.archive") == 2
     assert min(with_likes.values()) >= 6
 
 

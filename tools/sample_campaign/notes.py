@@ -10,7 +10,7 @@ Six invented accounts with {n_posts} posts ({n_photos} photos, {n_clips} videos)
 This page is written by `tools/build_sample_campaign.py` from `tools/sample_campaign/*.toml`.
 
 - **Accounts, captions and figures are invented.** No post was published, and no number in `posts.csv` was measured.
-- **The people shown are public figures in works of the US government** (NASA, the Navy, the White House). They are used
+- **The people shown are public figures in works of the US government** (NASA, the Navy). They are used
   as sample media only: they have no tie to the invented accounts, and nothing here suggests that they, their offices or
   these agencies endorse postlens or any product.
 - Videos are rendered from the pictures below by pan and zoom, except `city-walk.mp4`, which is shortened footage.
@@ -24,15 +24,6 @@ This page is written by `tools/build_sample_campaign.py` from `tools/sample_camp
   where "crop" is said.
 - *Pexels licence* (pexels.com/license): free to use and change, credit welcome. Not allowed: selling unaltered copies,
   offering them on another stock service, or implying endorsement.
-- *White House photos* (the four of `sample.archive` by Pete Souza): works of federal employees carry no copyright in
-  the US (17 USC 105). Their EXIF notice, kept here, asks for more. All four: "The photograph may not be manipulated
-  in any way and may not be used in commercial or political materials, advertisements, emails, products, promotions
-  that in any way suggests approval or endorsement of the President, the First Family, or the White House". Three are
-  released "only for publication by news organizations and/or for personal use printing by the subject(s)";
-  `oval-office.jpg` says that it may be printed by its subject for personal use, and not otherwise be reproduced
-  without the written permission of the White House Photo Office. They are therefore only made smaller: no crop, no
-  video, no product in the captions, no lift in the invented figures. Read the notices before using them elsewhere,
-  and leave them out of advertising.
 
 """
 
