@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -16,6 +16,7 @@ from postlens.tasks.reactions.predict import FACE_SHARE, average_expression, det
 from postlens.types import EMOTIONS, Faces, FloatArray
 
 K = len(EMOTIONS)
+QUICK = settings(deadline=None, max_examples=50)  # no deadline: machines under load stall
 PROBS = arrays(np.float32, K, elements=st.floats(0, 1, width=32))
 EVEN = np.full(K, 1 / K, np.float32)
 
@@ -118,6 +119,7 @@ def test_wrong_input_is_refused(scene, options, error, words) -> None:
         predict("p", scene, None, **options)
 
 
+@QUICK
 @given(PROBS, st.lists(PROBS, max_size=4), st.floats(0, 1))
 def test_every_forecast_is_whole(scene: FloatArray, shown: list[FloatArray], threshold: float) -> None:
     forecast = predict("p", scene, faces(shown), thresholds=threshold)
@@ -127,6 +129,7 @@ def test_every_forecast_is_whole(scene: FloatArray, shown: list[FloatArray], thr
     assert forecast.low_confidence == (max(forecast.probs.values()) < np.float32(threshold))
 
 
+@QUICK
 @given(st.lists(PROBS, min_size=1, max_size=5), st.randoms())
 def test_the_order_of_faces_never_matters(shown: list[FloatArray], random) -> None:
     batch = faces(shown, sides=[10.0 * (i + 1) for i in range(len(shown))])
@@ -137,6 +140,7 @@ def test_the_order_of_faces_never_matters(shown: list[FloatArray], random) -> No
     np.testing.assert_allclose(one[0], other[0], rtol=1e-4, atol=1e-6)
 
 
+@QUICK
 @given(PROBS, PROBS, st.floats(0, 1))
 def test_a_fused_distribution_sums_to_one(scene: FloatArray, shown: FloatArray, weight: float) -> None:
     assert fuse(scene, shown, weight=weight).sum() == pytest.approx(1, abs=1e-4)

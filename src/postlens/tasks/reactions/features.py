@@ -1,0 +1,131 @@
+"""Faces of an image to calibrated expression probabilities; training and serving both come through here.
+
+Each face is cut as a square levelled by its landmarks, read by the packaged expression net together with its mirror
+image, and the net's log-probabilities go through a small head that calibrates them. The shared encoder is not used:
+its features brought nothing on sources held out (docs/log/reactions.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postlens.errors import ShapeError
+from postlens.types import Faces, FloatArray, Image, ModelSpec
+from postlens.vision import align
+
+EXPRESSION_NET = "face_expression"  # names in the zoo
+EXPRESSION_HEAD = "face_expression_head"
+SCENE_HEAD = "scene_emotion"
+AFFECT_HEAD = "scene_affect"
+RATINGS = (1.0, 7.0)  # the scale of OASIS's valence and arousal
+
+CROP_PX = 112  # the net's own input size
+# The best single crop of 20 tried on sources held out (docs/log/reactions.md). Smaller loses the chin of open mouths,
+# larger shows more hair than the net was trained with.
+CROP_SIDE = 2.8  # face scales (`align.face_scale`)
+EYE_ROW = 0.30  # row of the eyes / side
+MIN_PROB = 1e-3  # floor below log: the net says 0 to six of seven classes far more often than it is right
+BATCH_SIZE = 8  # crops per run: bounds memory
+_LANDMARKS = 4  # eyes, nose and mouth are needed
+
+
+class Model(Protocol):
+    """An opened model, as `vision.zoo.open_model` returns it."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Its card."""
+        ...
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """Outputs by name."""
+        ...
+
+
+def read_expressions(image: Image, faces: Faces, *, net: Model, head: Model, scale: float = 1.0) -> FloatArray:
+    """Probabilities (N, 8), in the order of EMOTIONS, of what the faces of one image show.
+
+    `image` is uint8 (H, W, 3) and `scale` its size relative to the original, in whose pixels the faces are given
+    (`FrameBatch.scale`). `net` and `head` are the opened EXPRESSION_NET and EXPRESSION_HEAD. Raises `ShapeError` when
+    the faces lack landmarks.
+    """
+    return calibrated(expression_features(expression_crops(image, faces, scale=scale), net), head)
+
+
+def calibrated(features: FloatArray, head: Model) -> FloatArray:
+    """Features (N, 7) to probabilities (N, 8) in the order of EMOTIONS."""
+    return np.asarray(head.run({"features": features})["probs"], np.float32)
+
+
+def expression_crops(image: Image, faces: Faces, *, scale: float = 1.0) -> list[Image]:
+    """A levelled crop (112, 112, 3) of each face; beyond the image's border its edge pixels are repeated."""
+    if faces.landmarks_px.shape[1] < _LANDMARKS:
+        raise ShapeError(f"landmarks_px must have shape (N, 6, 2), got {faces.landmarks_px.shape}")
+    return [_cut(image, _matrix(points)) for points in faces.landmarks_px.astype(np.float64) * scale]
+
+
+def whole_crop(image: Image) -> Image:
+    """The whole image as if it were a face box: a square of its longer side, edge pixels repeated."""
+    height, width = image.shape[:2]
+    centre = np.array([width / 2, height / 2])
+    return _cut(image, align.square_matrix(centre, max(height, width), 0.0, size_px=CROP_PX))
+
+
+def expression_features(crops: Sequence[Image], net: Model) -> FloatArray:
+    """Log-probabilities (N, 7) in the order of the net's labels, each the mean of the crop's and its mirror image's."""
+    if not crops:
+        return np.zeros((0, len(net.spec.labels)), np.float32)
+    batch = np.stack([_normalized(crop, net.spec) for crop in crops])
+    return np.asarray((_log_probs(batch, net) + _log_probs(batch[..., ::-1], net)) / 2, np.float32)
+
+
+def _log_probs(batch: FloatArray, net: Model) -> FloatArray:
+    starts = range(0, len(batch), BATCH_SIZE)
+    parts = [net.run({"image": np.ascontiguousarray(batch[i : i + BATCH_SIZE])})["probs"] for i in starts]
+    return np.asarray(np.log(np.maximum(np.concatenate(parts), MIN_PROB)), np.float32)
+
+
+def _normalized(crop: Image, spec: ModelSpec) -> FloatArray:
+    """The card's (x - mean) / std, channels first: the same arithmetic as `vision.encoder.normalize` (tested equal)."""
+    values = (crop - np.asarray(spec.mean, np.float32)) / np.asarray(spec.std, np.float32)
+    return np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _matrix(points: NDArray[np.float64]) -> align.Matrix:
+    """Crop-to-image matrix (2, 3) of the face with landmarks (6, 2)."""
+    side, angle = CROP_SIDE * max(align.face_scale(points), 1.0), align.level_angle(points[:2])
+    down = np.array([-np.sin(angle), np.cos(angle)])
+    centre = points[:2].mean(axis=0) + down * side * (0.5 - EYE_ROW)
+    return align.square_matrix(centre, side, angle, size_px=CROP_PX)
+
+
+def _cut(image: Image, matrix: align.Matrix) -> Image:
+    """`align.crop` with the image's edge repeated where the crop leaves it."""
+    corners = align.apply(matrix, np.array([[0, 0], [CROP_PX, 0], [0, CROP_PX], [CROP_PX, CROP_PX]], np.float64))
+    margin = 2 * max(1, int(np.hypot(matrix[0, 0], matrix[1, 0])))
+    low = np.floor(corners.min(axis=0)).astype(int) - margin
+    high = np.ceil(corners.max(axis=0)).astype(int) + margin
+    rows = np.clip(np.arange(low[1], high[1]), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(low[0], high[0]), 0, image.shape[1] - 1)
+    local = np.column_stack([matrix[:, :2], matrix[:, 2] - low])
+    return align.crop(image[rows[:, None], columns], local, size_px=CROP_PX)
+
+
+# --- the scene ------------------------------------------------------------------------------------------------------
+
+
+def read_scene(vectors: FloatArray, head: Model) -> FloatArray:
+    """Emotion probabilities (8,) of one image or video from the embeddings (N, D) of its frames: their mean."""
+    return np.asarray(head.run({"features": vectors})["probs"].mean(axis=0), np.float32)
+
+
+def read_affect(vectors: FloatArray, head: Model) -> tuple[float, float]:
+    """Valence and arousal, 1 to 7 as OASIS's raters gave them, from the embeddings (N, D) of one image or video."""
+    low, high = RATINGS
+    shares = np.asarray(head.run({"features": vectors})["probs"], np.float64).mean(axis=0)
+    valence, arousal = (low + (high - low) * shares).tolist()
+    return valence, arousal
