@@ -10,7 +10,7 @@ import pytest
 from postlens.errors import EmptySourceError, SourceNotFoundError, TableError
 from postlens.pipelines.evaluation.faces_identity import evaluate
 
-PHOTOS = ("sample.archive/oval-office.jpg", "sample.archive/blue-room.jpg", "sample.portraits/smile.jpg")
+PHOTOS = ("sample.portraits/flight-suit.jpg", "sample.portraits/smile.jpg", "sample.portraits/navy-cap.jpg")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def pairs(folder: Path, *rows: str, header: str = "file_a,file_b,same,source_gro
 
 def test_pairs_of_the_same_and_of_different_people_are_told_apart(folder):
     seen: list[tuple[int, int]] = []
-    pairs(folder, "oval-office.jpg,blue-room.jpg,1,x", "oval-office.jpg,smile.jpg,0,y", "blue-room.jpg,smile.jpg,0,y")
+    pairs(folder, "flight-suit.jpg,smile.jpg,1,x", "flight-suit.jpg,navy-cap.jpg,0,y", "smile.jpg,navy-cap.jpg,0,y")
     table = evaluate(folder, progress=lambda done, total: seen.append((done, total)))
     assert (table["n"], table["accuracy"], table["auc"], table["failed"]) == (3, 1.0, 1.0, 0)
     assert set(table["by_source"]) == {"x", "y"} and table["in_sample"] is False
@@ -35,14 +35,14 @@ def test_pairs_of_the_same_and_of_different_people_are_told_apart(folder):
 
 
 def test_unreadable_photos_count_as_failed_and_their_pairs_as_different(folder):
-    pairs(folder, "oval-office.jpg,broken.jpg,1,x", "oval-office.jpg,gone.jpg,0,x", "oval-office.jpg,blue-room.jpg,1,x")
+    pairs(folder, "flight-suit.jpg,broken.jpg,1,x", "flight-suit.jpg,gone.jpg,0,x", "flight-suit.jpg,smile.jpg,1,x")
     table = evaluate(folder)
     assert (table["failed"], sum(table["failures"].values()), table["n_compared"]) == (2, 2, 1)
     assert table["accuracy"] == pytest.approx(2 / 3, abs=1e-3)
 
 
 def test_sources_may_be_missing(folder):
-    pairs(folder, "oval-office.jpg,blue-room.jpg,1", header="file_a,file_b,same")
+    pairs(folder, "flight-suit.jpg,smile.jpg,1", header="file_a,file_b,same")
     assert list(evaluate(folder)["by_source"]) == ["unknown"]
 
 
