@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gc
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -200,3 +203,29 @@ def test_decoding_says_nothing_on_the_terminal(tmp_path: Path, capfd: pytest.Cap
     path.write_bytes(path.read_bytes()[:-500])
     decode_video(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(3, 2)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(corners(160, 120), format="rgb24")))
+        container.mux(stream.encode())
+    decoded = decode_video(path)
+    assert (decoded.width_px, decoded.height_px) == (240, 120)
+    assert corner_colours(decoded.frames.images[0]) == list(CORNERS)
+
+
+def test_no_decoded_frame_outlives_the_decoding(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", gop=5, rotation=(90, False, False))
+    gc.collect()
+    gc.disable()
+    try:
+        decode_video(path)
+        assert [
+            thing.width for thing in gc.get_objects() if isinstance(thing, av.VideoFrame) and thing.width > 16
+        ] == []
+    finally:
+        gc.enable()

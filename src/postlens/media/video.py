@@ -10,10 +10,11 @@ import numpy as np
 
 from postlens.errors import DecodeError
 from postlens.media.container import VIDEO_LIMITS, VideoLimits, VideoScan, open_video, packets, presented_s, scan_video
+from postlens.media.display import Display, VideoSample, read_display, show
 from postlens.media.image import MAX_SIDE_PX
 from postlens.media.probe import StrPath, display_name
 from postlens.media.sampling import Run, plan_runs, wanted_times
-from postlens.types import FrameBatch, Image
+from postlens.types import FrameBatch
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -48,14 +49,6 @@ class DecodedVideo(NamedTuple):
     duration_s: float
     frame_rate_hz: float | None
     partial: str | None  # why only a part could be decoded
-
-
-class VideoSample(NamedTuple):
-    """One frame of a video."""
-
-    image: Image  # uint8 (H, W, 3) RGB, upright
-    pts_s: float  # from the start
-    size_px: tuple[int, int]  # displayed width and height
 
 
 def decode_video(
@@ -133,8 +126,10 @@ def iter_frames(
     runs = {run.key.packet: run for run in plan_runs(scan.keys, times_s)}
     with open_video(path) as (container, stream):
         taker = _Taker(stream, damage if damage is not None else [])
+        display: Display | None = None
         for frame, time_s in taker.take(container, runs):
-            yield _sample(frame, time_s - scan.start_s, stream, max_side_px)
+            display = display or read_display(frame, stream)
+            yield show(frame, time_s - scan.start_s, display=display, max_side_px=max_side_px)
 
 
 class _Taker:
@@ -208,44 +203,3 @@ class _Picker:
     def rest(self) -> Iterator[tuple[VideoFrame, float]]:
         if self._times_s and self._last is not None:
             yield self._last
-
-
-def _sample(frame: VideoFrame, pts_s: float, stream: VideoStream, max_side_px: int | None) -> VideoSample:
-    """Scaled to the display's shape and at most `max_side_px`, converted to RGB, turned."""
-    width, height = _square_size(frame, float(stream.sample_aspect_ratio or 1))
-    ratio = min(1.0, max_side_px / max(width, height)) if max_side_px else 1.0
-    rgb: Any = frame.reformat(
-        width=max(1, round(width * ratio)),
-        height=max(1, round(height * ratio)),
-        format="rgb24",
-        interpolation="AREA",
-        src_color_range=frame.color_range or None,
-    ).to_ndarray()
-    image, turned = _upright(rgb, frame)
-    return VideoSample(image, pts_s, (height, width) if turned else (width, height))
-
-
-def _square_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:
-    """Width and height with square pixels: the side whose pixels are too short is stretched."""
-    if aspect > 1:
-        return round(frame.width * aspect), frame.height
-    return frame.width, round(frame.height / aspect)
-
-
-def _upright(image: Image, frame: VideoFrame) -> tuple[Image, bool]:
-    """The image mirrored and turned by the frame's display matrix, and whether its sides were swapped.
-
-    The matrix maps x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 6.2.2). `frame.rotation` is not enough: it reads
-    a mirrored picture as one turned by 180 degrees. Angles between the quarter turns go to the nearest one.
-    """
-    side_data: Any = frame.side_data
-    data = next((bytes(item) for item in side_data if item.type.name == "DISPLAYMATRIX"), None)
-    if data is None:
-        return image, False
-    (a, b), (c, d) = np.frombuffer(data, np.int32).reshape(3, 3)[:2, :2].tolist()
-    turned = abs(a) < abs(b)
-    if turned:
-        image = image.transpose(1, 0, 2)
-    mirror_x, mirror_y = (c < 0, b < 0) if turned else (a < 0, d < 0)
-    image = image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
-    return np.ascontiguousarray(image), turned
