@@ -13,8 +13,8 @@ from postlens.vision.faces import FaceDetector
 from postlens.vision.quality import face_quality, sharpness
 from postlens.vision.zoo import load_spec
 
-SAME = ("sample.archive/blue-room.jpg", "sample.archive/oval-office.jpg")
-OTHER = "sample.portraits/flight-suit.jpg"
+SAME = ("sample.portraits/flight-suit.jpg", "sample.portraits/smile.jpg")  # a photo and its close-up
+OTHER = "sample.portraits/navy-cap.jpg"
 
 
 @pytest.fixture(scope="module")
