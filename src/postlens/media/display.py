@@ -44,7 +44,7 @@ def read_display(frame: VideoFrame, stream: VideoStream) -> Display:
 
     `frame.rotation` is not enough: it reads a mirrored picture as one turned by 180 degrees. The matrix is read from a
     tiny copy, because PyAV ties a frame whose side data was read to itself, and its pixels would stay in memory until
-    the next collection of cycles (measured: 50 MB a video).
+    the next collection of cycles (measured: 450 MB after 14 videos).
     """
     aspect = float(stream.sample_aspect_ratio or 1)
     side_data: Any = frame.reformat(width=16, height=16).side_data
