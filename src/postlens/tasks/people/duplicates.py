@@ -127,7 +127,8 @@ def _same_frames(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Mat
     words = np.concatenate([trusted[row] for row in rows])
     owner = np.repeat(rows, [len(trusted[row]) for row in rows])
     for a, b in _owners_of_near_hashes(words, owner):
-        score = copied_share(trusted[a], trusted[b])
+        single = len(trusted[a]) == len(trusted[b]) == 1  # images: near is all there is to ask
+        score = 1.0 if single else copied_share(trusted[a], trusted[b])
         if score >= MIN_SHARE:
             yield _Match(a, b, "frames", score)
 
@@ -139,9 +140,9 @@ def trusted_words(hashes: FrameHashes | None) -> NDArray[np.uint64]:
     return np.ascontiguousarray(hashes.bits[hashes.quality >= MIN_QUALITY]).view(np.uint64)
 
 
-def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> IntArray:
+def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint16]:
     """Numbers of differing bits: (N, 4) and (M, 4) words to (N, M)."""
-    distance = np.zeros((len(a), len(b)), np.int64)
+    distance = np.zeros((len(a), len(b)), np.uint16)
     for word in range(a.shape[1]):
         distance += np.bitwise_count(a[:, None, word] ^ b[None, :, word])
     return distance
@@ -173,11 +174,11 @@ def copied_share(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
     return float(n_copied / min(len(a), len(b)))
 
 
-def _own_nearest(words: NDArray[np.uint64]) -> IntArray:
+def _own_nearest(words: NDArray[np.uint64]) -> NDArray[np.uint16]:
     """Distance of each hash to the nearest other one of its clip; 256, the most, for a single one: (N,)."""
     distance = hamming(words, words)
     np.fill_diagonal(distance, 256)
-    return np.asarray(distance.min(axis=1), np.int64)
+    return np.asarray(distance.min(axis=1), np.uint16)
 
 
 # --- look -----------------------------------------------------------------------------------------------------------
@@ -199,16 +200,21 @@ def unit_rows(vectors: FloatArray | None) -> FloatArray:
 
 
 def _owners_of_like_frames(found: dict[int, FloatArray]) -> list[tuple[int, int]]:
-    """Pairs of media, in order, with any two frames at `MIN_COSINE` or more."""
-    like: set[tuple[int, int]] = set()
+    """Pairs of media, in order, where one's middle frame is at `MIN_COSINE` or more with any frame of the other.
+
+    Loses nothing: every frame of the shorter clip of two copies has such a counterpart, so its middle one has.
+    """
     if not found:
         return []
-    owner = np.repeat(list(found), [len(vectors) for vectors in found.values()])
+    like: set[tuple[int, int]] = set()
+    rows = np.array(list(found))
+    owner = np.repeat(rows, [len(vectors) for vectors in found.values()])
     frames = np.concatenate(list(found.values()))
+    middles = np.stack([vectors[len(vectors) // 2] for vectors in found.values()])
     step = max(1, BLOCK_CELLS // len(frames))
-    for start in range(0, len(frames), step):
-        query, other = np.nonzero(frames[start : start + step] @ frames[start:].T >= MIN_COSINE)
-        pairs = np.unique(np.stack([owner[start + query], owner[start + other]], axis=1), axis=0)
+    for start in range(0, len(middles), step):
+        query, other = np.nonzero(middles[start : start + step] @ frames.T >= MIN_COSINE)
+        pairs = np.unique(np.stack([rows[start + query], owner[other]], axis=1), axis=0)
         like.update((a, b) for a, b in np.sort(pairs, axis=1).tolist() if a != b)
     return sorted(like)
 
