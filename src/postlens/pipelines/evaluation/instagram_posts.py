@@ -16,10 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from postlens.errors import SourceNotFoundError
-from postlens.tasks.engagement.records import PostFacts
+from postlens.errors import EmptySourceError, SourceNotFoundError
+from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts
+from postlens.tasks.engagement.evaluate import collect_outcomes, score_outcomes
 from postlens.types import MediaFile
+from postlens.vision.cards import file_sha256
 from postlens.vision.measures import measure_image
+from postlens.vision.zoo import open_model
 
 POSTS = "posts.jsonl.gz"
 Progress = Callable[[int, int], None]
@@ -34,6 +37,30 @@ class Collection:
 
     def __len__(self) -> int:
         return sum(len(posts) for posts in self.accounts.values())
+
+
+def evaluate(folder: Path, *, progress: Progress | None = None) -> dict[str, Any]:
+    """n, mae_log, spearman, coverage_90, pair_accuracy with 95 % intervals, whole and by_account_size.
+
+    Sizes are fixed bands of followers; see `tasks.engagement.evaluate.score_outcomes` for what each score means and
+    how posts are forecast. `account_median` holds the baseline; `failed` counts lines and pictures that could not be
+    read, `no_forecast` the posts without likes or with too little known.
+
+    Raises `SourceNotFoundError` when the collection cannot be opened, `EmptySourceError` when nothing can be scored.
+    """
+    model = open_model(ENGAGEMENT_MODEL)
+    collection = read_collection(folder, progress=progress)
+    outcomes = collect_outcomes(collection.accounts.values(), model=model)
+    if not len(outcomes):
+        raise EmptySourceError(
+            f"{folder / POSTS}: expected posts with likes and followers, got none that can be scored"
+        )
+    return {
+        **score_outcomes(outcomes, rng=np.random.default_rng(0)),
+        "failed": collection.n_failed,
+        "no_forecast": len(collection) - len(outcomes),
+        "in_sample": file_sha256(folder / POSTS) in model.spec.train_manifests,
+    }
 
 
 def read_collection(folder: Path, *, progress: Progress | None = None) -> Collection:

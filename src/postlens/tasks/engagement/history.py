@@ -1,0 +1,80 @@
+"""The posts of one account to what was known before each of them.
+
+A count of a later post, or of the post itself, never enters: that is what a forecast would be blind to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from postlens.tasks.engagement.records import Float, History, PostFacts
+from postlens.types import as_utc
+
+DAY_S = 86_400.0
+
+
+def known_count(post: PostFacts, metric: str) -> float | None:
+    """The post's count of a metric; None where hidden, or where it is no count (negative, NaN, infinite)."""
+    return _number(post.counts.get(metric))
+
+
+def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[History]:
+    """One history per post, in the given order, which does not matter otherwise.
+
+    Earlier means a strictly earlier `published_at`: posts of the same second do not know each other. A post without a
+    time takes all the account's other posts; a post with a time leaves out those without. Of several records of one
+    post_id the earliest counts once. Lazy, because the histories of one account overlap: n posts hold n^2 / 2 counts.
+    """
+    known = _unique(posts)
+    index = {post.post_id: row for row, post in enumerate(known)}
+    times = np.array([_time_s(post) for post in known], np.float64)
+    counts = np.array([_or_nan(known_count(post, metric)) for post in known], np.float64)
+    followers = np.array([_or_nan(_number(post.followers)) for post in known], np.float64)
+    for post in posts:
+        at = _time_s(post)
+        rows = np.arange(len(known) if math.isnan(at) else np.searchsorted(times, at, side="left"))
+        rows = rows[rows != index[post.post_id]]
+        seen = rows[~np.isnan(counts[rows])]
+        yield History(
+            counts=counts[seen],
+            ages_days=(at - times[seen]) / DAY_S,
+            followers=_followers(post, followers[rows]),
+            timed=not math.isnan(at),
+        )
+
+
+def _followers(post: PostFacts, others: Float) -> float | None:
+    own = _number(post.followers)
+    known = others[~np.isnan(others)]
+    if own is not None or not len(known):
+        return own
+    return float(known[-1] if post.published_at is not None else np.median(known))
+
+
+def _unique(posts: Sequence[PostFacts]) -> list[PostFacts]:
+    """By time, those without one last; the first record of each post_id."""
+    found: dict[str, PostFacts] = {}
+    for post in sorted(posts, key=_key):
+        found.setdefault(post.post_id, post)
+    return list(found.values())
+
+
+def _key(post: PostFacts) -> tuple[bool, float, str, str]:
+    """By time, those without one last; then by id and content, so that no order of the input shows."""
+    at = _time_s(post)
+    return math.isnan(at), 0.0 if math.isnan(at) else at, post.post_id, repr(sorted(post.counts.items()))
+
+
+def _time_s(post: PostFacts) -> float:
+    return math.nan if post.published_at is None else as_utc(post.published_at).timestamp()
+
+
+def _number(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) and value >= 0 else None
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
