@@ -87,6 +87,6 @@ def test_a_sample_of_the_collection_scores_as_the_card_says(tmp_path: Path, data
         shutil.copy(source / row["file"], tmp_path / row["file"])
     write_manifest(tmp_path, rows)
     scores = evaluate(tmp_path)
-    low, high = load_spec(EXPRESSION_HEAD).metrics["source:mux_lfw"]["accuracy_ci"]
+    low, high = load_spec(EXPRESSION_HEAD).metrics["mux_lfw"]["accuracy_ci"]
     assert low - 0.1 < scores["accuracy"] < high + 0.1
     assert not scores["in_sample"] and scores["failed"] == 0
