@@ -17,7 +17,7 @@ from postlens.media.hashing import sha256_file
 from postlens.store import Store
 from postlens.store.media import FileStat, read_files, write_files
 from postlens.store.posts import LocatedPost, write_posts
-from postlens.store.tombstones import forgotten_ids
+from postlens.store.tombstones import forgotten_ids, tombstone_key
 from postlens.types import Failure, MediaRef, SourcePost
 
 POSTS_PER_TRANSACTION = 512  # more: fewer commits; fewer: less to read again after a crash
@@ -78,9 +78,8 @@ class Ingest:
     def _without_forgotten(self, posts: Sequence[SourcePost], result: Ingested) -> list[SourcePost]:
         with self._store.read() as conn:
             gone = forgotten_ids(conn, "creator", {post.creator_id for post in posts})
-        for creator_id in sorted(gone):
-            error = ForgottenError("this creator was forgotten on request; its posts are skipped")
-            result.failures.append(Failure.of(creator_id, "source", error))
+        told = [_forgotten(creator_id) for creator_id in sorted(gone)]
+        result.failures += [failure for failure in told if failure not in result.failures]
         return [post for post in posts if post.creator_id not in gone]
 
     def _known(self, paths: Sequence[str]) -> dict[str, FileStat]:
@@ -104,6 +103,12 @@ class Ingest:
             timeout_s=self._settings.download_timeout_s,
         )
         return str(path)
+
+
+def _forgotten(creator_id: str) -> Failure:
+    """Told by the tombstone's key: the handle itself must not come back into the store or the report."""
+    error = ForgottenError("a creator was forgotten on request; the posts are skipped, take them out of the source")
+    return Failure.of(f"creator {tombstone_key('creator', creator_id)[:12]}", "source", error)
 
 
 def _file_stat(path: str, known: FileStat | None) -> FileStat:
