@@ -1,0 +1,161 @@
+"""Posts of sources to the store: located, hashed once, and never brought back once forgotten."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from postlens.media.hashing import sha256_file
+from postlens.pipelines.ingest import Ingest, Ingested
+from postlens.sources import open_source
+from postlens.store import Store
+from postlens.store.forget import forget_creator
+from postlens.store.media import read_files
+from postlens.store.meta import read_revision
+from postlens.store.posts import read_creators, read_post_media, read_posts
+from postlens.types import Failure, MediaRef, SourcePost
+
+from .fakes import NOW, picture, pictures, settings
+
+
+def post(path: Path | str, *, handle: str = "ann", **changes: object) -> SourcePost:
+    return SourcePost(**{"handle": handle, "media": (MediaRef(path=str(path)),), **changes})
+
+
+def ingest(store: Store, found, *, downloads: Path = Path("unused"), **changes: object) -> Ingested:
+    return Ingest(store, settings=settings(**changes), downloads=downloads, now=NOW).run(found)
+
+
+def test_a_folder_becomes_posts_of_its_sub_folders(store, tmp_path):
+    expected = pictures(tmp_path / "in" / "ann", 2) | pictures(tmp_path / "in" / "ben", 1, first=7)
+    result = ingest(store, open_source(tmp_path / "in"))
+    assert result.paths == expected
+    with store.read() as conn:
+        assert [creator.handle for creator in read_creators(conn)] == ["ann", "ben"]
+        assert sorted(post_.post_id for post_ in read_posts(conn)) == sorted(result.post_ids)
+
+
+def test_an_unchanged_file_is_not_read_again(store, tmp_path):
+    """Other bytes of the same size and time keep the hash: so the file was not opened."""
+    path = picture(tmp_path / "a.png", seed=1)
+    before = path.stat()
+    (sha256,) = ingest(store, [post(path)]).paths
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert set(ingest(store, [post(path)]).paths) == {sha256}
+
+
+@pytest.mark.parametrize("change", ["size", "time"])
+def test_a_file_of_another_size_or_time_is_read_again(store, tmp_path, change):
+    path = picture(tmp_path / "a.png", seed=1)
+    before = path.stat()
+    ingest(store, [post(path)])
+    path.write_bytes(bytes(before.st_size + (change == "size")))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9 * (change == "time")))
+    assert set(ingest(store, [post(path)]).paths) == {sha256_file(path)}
+    with store.read() as conn:
+        assert read_files(conn)[str(path)].sha256 == sha256_file(path)
+
+
+def test_the_same_bytes_at_two_paths_are_one_medium_of_two_posts(store, tmp_path):
+    first, second = picture(tmp_path / "a.png", seed=1), picture(tmp_path / "b.png", seed=1)
+    result = ingest(store, [post(first), post(second)])
+    assert result.paths == {sha256_file(first): str(first)}
+    assert len(result.post_ids) == 2
+    with store.read() as conn:
+        assert {item.sha256 for item in read_post_media(conn)} == set(result.paths)
+
+
+def test_a_missing_file_is_a_failure_and_its_post_keeps_its_numbers(store, tmp_path):
+    absent = tmp_path / "gone.jpg"
+    result = ingest(store, [post(absent, metrics={"likes": 5.0})])
+    assert [(f.subject, f.stage, f.error) for f in result.failures] == [(str(absent), "read", "MediaNotFoundError")]
+    assert (result.paths, len(result.post_ids)) == ({}, 1)
+
+
+def test_failures_of_the_source_pass_through(store):
+    failure = Failure("posts.csv, row 3", "source", "RowError", "no path")
+    result = ingest(store, [failure])
+    assert result.failures == [failure]
+    assert result.subjects == {"posts.csv, row 3"}
+
+
+def test_a_url_is_a_failure_unless_downloads_are_on(store, tmp_path):
+    url = "https://example.org/a.jpg"
+    found = [SourcePost(handle="ann", media=(MediaRef(url=url),))]
+    result = ingest(store, found, downloads=tmp_path / "downloads")
+    assert [(f.subject, f.error) for f in result.failures] == [(url, "DownloadNotAllowedError")]
+    assert "--allow-download" in result.failures[0].message
+    assert not (tmp_path / "downloads").exists()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/a.jpg", "http://169.254.169.254/latest", "http://10.0.0.1/a.jpg"])
+def test_private_addresses_are_refused_with_downloads_on(store, tmp_path, url):
+    found = [SourcePost(handle="ann", media=(MediaRef(url=url),))]
+    result = ingest(store, found, downloads=tmp_path, allow_download=True)
+    assert [f.error for f in result.failures] == ["AddressRefusedError"]
+
+
+def forget(store: Store, creator_id: str) -> None:
+    with store.write() as conn:
+        forget_creator(conn, creator_id, now=NOW)
+
+
+def test_posts_of_a_forgotten_creator_are_skipped_and_told(store, tmp_path):
+    one, two = picture(tmp_path / "a.png", seed=1), picture(tmp_path / "b.png", seed=2)
+    ingest(store, [post(one, handle="secret_ann"), post(two, handle="ben")])
+    forget(store, "unknown:secret_ann")
+    result = ingest(store, [post(one, handle="secret_ann"), post(two, handle="ben")])
+    assert [f.error for f in result.failures] == ["ForgottenError"]
+    assert result.paths == {sha256_file(two): str(two)}
+    with store.read() as conn:
+        assert [creator.handle for creator in read_creators(conn)] == ["ben"]
+
+
+def test_the_failure_of_a_forgotten_creator_does_not_name_them(store, tmp_path):
+    path = picture(tmp_path / "a.png", seed=1)
+    ingest(store, [post(path, handle="secret_ann")])
+    forget(store, "unknown:secret_ann")
+    result = ingest(store, [post(path, handle="secret_ann")])
+    assert "secret_ann" not in repr(result.failures)
+
+
+def test_ingesting_again_changes_no_fact(store, tmp_path):
+    pictures(tmp_path / "in" / "ann", 3)
+    ingest(store, open_source(tmp_path / "in"))
+    with store.read() as conn:
+        before = read_revision(conn)
+    ingest(store, open_source(tmp_path / "in"))
+    with store.read() as conn:
+        assert read_revision(conn) == before
+
+
+def test_more_posts_than_one_transaction_holds_are_all_written(store, tmp_path):
+    path = picture(tmp_path / "a.png", seed=1)
+    found = [post(path, platform="x", post_key=str(number)) for number in range(1100)]
+    assert len(ingest(store, found).post_ids) == 1100
+    with store.read() as conn:
+        assert len(read_posts(conn)) == 1100
+
+
+def test_a_forgotten_creator_is_told_once_however_many_posts(store, tmp_path):
+    path = picture(tmp_path / "a.png", seed=1)
+    ingest(store, [post(path, handle="secret_ann")])
+    forget(store, "unknown:secret_ann")
+    many = [post(path, handle="secret_ann", platform="unknown", post_key=str(number)) for number in range(1100)]
+    assert len(ingest(store, many).failures) == 1
+
+
+@pytest.mark.parametrize("name", ["é 图 🐕.png", "semi;colon,comma.png", "-dash.png", "new\nline.png"])
+def test_odd_names_are_names(store, tmp_path, name):
+    path = picture(tmp_path / name, seed=1)
+    assert ingest(store, [post(path)]).paths == {sha256_file(path): str(path)}
+
+
+def test_names_that_are_no_utf8_are_names(store, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff\xfe.png"))
+    picture(path, seed=1)
+    assert ingest(store, [post(path)]).paths == {sha256_file(path): str(path)}
+    assert ingest(store, [post(path)]).paths == {sha256_file(path): str(path)}
