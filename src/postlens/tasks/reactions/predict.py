@@ -14,9 +14,10 @@ from postlens.types import EMOTIONS, Faces, FloatArray, ReactionForecast
 # An emotion counts from this probability on. The project's default; higher finds fewer emotions and blocks fewer emoji.
 # At 0.35 at most two of eight probabilities that sum to 1 can count.
 DEFAULT_THRESHOLD = 0.35
-# Share of the faces in the fused logits at full quality; the scene has the rest. Higher trusts expressions more where
-# they contradict the scene.
-FACE_SHARE = 0.7
+# Share of the faces in the fused logits at full quality; the scene has the rest. Of .1 to .9 the least log loss on the
+# 47 OASIS photos with faces, themes held out (docs/log/reactions.md); flat from .3 to .6. Higher trusts expressions
+# more where they contradict the scene.
+FACE_SHARE = 0.5
 FLOOR = 1e-4  # keeps a reader that is sure from vetoing the other: no logit is below log(FLOOR)
 
 
