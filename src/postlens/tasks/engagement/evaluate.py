@@ -89,7 +89,7 @@ def pair_counts(outcomes: Outcomes) -> tuple[Float, Float, Float]:
     numbers, starts = np.unique(outcomes.account[order], return_index=True)
     found = [
         (*_ordered(outcomes.actual[rows], outcomes.blind[rows]), number)
-        for number, rows in zip(numbers, np.split(order, starts[1:]), strict=True)
+        for number, rows in zip(numbers, np.split(order, starts)[1:], strict=True)
         if len(rows) > 1
     ]
     right, n_pairs, number = np.array(found, np.float64).reshape(len(found), 3).T
