@@ -9,9 +9,10 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -32,18 +33,18 @@ def cli_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def commands(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
     """All verbs under a command, itself left out when it is only a group."""
-    if not hasattr(command, "commands"):
+    if not isinstance(command, TyperGroup):
         yield words, command
         return
     for name, child in command.commands.items():
         yield from commands(child, (*words, name))
 
 
-def verb(words: tuple[str, ...], command: click.Command) -> list[str]:
+def verb(words: tuple[str, ...], command: TyperCommand) -> list[str]:
     """Usage, description and options of one verb."""
-    context = click.Context(command, info_name=" ".join(words))
+    context = typer.Context(command, info_name=" ".join(words))
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = ["```", " ".join(usage.split()), "```", "", *(command.help or "").splitlines(), ""]
     rows = [parameter_row(parameter, context) for parameter in command.params]
@@ -52,7 +53,7 @@ def verb(words: tuple[str, ...], command: click.Command) -> list[str]:
     return lines
 
 
-def parameter_row(parameter: click.Parameter, context: click.Context) -> str:
+def parameter_row(parameter: Any, context: typer.Context) -> str:
     """One row of the table of options."""
     is_option = parameter.param_type_name == "option"
     name = ", ".join([*parameter.opts, *parameter.secondary_opts]) if is_option else str(parameter.name).upper()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -17,7 +16,6 @@ EXIT_DONE, EXIT_NOTHING, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
 app = typer.Typer(
     name="postlens",
     help="Visual intelligence for influencer marketing: niche, people, products, engagement and reactions.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -32,18 +30,30 @@ app.command("version")(version.version)
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command; errors of ours become one line on standard error and an exit code."""
+    """Run one command; errors of ours become one line on standard error and an exit code. No word at all: the help."""
     try:
-        result = typer.main.get_command(app).main(args=list(words), prog_name="postlens", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        result = _main(words or ["--help"])
+    except typer.TyperException as error:
+        _tell(f"{error.format_message()} Try: {_verb(error)} --help")
         return EXIT_USAGE
-    except click.ClickException as error:
-        error.show()
-        return EXIT_USAGE
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return EXIT_STOPPED
     except PostlensError as error:
-        Console(stderr=True).print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _tell(str(error))
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_NOTHING
+    if not words:
+        return EXIT_USAGE
     return result if isinstance(result, int) else EXIT_DONE
+
+
+def _main(words: Sequence[str]) -> object:
+    return typer.main.get_command(app).main(args=list(words), prog_name="postlens", standalone_mode=False)
+
+
+def _verb(error: typer.TyperException) -> str:
+    """The command whose words are wrong."""
+    return str(getattr(getattr(error, "ctx", None), "command_path", "postlens"))
+
+
+def _tell(message: str) -> None:
+    Console(stderr=True).print(f"[red]error[/red] {escape(message)}", highlight=False, soft_wrap=True)

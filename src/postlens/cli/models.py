@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-app = typer.Typer(help="The models that ship, with their cards.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The models that ship, with their cards.", rich_markup_mode=None)
 
 
 @app.command("list")
