@@ -18,7 +18,9 @@ def evaluate(
         str,
         typer.Argument(help="niche, expression, scene_emotion, attributes, faces_identity, video or instagram_posts."),
     ],
-    data: Annotated[Path, typer.Option(help="Folder with a manifest in the layout of that task.")],
+    data: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Folder with a manifest in the layout of that task.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Score the models that ship on a labelled folder, each figure with its 95 % interval."""
