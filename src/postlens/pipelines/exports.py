@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from postlens.media.probe import display_name
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
 from postlens.types import METRICS, Failure, NichePrediction, PostAnalysis
 
@@ -117,7 +118,7 @@ def _post_row(post: PostAnalysis, campaign: Campaign) -> dict[str, Any]:
         "creator_id": post.post.creator_id,
         "platform": post.post.platform,
         "published_at": post.post.published_at,
-        "media": [campaign.locations.get(sha256, sha256) for sha256 in post.post.media],
+        "media": [display_name(campaign.locations.get(sha256, sha256)) for sha256 in post.post.media],
         "niche": post.niche.label if post.niche else None,
         "niche_prob": post.niche.confidence if post.niche else None,
         "n_faces": sum(len(faces) for faces in post.faces),
@@ -321,6 +322,6 @@ def _appearance_sheet(sheet: Any, campaign: Campaign, bold: Any) -> None:
     for person in campaign.people:
         for a in person.appearances:
             row += 1
-            where = campaign.locations.get(a.media, a.media)
+            where = display_name(campaign.locations.get(a.media, a.media))
             cells = [a.person_id, person.name, a.post_id, where, a.start_s, a.end_s, round(a.similarity, 4)]
             sheet.write_row(row, 0, cells)
