@@ -23,12 +23,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from export_head import export_head
-from postlens.media.image import DecodedImage
 from postlens.pipelines.evaluation.expression import (
     MANIFEST,
     ExpressionReader,
     Photo,
-    largest,
     read_all,
     read_photos,
     score_photos,
@@ -37,7 +35,6 @@ from postlens.tasks.reactions.evaluate import emotion_indices
 from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, MIN_PROB
 from postlens.types import EMOTIONS, FloatArray
 from postlens.vision.cards import file_sha256
-from postlens.vision.faces import FaceDetector
 from postlens.vision.zoo import load_spec
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
@@ -82,18 +79,11 @@ def main() -> None:
 def read_features(folder: Path) -> tuple[FloatArray, Float, list[Photo], int]:
     """Features (N, 7), the packaged net's own probabilities (N, 8), the photos, and how many show no found face."""
     photos, failures = read_photos(folder)
-    reader, detector = ExpressionReader(), FaceDetector()
-
-    def both(photo: DecodedImage) -> FloatArray:
-        own, faces = reader.features(photo), detector.detect(photo.image, scale=photo.scale)
-        raw = largest(faces).expression if len(faces) else np.exp(to_columns(own))
-        return np.concatenate([own, np.asarray(raw, np.float32)], axis=1)
-
-    rows, read = read_all(photos, both, failures=Counter(failures), progress=_print_progress)
-    table = np.concatenate(rows)
-    n_labels = table.shape[1] - len(EMOTIONS)
-    probs = table[:, n_labels:].astype(np.float64)
-    return table[:, :n_labels], probs / probs.sum(axis=1, keepdims=True), read, reader.n_undetected
+    reader = ExpressionReader()
+    rows, read = read_all(photos, reader.features, failures=Counter(failures), progress=_print_progress)
+    features = np.concatenate(rows)
+    probs = np.exp(to_columns(features))
+    return features, probs / probs.sum(axis=1, keepdims=True), read, reader.n_undetected
 
 
 def to_columns(features: FloatArray) -> Float:

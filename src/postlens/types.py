@@ -232,7 +232,7 @@ class Faces(Columns):
     expression: FloatArray | None = None  # (N, 8) probabilities in the order of EMOTIONS
     attributes: FloatArray | None = None  # (N, 6) probabilities in the order of ATTRIBUTES
     track_id: IntArray | None = None  # (N,) number of the track within its media file
-    thumbnails: tuple[bytes, ...] | None = None  # small JPEGs
+    thumbnails: tuple[bytes, ...] | None = None  # small JPEGs, empty where a face has none
 
     def __post_init__(self) -> None:
         n = len(self.xyxy_px)

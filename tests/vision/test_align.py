@@ -23,14 +23,11 @@ def test_similarity_finds_turn_zoom_and_shift(angle: float, zoom: float, dx: flo
     np.testing.assert_allclose(align.apply(matrix, FACE.astype(np.float64)), target, atol=1e-6)
 
 
-@pytest.mark.parametrize("angle", [-1.0, 0.0, 0.4, 3.0])
-def test_head_crop_is_level_with_eyes_at_their_row(angle: float) -> None:
-    points = turned(FACE, angle)
-    matrix = align.head_matrix(points, size_px=224)
-    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
-    eyes = align.apply(inverse, points[:2].astype(np.float64))
-    np.testing.assert_allclose(eyes[:, 1], 224 * align.HEAD_EYE_ROW, atol=1e-4)
-    assert eyes[1, 0] - eyes[0, 0] == pytest.approx(224 / align.HEAD_SIDE, rel=1e-3)
+def test_a_crop_that_leaves_the_image_repeats_its_edge() -> None:
+    image = np.full((40, 40, 3), 200, np.uint8)
+    matrix = align.square_matrix(np.array([0.0, 0.0]), 30, 0.3, size_px=32)
+    assert (align.crop_repeating(image, matrix, size_px=32) == 200).all()
+    assert (align.crop(image, matrix, size_px=32) == 0).any()
 
 
 def test_crop_keeps_the_brightness_of_what_it_shows() -> None:

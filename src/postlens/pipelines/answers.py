@@ -16,8 +16,10 @@ from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_accou
 from postlens.tasks.niche.features import post_embeddings
 from postlens.tasks.niche.predict import POST_MODEL, predict_creator, predict_posts
 from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
+from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.recommend import recommend
 from postlens.tasks.reactions.emoji import load_table
+from postlens.tasks.reactions.features import SCENE_HEAD, read_scene
 from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD
 from postlens.tasks.reactions.predict import predict as predict_reaction
 from postlens.types import (
@@ -36,9 +38,6 @@ from postlens.types import (
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec, open_model
 
-SCENE_MODEL = "scene_emotion"
-ATTRIBUTE_MODEL = "face_attributes"
-
 
 class Answerer:
     """Heads, catalog and emoji table, opened once; answers one creator at a time. For one thread."""
@@ -48,7 +47,7 @@ class Answerer:
         self.settings = settings
         self.encoder_fingerprint = load_spec(ENCODER).fingerprint
         self._niche = open_model(POST_MODEL)
-        self._scene = open_model(SCENE_MODEL)
+        self._scene = open_model(SCENE_HEAD)
         self._engagement = open_model(ENGAGEMENT_MODEL)
         self._attribute_thresholds = dict(load_spec(ATTRIBUTE_MODEL).thresholds)
         self._catalog = load_catalog(settings.catalog or DEFAULT_CATALOG)
@@ -123,11 +122,10 @@ class Answerer:
         vectors = [facts.embeddings[sha256][0].vectors for sha256 in post.media if sha256 in facts.embeddings]
         if not vectors:
             return None
-        probs = self._scene.run({"features": np.concatenate(vectors)})["probs"]
         threshold = self.settings.reaction_threshold
         return predict_reaction(
             post.post_id,
-            probs.mean(axis=0),
+            read_scene(np.concatenate(vectors), self._scene),
             join_faces([facts.faces[sha256] for sha256 in post.media if sha256 in facts.faces]),
             thresholds=DEFAULT_THRESHOLD if threshold is None else threshold,
             table=self._emoji,

@@ -45,11 +45,6 @@ class PersonAnswer:
     performance: tuple[PersonPerformance, ...]  # one per metric that is known
     thumbnail: bytes | None  # JPEG of the best face
 
-    @property
-    def title(self) -> str:
-        """The user's name for the person, else its id."""
-        return self.name or self.person_id
-
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:

@@ -17,6 +17,7 @@ POSTS_PER_CREATOR = 12  # shown in full; all of them are in posts.parquet
 CREATORS_IN_FULL = 60  # beyond these a creator is a row of a table, so that the page stays openable
 FAILURES_SHOWN = 50
 DUPLICATES_SHOWN = 50
+METRICS_SHOWN = 2  # of people; all of them are in people.xlsx
 STRIP_LENGTH = 6  # deciding posts shown for a creator
 
 
@@ -50,6 +51,7 @@ class PersonRow:
     """One person as the page shows it."""
 
     person: PersonAnswer
+    label: str  # the user's name, else "Person 3"
     face: str | None
     by_metric: Mapping[str, PersonPerformance]
     best: PostCard | None
@@ -88,13 +90,14 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(count=count, percent=percent, lift=lift, seconds=seconds, spot=spot)
-    cards = _post_cards(campaign, thumbnails)
+    labels = {person.person_id: person.name or f"Person {n}" for n, person in enumerate(campaign.people, start=1)}
+    cards = _post_cards(campaign, labels, thumbnails)
     creators = _creator_cards(campaign, cards)
     return environment.get_template("report.html.j2").render(
         campaign=campaign,
         creators=creators[:CREATORS_IN_FULL],
         more_creators=creators[CREATORS_IN_FULL:],
-        people=[_person_row(person, cards) for person in campaign.people],
+        people=[_person_row(person, labels[person.person_id], cards) for person in campaign.people],
         metrics=person_metrics(campaign.people),
         niches=_niche_bars(campaign),
         failures=campaign.failures[:FAILURES_SHOWN],
@@ -109,13 +112,12 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
 
 
 def person_metrics(people: Sequence[PersonAnswer]) -> tuple[str, ...]:
-    """Metrics known for anyone, the most widely known first, at most three."""
+    """Metrics known for anyone, the most widely known first; as many as fit beside each other."""
     known = Counter(p.metric for person in people for p in person.performance)
-    return tuple(name for name, _ in known.most_common(3))
+    return tuple(name for name, _ in known.most_common(METRICS_SHOWN))
 
 
-def _post_cards(campaign: Campaign, thumbnails: Mapping[str, bytes]) -> dict[str, PostCard]:
-    names = {person.person_id: person.title for person in campaign.people}
+def _post_cards(campaign: Campaign, names: Mapping[str, str], thumbnails: Mapping[str, bytes]) -> dict[str, PostCard]:
     first = {d.post_id: d.first_post_id for d in campaign.duplicates}
     return {
         post.post.post_id: _post_card(post, campaign, names=names, first=first, thumbnails=thumbnails)
@@ -182,10 +184,10 @@ def _newest_by_creator(posts: Sequence[PostAnalysis]) -> dict[str, list[PostAnal
     return found
 
 
-def _person_row(person: PersonAnswer, cards: Mapping[str, PostCard]) -> PersonRow:
+def _person_row(person: PersonAnswer, label: str, cards: Mapping[str, PostCard]) -> PersonRow:
     by_metric = {p.metric: p for p in person.performance}
     best = next((cards.get(p.best_post_id) for p in person.performance), None)
-    return PersonRow(person, data_uri(person.thumbnail) if person.thumbnail else None, by_metric, best)
+    return PersonRow(person, label, data_uri(person.thumbnail) if person.thumbnail else None, by_metric, best)
 
 
 def _niche_bars(campaign: Campaign) -> list[tuple[str, int, float]]:
@@ -210,7 +212,7 @@ def count(value: float | None) -> str:
     for size, unit in ((1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if unit == 'k' else size):.3g} {unit}"
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 10 else f"{value:.1f}"
 
 
 def percent(value: float | None) -> str:

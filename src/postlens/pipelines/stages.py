@@ -1,4 +1,4 @@
-"""The stages in order of need: encode, measure, hash, detect, attributes, expression, track.
+"""The stages in order of need: encode, measure, hash, detect, expression, track, attributes.
 
 Each wraps one part of `vision` or `tasks`; a stage keeps nothing but thread-local models, so one object serves all
 worker threads. Versions are raised by hand when the code changes what a stage brings out.
@@ -17,16 +17,20 @@ import numpy as np
 from postlens.media.hashing import hash_frames
 from postlens.media.image import encode_jpeg
 from postlens.pipelines.stage import MediaBatch, MediaWork, Stage
-from postlens.types import Embeddings, Faces, Image
+from postlens.tasks.products.features import face_features
+from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
+from postlens.tasks.products.predict import predict_attributes
+from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, read_expressions
+from postlens.types import ATTRIBUTES, EMOTIONS, Embeddings, Faces, FloatArray, Image, IntArray
 from postlens.vision.encoder import ENCODER, Encoder
 from postlens.vision.faces import FaceDetector
 from postlens.vision.measures import MEASURES_VERSION, measure_image
 from postlens.vision.tracks import link_tracks, summarise_tracks
-from postlens.vision.zoo import load_spec
+from postlens.vision.zoo import load_spec, open_model
 
 FACE_PX = 112  # side of a face's thumbnail
 FACE_ZOOM = 1.5  # side of the thumbnail's crop / longer side of the box: shows hair and chin
-FACE_MODELS = ("face_detector", "face_verifier", "face_mesh", "face_template", "face_expression")
+FACE_MODELS = ("face_detector", "face_verifier", "face_mesh", "face_template")
 
 Part = TypeVar("Part")
 
@@ -134,6 +138,38 @@ class DetectStage:
         )
 
 
+class ExpressionStage:
+    """Every face to the probabilities of eight expressions."""
+
+    name, version, needs = "expression", "1", ("detect",)
+
+    def __init__(self) -> None:
+        self.fingerprint = joined_fingerprint(EXPRESSION_NET, EXPRESSION_HEAD)
+
+    def setup(self) -> None:
+        """Load the expression net and its head."""
+        open_model(EXPRESSION_NET)
+        open_model(EXPRESSION_HEAD)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Expressions of all faces, frame by frame."""
+        return tuple(self._read(work) for work in batch)
+
+    def _read(self, work: MediaWork) -> MediaWork:
+        faces = work.features.faces or Faces.none()
+        probs = np.zeros((len(faces), len(EMOTIONS)), np.float32)
+        for frame in np.unique(faces.frame):
+            rows = np.flatnonzero(faces.frame == frame)
+            probs[rows] = read_expressions(
+                work.frames.images[frame],
+                faces[rows],
+                net=open_model(EXPRESSION_NET),
+                head=open_model(EXPRESSION_HEAD),
+                scale=work.frames.scale,
+            )
+        return work.with_features(faces=replace(faces, expression=probs))
+
+
 class TrackStage:
     """Faces to tracks through the frames, with a thumbnail of each track's best face."""
 
@@ -153,6 +189,54 @@ class TrackStage:
         return work.with_features(faces=faces, tracks=summarise_tracks(faces, work.sha256))
 
 
+class AttributeStage:
+    """The best face of every track to attributes, which hold for all faces of the track: nobody changes hats in it."""
+
+    name, version, needs = "attributes", "1", ("detect", "track")
+
+    def __init__(self) -> None:
+        self.fingerprint = joined_fingerprint(ENCODER, ATTRIBUTE_MODEL)
+        self._encoder = OwnPart()
+
+    def setup(self) -> None:
+        """Load the encoder and the head."""
+        self._encoder.get(Encoder)
+        open_model(ATTRIBUTE_MODEL)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Attributes of all faces."""
+        return tuple(self._read(work) for work in batch)
+
+    def _read(self, work: MediaWork) -> MediaWork:
+        faces, encoder = work.features.faces or Faces.none(), self._encoder.get(Encoder)
+        best = best_rows(faces)
+        found = {track: self._attributes(work, faces, row, encoder) for track, row in best.items()}
+        tracks = _track_numbers(faces)
+        rows = [found[track] for track in tracks.tolist()]
+        probs = np.stack(rows) if rows else np.zeros((0, len(ATTRIBUTES)), np.float32)
+        return work.with_features(faces=replace(faces, attributes=probs))
+
+    def _attributes(self, work: MediaWork, faces: Faces, row: int, encoder: Encoder) -> FloatArray:
+        image = work.frames.images[int(faces.frame[row])]
+        features = face_features(image, faces[[row]], encoder, scale=work.frames.scale)
+        probs: FloatArray = predict_attributes(features, open_model(ATTRIBUTE_MODEL))[0]
+        return probs
+
+
+def best_rows(faces: Faces) -> dict[int, int]:
+    """Track number to the row of its face of highest quality, the first of equals."""
+    tracks = _track_numbers(faces)
+    best: dict[int, int] = {}
+    for row in np.argsort(-faces.quality, kind="stable").tolist():
+        best.setdefault(int(tracks[row]), row)
+    return best
+
+
+def _track_numbers(faces: Faces) -> IntArray:
+    """Track of each face; every face its own where tracks are not known."""
+    return np.arange(len(faces)) if faces.track_id is None else faces.track_id
+
+
 def join_faces(parts: Sequence[Faces]) -> Faces:
     """The faces of several frames as one batch; frames without faces add nothing."""
     parts = [part for part in parts if len(part)]
@@ -165,10 +249,7 @@ def join_faces(parts: Sequence[Faces]) -> Faces:
 
 def _thumbnails(faces: Faces, work: MediaWork) -> tuple[bytes, ...]:
     """A JPEG for the best face of each track, empty bytes for the others."""
-    best: dict[int, int] = {}
-    for row in np.argsort(-faces.quality, kind="stable").tolist():
-        best.setdefault(int(faces.track_id[row]) if faces.track_id is not None else row, row)
-    chosen = set(best.values())
+    chosen = set(best_rows(faces).values())
     return tuple(_face_jpeg(faces, row, work) if row in chosen else b"" for row in range(len(faces)))
 
 
@@ -185,4 +266,12 @@ def _face_jpeg(faces: Faces, row: int, work: MediaWork) -> bytes:
 
 def all_stages() -> tuple[Stage, ...]:
     """All stages in order of need; making them reads the cards, not the weights."""
-    return EncodeStage(), MeasureStage(), HashStage(), DetectStage(), TrackStage()
+    return (
+        EncodeStage(),
+        MeasureStage(),
+        HashStage(),
+        DetectStage(),
+        ExpressionStage(),
+        TrackStage(),
+        AttributeStage(),
+    )

@@ -97,7 +97,7 @@ def _face_rows(sha256: str, found: Faces) -> list[dict[str, Any]]:
             "track_id": track_ids[i],
             "expression": expressions[i],
             "attributes": attributes[i],
-            "thumbnail": thumbnails[i],
+            "thumbnail": thumbnails[i] or None,
         }
         for i in range(n_faces)
     ]
@@ -131,7 +131,7 @@ def read_faces(
 
 def _faces(rows: Sequence[Row[Any]], *, template: bool, thumbnail: bool) -> Faces:
     numbers = [_NO_TRACK if row.track_id is None else track_number(row.track_id) for row in rows]
-    pictures = tuple(row.thumbnail for row in rows) if thumbnail else ()
+    pictures = tuple(row.thumbnail or b"" for row in rows) if thumbnail else ()
     return Faces(
         xyxy_px=unpack([row.box for row in rows]),
         score=_floats([row.score for row in rows]),
@@ -143,7 +143,7 @@ def _faces(rows: Sequence[Row[Any]], *, template: bool, thumbnail: bool) -> Face
         expression=unpack_or_none([row.expression for row in rows]),
         attributes=unpack_or_none([row.attributes for row in rows]),
         track_id=None if all(number == _NO_TRACK for number in numbers) else np.array(numbers, np.int64),
-        thumbnails=pictures if thumbnail and all(picture is not None for picture in pictures) else None,
+        thumbnails=pictures if any(pictures) else None,
     )
 
 

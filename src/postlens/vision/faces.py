@@ -1,7 +1,7 @@
-"""RGB images to faces: boxes, landmarks, quality, identity templates and expressions.
+"""RGB images to faces: boxes, landmarks, quality and identity templates.
 
 MTCNN's last stage throws out the detector's candidates that are no faces (a mouth, a logo, a paw); those that stay are
-levelled by the mesh net and get a template and an expression.
+levelled by the mesh net and get a template.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.types import EMOTIONS, Faces, FloatArray, Image
+from postlens.types import Faces, FloatArray, Image
 from postlens.vision import align
 from postlens.vision.detector import CandidateFinder, Candidates, whole_boxes
 from postlens.vision.encoder import normalize
@@ -27,9 +27,6 @@ VERIFIER_ZOOM = 1.05  # side of the verifier's crop / longer side of the face bo
 MIN_CERTAINTY = 0.9
 MAX_INSIDE = 0.5  # share of a box that lies in a better one: more is a part of that face, less may be a neighbour
 MIN_TRUST = 0.2  # what a mesh without a face flag leaves of the quality: the alignment is then a guess
-# Side of the expression crop / longer side of the mesh's box. On 407 labelled faces 1.05 gave .47 accuracy, 1.15 .50
-# and 1.3 .52; without levelling .49, .49 and .47.
-EXPRESSION_ZOOM = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,13 @@ class Meshes:
 
 
 class FaceDetector:
-    """Holds the five face models; make one per worker thread."""
+    """Holds the four face models; make one per worker thread."""
 
     def __init__(self, finder: CandidateFinder | None = None) -> None:
         self._finder = finder or CandidateFinder()
         self._verifier = open_model("face_verifier")
         self._mesh = open_model("face_mesh")
         self._template = open_model("face_template")
-        self._expression = open_model("face_expression")
 
     @property
     def template_fingerprint(self) -> str:
@@ -56,10 +52,10 @@ class FaceDetector:
         return self._template.spec.fingerprint
 
     def detect(self, image: Image, *, scale: float = 1.0, frame: int = 0, pts_s: float = 0.0) -> Faces:
-        """The faces of an image uint8 (H, W, 3), most certain first, with templates and expressions.
+        """The faces of an image uint8 (H, W, 3), most certain first, with templates.
 
         `scale` is the image's size / the original's (`FrameBatch.scale`): boxes and landmarks come back in original
-        pixels. `template` (N, 128) is compared by Euclidean distance; `expression` (N, 8) follows EMOTIONS.
+        pixels. `template` (N, 128) is compared by Euclidean distance.
         """
         found = _faces_among(self.candidates(image))
         if not len(found):
@@ -76,7 +72,6 @@ class FaceDetector:
             frame=np.full(len(found), frame, np.int64),
             pts_s=np.full(len(found), pts_s, np.float32),
             template=self._templates(chips),
-            expression=self._expressions(image, meshes),
         )
 
     def candidates(self, image: Image) -> Candidates:
@@ -103,14 +98,6 @@ class FaceDetector:
         both = _run(self._template, [*chips, *(chip[:, ::-1] for chip in chips)])["template"]
         return np.asarray((both[: len(chips)] + both[len(chips) :]) / 2, np.float32)
 
-    def _expressions(self, image: Image, meshes: Meshes) -> FloatArray:
-        """Probabilities (N, 8) in the order of EMOTIONS; "other" is not among the model's labels and stays 0."""
-        probs = _run(self._expression, [_expression_crop(image, mesh) for mesh in meshes.points_px])["probs"]
-        columns = [EMOTIONS.index(label) for label in self._expression.spec.labels]
-        ordered = np.zeros((len(probs), len(EMOTIONS)), np.float32)
-        ordered[:, columns] = probs
-        return ordered
-
 
 def _faces_among(candidates: Candidates) -> Candidates:
     certain = candidates[np.flatnonzero(candidates.score >= MIN_CERTAINTY)]
@@ -133,14 +120,6 @@ def _to_image(mesh: FloatArray, matrix: align.Matrix) -> FloatArray:
 def _verifier_crop(image: Image, box: NDArray[np.floating]) -> Image:
     centre, side = (box[:2] + box[2:]) / 2, VERIFIER_ZOOM * float(max(box[2] - box[0], box[3] - box[1]))
     return align.crop(image, align.square_matrix(centre, side, 0.0, size_px=48), size_px=48)
-
-
-def _expression_crop(image: Image, mesh: NDArray[np.floating]) -> Image:
-    """The levelled square around the mesh, as the expression net takes it."""
-    angle = align.level_angle(align.landmarks(mesh)[:2])
-    low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
-    side = EXPRESSION_ZOOM * float((high - low).max())
-    return align.crop(image, align.square_matrix((low + high) / 2, side, angle, size_px=112), size_px=112)
 
 
 def _qualities(chips: list[Image], meshes: Meshes, points: FloatArray, score: FloatArray) -> FloatArray:

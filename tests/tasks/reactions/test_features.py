@@ -13,7 +13,6 @@ from postlens.tasks.reactions.features import (
     EXPRESSION_NET,
     MIN_PROB,
     SCENE_HEAD,
-    _normalized,
     expression_crops,
     expression_features,
     read_affect,
@@ -22,7 +21,6 @@ from postlens.tasks.reactions.features import (
     whole_crop,
 )
 from postlens.types import EMOTIONS, Faces
-from postlens.vision.encoder import normalize
 from postlens.vision.zoo import load_spec, open_model
 
 # Eyes, nose, mouth and ears of an upright face, 40 px between the eyes, around (100, 100).
@@ -69,11 +67,6 @@ def test_a_face_at_the_border_is_continued_by_its_edge_pixels() -> None:
     image = np.full((60, 60, 3), 200, np.uint8)
     assert (expression_crops(image, face(LANDMARKS - 80))[0] == 200).all()
     assert (whole_crop(np.full((30, 90, 3), 7, np.uint8)) == 7).all()
-
-
-def test_one_preprocessing_for_training_and_serving() -> None:
-    crop, spec = noise(CROP_PX, CROP_PX), load_spec(EXPRESSION_NET)
-    np.testing.assert_allclose(_normalized(crop, spec), normalize(crop, spec), rtol=1e-5, atol=1e-5)
 
 
 def test_a_crop_and_its_mirror_image_are_read_alike() -> None:

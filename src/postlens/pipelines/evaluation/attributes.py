@@ -71,7 +71,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Per attribute n, n_pos, auc, f1, precision, recall and ece with 95 % intervals at the card's thresholds.
+    """Per attribute n, n_pos, auc, f1, precision and recall with 95 % intervals at the card's thresholds.
 
     Also n (photos scored), failed (photos that could not be read or show no face), failures (by error class) and
     in_sample. Intervals are drawn by person where known, else by photo.

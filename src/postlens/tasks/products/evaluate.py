@@ -23,8 +23,9 @@ def score_attributes(
     rng: np.random.Generator,
     groups: ArrayLike | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Per label the table of `scoring.score_binary`: n, n_pos, auc, f1, precision, recall, ece with intervals.
+    """Per label n, n_pos, auc, f1, precision and recall with intervals, as `scoring.score_binary` gives them.
 
+    Its calibration error is left out: the probabilities are made for other label frequencies than collections have.
     probs (N, 6) and truth (N, 6) in the order of ATTRIBUTES, truth 0, 1 or NaN where unknown: such rows are left out
     of that label's scores. `groups` (N,) are drawn whole by the bootstrap. Raises `ShapeError` on unequal shapes.
     """
@@ -33,16 +34,12 @@ def score_attributes(
         raise ShapeError(f"probs and truth must have shape (N, {len(ATTRIBUTES)}), got {p.shape} and {t.shape}")
     group = np.arange(len(p)) if groups is None else np.asarray(groups)
     known = ~np.isnan(t)
-    return {
-        label: score_binary(
-            p[known[:, k], k],
-            t[known[:, k], k] > 0,
-            threshold=thresholds[label],
-            rng=rng,
-            groups=group[known[:, k]],
-        )
-        for k, label in enumerate(ATTRIBUTES)
-    }
+    tables = {}
+    for k, label in enumerate(ATTRIBUTES):
+        rows = known[:, k]
+        table = score_binary(p[rows, k], t[rows, k] > 0, threshold=thresholds[label], rng=rng, groups=group[rows])
+        tables[label] = {name: value for name, value in table.items() if not name.startswith("ece")}
+    return tables
 
 
 def prior_weights(positive: ArrayLike, *, prior: float) -> Float:

@@ -19,8 +19,8 @@ from postlens.types import ATTRIBUTES, Faces, Product, Recommendation
 
 Policy = Literal["matching", "missing"]
 # Below this quality a face is too small, blurred or turned for its attributes to be read. Higher: fewer wrong items,
-# more images that count for nothing. Chosen by looking at faces around it, not by a score: see docs/log/products.md.
-MIN_QUALITY = 0.3
+# more images that count for nothing. Chosen by looking at faces on both sides of it, see docs/log/products.md.
+MIN_QUALITY = 0.25
 # policy="missing": an item in at least this share of images is not missing. Higher: also offers what is worn often.
 MISSING_BELOW_SHARE = 0.5
 NOTHING = "no items detected"

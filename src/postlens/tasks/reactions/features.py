@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from postlens.errors import ShapeError
 from postlens.types import Faces, FloatArray, Image, ModelSpec
 from postlens.vision import align
+from postlens.vision.encoder import normalize
 
 EXPRESSION_NET = "face_expression"  # names in the zoo
 EXPRESSION_HEAD = "face_expression_head"
@@ -65,21 +66,26 @@ def expression_crops(image: Image, faces: Faces, *, scale: float = 1.0) -> list[
     """A levelled crop (112, 112, 3) of each face; beyond the image's border its edge pixels are repeated."""
     if faces.landmarks_px.shape[1] < _LANDMARKS:
         raise ShapeError(f"landmarks_px must have shape (N, 6, 2), got {faces.landmarks_px.shape}")
-    return [_cut(image, _matrix(points)) for points in faces.landmarks_px.astype(np.float64) * scale]
+    return [
+        align.crop_repeating(image, _matrix(points), size_px=CROP_PX)
+        for points in faces.landmarks_px.astype(np.float64) * scale
+    ]
 
 
 def whole_crop(image: Image) -> Image:
     """The whole image as if it were a face box: a square of its longer side, edge pixels repeated."""
     height, width = image.shape[:2]
     centre = np.array([width / 2, height / 2])
-    return _cut(image, align.square_matrix(centre, max(height, width), 0.0, size_px=CROP_PX))
+    return align.crop_repeating(
+        image, align.square_matrix(centre, max(height, width), 0.0, size_px=CROP_PX), size_px=CROP_PX
+    )
 
 
 def expression_features(crops: Sequence[Image], net: Model) -> FloatArray:
     """Log-probabilities (N, 7) in the order of the net's labels, each the mean of the crop's and its mirror image's."""
     if not crops:
         return np.zeros((0, len(net.spec.labels)), np.float32)
-    batch = np.stack([_normalized(crop, net.spec) for crop in crops])
+    batch = np.stack([normalize(crop, net.spec) for crop in crops])
     return np.asarray((_log_probs(batch, net) + _log_probs(batch[..., ::-1], net)) / 2, np.float32)
 
 
@@ -89,30 +95,12 @@ def _log_probs(batch: FloatArray, net: Model) -> FloatArray:
     return np.asarray(np.log(np.maximum(np.concatenate(parts), MIN_PROB)), np.float32)
 
 
-def _normalized(crop: Image, spec: ModelSpec) -> FloatArray:
-    """The card's (x - mean) / std, channels first: the same arithmetic as `vision.encoder.normalize` (tested equal)."""
-    values = (crop - np.asarray(spec.mean, np.float32)) / np.asarray(spec.std, np.float32)
-    return np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)
-
-
 def _matrix(points: NDArray[np.float64]) -> align.Matrix:
     """Crop-to-image matrix (2, 3) of the face with landmarks (6, 2)."""
     side, angle = CROP_SIDE * max(align.face_scale(points), 1.0), align.level_angle(points[:2])
     down = np.array([-np.sin(angle), np.cos(angle)])
     centre = points[:2].mean(axis=0) + down * side * (0.5 - EYE_ROW)
     return align.square_matrix(centre, side, angle, size_px=CROP_PX)
-
-
-def _cut(image: Image, matrix: align.Matrix) -> Image:
-    """`align.crop` with the image's edge repeated where the crop leaves it."""
-    corners = align.apply(matrix, np.array([[0, 0], [CROP_PX, 0], [0, CROP_PX], [CROP_PX, CROP_PX]], np.float64))
-    margin = 2 * max(1, int(np.hypot(matrix[0, 0], matrix[1, 0])))
-    low = np.floor(corners.min(axis=0)).astype(int) - margin
-    high = np.ceil(corners.max(axis=0)).astype(int) + margin
-    rows = np.clip(np.arange(low[1], high[1]), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(low[0], high[0]), 0, image.shape[1] - 1)
-    local = np.column_stack([matrix[:, :2], matrix[:, 2] - low])
-    return align.crop(image[rows[:, None], columns], local, size_px=CROP_PX)
 
 
 # --- the scene ------------------------------------------------------------------------------------------------------
