@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ CREATORS_IN_FULL = 60  # beyond these a creator is a row of a table, so that the
 FAILURES_SHOWN = 50
 DUPLICATES_SHOWN = 50
 METRICS_SHOWN = 2  # of people; all of them are in people.xlsx
+UNITS = ((1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))  # from, divided by, letter
 STRIP_LENGTH = 6  # deciding posts shown for a creator
 
 
@@ -209,9 +211,11 @@ def count(value: float | None) -> str:
     """1234567 -> 1.23 M, 12345 -> 12.3 k, 950 -> 950, None -> a dash."""
     if value is None:
         return "–"
-    for size, unit in ((1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if unit == 'k' else size):.3g} {unit}"
+    rounded = float(f"{value:.3g}")
+    for least, size, unit in UNITS:
+        if abs(value) >= 1e4 and abs(rounded) >= least:
+            scaled = rounded / size
+            return f"{scaled:.3g} {unit}" if abs(scaled) < 1e3 else f"{scaled:,.0f} {unit}"
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 10 else f"{value:.1f}"
 
 
@@ -222,18 +226,22 @@ def percent(value: float | None) -> str:
 
 def lift(value: float | None) -> str:
     """0.23 -> +23 %, with a real minus sign."""
-    return "–" if value is None else f"{value:+.0%}".replace("-", "−").replace("%", " %")
+    return "–" if value is None else f"{round(value, 2) + 0.0:+.0%}".replace("-", "−").replace("%", " %")
 
 
 def seconds(value: float) -> str:
     """75.2 -> 1 min 15 s, 4.2 -> 4.2 s."""
-    return f"{value:.1f} s" if value < 60 else f"{int(value // 60)} min {int(value % 60)} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes and value >= 59.95 else f"{value:.1f} s"
 
 
 def spot(value: float, forecast: EngagementForecast) -> float:
     """Where a count stands on the forecast's bar, 0..100, on a log scale a little wider than all its marks."""
-    import math
-
     marks = [m for m in (forecast.lower, forecast.upper, forecast.baseline, forecast.actual) if m is not None]
-    low, high = math.log1p(min(marks)) - 0.15, math.log1p(max(marks)) + 0.15
-    return round(100 * (math.log1p(value) - low) / (high - low), 1)
+    low, high = _log(min(marks)) - 0.15, _log(max(marks)) + 0.15
+    return round(100 * (_log(value) - low) / (high - low), 1)
+
+
+def _log(value: float) -> float:
+    """Log of a count, mirrored below zero, where a score can be."""
+    return math.copysign(math.log1p(abs(value)), value)
