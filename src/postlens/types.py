@@ -242,6 +242,8 @@ class Faces(Columns):
             _expect(name, getattr(self, name), (n,))
         for name in ("template", "expression", "attributes"):
             _expect(name, getattr(self, name), (n, None))
+        if self.thumbnails is not None and len(self.thumbnails) != n:
+            raise ShapeError(f"thumbnails must have {n} entries, got {len(self.thumbnails)}")
 
     @classmethod
     def none(cls, n_landmarks: int = 6) -> Faces:
