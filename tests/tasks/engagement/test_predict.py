@@ -87,7 +87,7 @@ def test_followers_are_enough_for_likes():
     one = forecast_last([make_post(0, followers=10_000)])
     assert one.median is not None
     assert one.baseline is None
-    assert one.note == "model on followers: only 0 earlier posts with likes"
+    assert one.note == "model on followers: no earlier posts with likes"
 
 
 def test_followers_are_not_enough_for_another_metric():

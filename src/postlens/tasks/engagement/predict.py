@@ -103,9 +103,11 @@ def _with_interval(answer: EngagementForecast, interval: tuple[float, float, flo
 
 
 def _model_note(history: History) -> str:
-    if len(history) >= MIN_HISTORY:
-        return _note(f"model on {len(history)} earlier posts with likes", history)
-    return _note(f"model on followers: only {len(history)} earlier posts with likes", history)
+    n = len(history)
+    if not n:
+        return "model on followers: no earlier posts with likes"
+    posts = f"{n} earlier post{'s' * (n > 1)} with likes"
+    return _note(f"model on {posts}" if n >= MIN_HISTORY else f"model on followers and only {posts}", history)
 
 
 def _note(text: str, history: History) -> str:
