@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import pytest
+from sqlalchemy import Engine, event
 
 from postlens.cli.app import run
 from postlens.store import Store
@@ -199,21 +202,30 @@ def test_a_store_of_a_newer_version_is_refused_and_untouched(tmp_path, capsys):
     assert "StoreVersionError" in (out / "failures.csv").read_text()
 
 
-def test_a_full_disk_stops_the_run_with_a_clear_error(tmp_path, monkeypatch, capsys):
+def test_a_full_disk_stops_the_run_with_a_clear_error(tmp_path, capsys):
     """SQLite's page limit stands in for the full disk: both raise "database or disk is full"."""
-    for seed in range(4):
-        (tmp_path / f"{seed}.jpg").write_bytes(encoded(photo(400, 300, seed=seed), "JPEG"))
-    from sqlalchemy import Engine, event
+    photos = [tmp_path / f"{seed}.jpg" for seed in range(4)]
+    for seed, path in enumerate(photos):
+        path.write_bytes(encoded(photo(400, 300, seed=seed), "JPEG"))
+    words = ["analyze", *map(str, photos), "--out", str(tmp_path / "out")]
+    with disk_full_after(tmp_path / "out" / "postlens.db", n_pages=4):
+        assert run(words) == 1
+    assert "full" in capsys.readouterr().err
+    assert "StoreWriteError" in (tmp_path / "out" / "failures.csv").read_text()
+    assert run(words) == 0
+
+
+@contextmanager
+def disk_full_after(path: Path, *, n_pages: int) -> Iterator[None]:
+    """An empty store that can grow by a few pages only."""
+    with Store.open(path) as store, store.read() as conn:
+        most = conn.exec_driver_sql("PRAGMA page_count").scalar_one() + n_pages
 
     def limit(connection, _record):
-        connection.execute("PRAGMA max_page_count = 70")
+        connection.execute(f"PRAGMA max_page_count = {most}")
 
     event.listen(Engine, "connect", limit)
     try:
-        code = run(["analyze", *(str(tmp_path / f"{i}.jpg") for i in range(4)), "--out", str(tmp_path / "out")])
+        yield
     finally:
         event.remove(Engine, "connect", limit)
-    assert code == 1
-    assert "full" in capsys.readouterr().err
-    assert "StoreWriteError" in (tmp_path / "out" / "failures.csv").read_text()
-    assert run(["analyze", *(str(tmp_path / f"{i}.jpg") for i in range(4)), "--out", str(tmp_path / "out")]) == 0
