@@ -58,7 +58,7 @@ def test_photos_that_cannot_be_scored_are_counted_by_kind(tmp_path: Path) -> Non
 @pytest.mark.data
 def test_clear_cases_are_told_apart(tmp_path: Path, data_root: Path) -> None:
     source = data_root / "attributes"
-    rows = list(csv.DictReader((source / "attributes.csv").open()))
+    rows = list(csv.DictReader((source / "attributes.csv").read_text(encoding="utf-8").splitlines()))
     own = [row for row in rows if row["source_group"] == "lfw_mux" and row["sunglasses"]]
     chosen = [r for r in own if r["sunglasses"] == "1"][:12] + [r for r in own if r["sunglasses"] == "0"][:12]
     for row in chosen:
