@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -230,7 +231,7 @@ class Faces(Columns):
     pts_s: FloatArray  # (N,) time of the frame
     template: FloatArray | None = None  # (N, D) identity vectors
     expression: FloatArray | None = None  # (N, 8) probabilities in the order of EMOTIONS
-    attributes: FloatArray | None = None  # (N, 6) probabilities in the order of ATTRIBUTES
+    attributes: FloatArray | None = None  # (N, 6) probabilities in the order of ATTRIBUTES; NaN: quality too low
     track_id: IntArray | None = None  # (N,) number of the track within its media file
     thumbnails: tuple[bytes, ...] | None = None  # small JPEGs, empty where a face has none
 
@@ -506,7 +507,7 @@ _PRIVATE = frozenset({"template", "thumbnails"})
 
 
 def _plain(value: Any) -> Any:
-    """Nested JSON-ready copy of records, arrays, times and mappings; identity vectors are left out."""
+    """Nested JSON-ready copy of records, arrays, times and mappings; NaN is None, identity vectors are left out."""
     if hasattr(value, "__dataclass_fields__"):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in _PRIVATE}
     if isinstance(value, Mapping):
@@ -514,7 +515,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return value.astype(float).round(4).tolist() if value.dtype.kind == "f" else value.tolist()
+        return _plain(value.astype(float).round(4).tolist() if value.dtype.kind == "f" else value.tolist())
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()
+    if isinstance(value, float) and math.isnan(value):
+        return None
     return value.isoformat() if isinstance(value, datetime) else value

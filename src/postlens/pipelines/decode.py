@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from postlens.config import Settings
 from postlens.errors import DecodeError
 from postlens.media.decode import Decoding, decode_file
 from postlens.media.image import ImageLimits, thumbnail
 from postlens.pipelines.plan import WorkItem
 from postlens.pipelines.stage import MediaWork
-from postlens.types import FrameBatch, MediaFeatures
+from postlens.types import Image, MediaFeatures
+
+SMALL_SIDE_PX = 320  # as thumbnails are; PDQ and the image measures look at less
 
 
 def decode_work(item: WorkItem, *, settings: Settings, stored: MediaFeatures | None) -> MediaWork:
@@ -22,12 +26,21 @@ def decode_work(item: WorkItem, *, settings: Settings, stored: MediaFeatures | N
     media, frames = decode_file(item.path, how=_decoding(item, settings))
     if media.sha256 != item.sha256:
         raise DecodeError(f"{item.path}: the file changed while it was being analyzed; run again")
-    return MediaWork(frames, replace(stored, media=media) if stored else MediaFeatures(media))
+    features = replace(stored, media=media) if stored else MediaFeatures(media)
+    return MediaWork(frames, features, tuple(shrunk(image) for image in frames.images))
 
 
-def thumbnail_of(frames: FrameBatch) -> bytes:
+def shrunk(image: Image) -> Image:
+    """The image averaged down by the largest whole factor that leaves its longest side at least `SMALL_SIDE_PX`."""
+    from PIL import Image as PillowImage
+
+    factor = max(image.shape[:2]) // SMALL_SIDE_PX
+    return np.asarray(PillowImage.fromarray(image).reduce(factor)) if factor > 1 else image
+
+
+def thumbnail_of(work: MediaWork) -> bytes:
     """A small JPEG of the middle frame (of an image: of itself)."""
-    return thumbnail(frames.images[len(frames) // 2])
+    return thumbnail(work.small[len(work.small) // 2])
 
 
 def _decoding(item: WorkItem, settings: Settings) -> Decoding:

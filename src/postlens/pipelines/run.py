@@ -22,7 +22,7 @@ from postlens.pipelines.plan import WorkItem
 from postlens.pipelines.stage import MediaBatch, MediaWork, Stage
 from postlens.types import Failure, MediaFeatures
 
-IMAGES_PER_BATCH = 8  # the encoder's throughput is flat from 4 images on (benchmarks/results/encoder.csv)
+IMAGES_PER_BATCH = 8  # per task of a worker: more holds more frames in memory, fewer hands over more often
 BATCHES_AHEAD = 2  # per worker: enough that no worker waits for the writer, few enough to bound memory
 
 log = logging.getLogger("postlens.run")
@@ -177,7 +177,7 @@ def _result(work: MediaWork | None) -> MediaFeatures | None:
     """Features with the thumbnail made from the decoded frames."""
     if work is None:
         return None
-    return replace(work.features, thumbnail=thumbnail_of(work.frames))
+    return replace(work.features, thumbnail=thumbnail_of(work))
 
 
 def _batches(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from postlens.types import FrameBatch, MediaFeatures
+from postlens.types import FrameBatch, Image, MediaFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,7 @@ class MediaWork:
 
     frames: FrameBatch
     features: MediaFeatures  # what is known so far
+    small: tuple[Image, ...] = ()  # the frames shrunk by a whole factor, for what needs no detail
 
     @property
     def sha256(self) -> str:

@@ -20,6 +20,7 @@ from postlens.pipelines.stage import MediaBatch, MediaWork, Stage
 from postlens.tasks.products.features import face_features
 from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.predict import predict_attributes
+from postlens.tasks.products.recommend import MIN_QUALITY
 from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, read_expressions
 from postlens.types import ATTRIBUTES, EMOTIONS, Embeddings, Faces, FloatArray, Image, IntArray
 from postlens.vision.encoder import ENCODER, Encoder
@@ -92,9 +93,7 @@ class MeasureStage:
 
     def __call__(self, batch: MediaBatch) -> MediaBatch:
         """One set of measures for each file."""
-        return tuple(
-            work.with_features(measures=measure_image(work.frames.images[len(work.frames) // 2])) for work in batch
-        )
+        return tuple(work.with_features(measures=measure_image(work.small[len(work.small) // 2])) for work in batch)
 
 
 class HashStage:
@@ -108,7 +107,7 @@ class HashStage:
 
     def __call__(self, batch: MediaBatch) -> MediaBatch:
         """Hashes of all frames."""
-        return tuple(work.with_features(hashes=hash_frames(work.frames)) for work in batch)
+        return tuple(work.with_features(hashes=hash_frames(replace(work.frames, images=work.small))) for work in batch)
 
 
 class DetectStage:
@@ -190,7 +189,10 @@ class TrackStage:
 
 
 class AttributeStage:
-    """The best face of every track to attributes, which hold for all faces of the track: nobody changes hats in it."""
+    """The best face of every track to attributes, which hold for all faces of the track: nobody changes hats in it.
+
+    Faces of too low a quality for a recommendation are not read: NaN.
+    """
 
     name, version, needs = "attributes", "1", ("detect", "track")
 
@@ -217,6 +219,8 @@ class AttributeStage:
         return work.with_features(faces=replace(faces, attributes=probs))
 
     def _attributes(self, work: MediaWork, faces: Faces, row: int, encoder: Encoder) -> FloatArray:
+        if faces.quality[row] < MIN_QUALITY:
+            return np.full(len(ATTRIBUTES), np.nan, np.float32)
         image = work.frames.images[int(faces.frame[row])]
         features = face_features(image, faces[[row]], encoder, scale=work.frames.scale)
         probs: FloatArray = predict_attributes(features, open_model(ATTRIBUTE_MODEL))[0]

@@ -54,10 +54,11 @@ class CandidateFinder:
 
         A face that both passes see comes twice: which box fits it better is for the caller's verifier to say.
         """
-        found = [self._pass(image, side, border) for side, border in self._passes]
+        base = _shrunk(image, max(side for side, _ in self._passes))
+        found = [self._pass(base, side, border) for side, border in self._passes]
         rows, score = np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
         order = np.argsort(-score, kind="stable")
-        rows, score = rows[order], score[order]
+        rows, score = rows[order] * (max(image.shape[:2]) / max(base.shape[:2])), score[order]
         return Candidates(xyxy_px=rows[:, :4], score=score, points_px=rows[:, 4:].reshape(-1, 6, 2))
 
     def _pass(self, image: Image, long_side_px: int, border_px: int) -> tuple[FloatArray, FloatArray]:
@@ -74,18 +75,25 @@ class CandidateFinder:
         return _merged(np.concatenate(rows), np.concatenate(scores))
 
 
-def _fitted(image: Image, long_side_px: int, *, border_px: int) -> tuple[Image, float]:
-    """The image at the long side, on a grey canvas of whole 32 px cells with a border, and the zoom applied."""
+def _shrunk(image: Image, long_side_px: int) -> Image:
+    """The image resized to the long side, antialiased."""
     from PIL import Image as Pil
 
     height, width = image.shape[:2]
     zoom = long_side_px / max(height, width)
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
-    small = Pil.fromarray(image).resize(size, Pil.Resampling.BILINEAR, reducing_gap=2.0)
-    cells = [-(-(side + 2 * border_px) // 32) * 32 for side in (size[1], size[0])]
+    if size == (width, height):
+        return image
+    return np.asarray(Pil.fromarray(image).resize(size, Pil.Resampling.BILINEAR, reducing_gap=2.0))
+
+
+def _fitted(image: Image, long_side_px: int, *, border_px: int) -> tuple[Image, float]:
+    """The image at the long side, on a grey canvas of whole 32 px cells with a border, and the zoom applied."""
+    small = _shrunk(image, long_side_px)
+    cells = [-(-(side + 2 * border_px) // 32) * 32 for side in small.shape[:2]]
     canvas = np.full((*cells, 3), 127, np.uint8)
-    canvas[border_px : border_px + size[1], border_px : border_px + size[0]] = np.asarray(small)
-    return canvas, zoom
+    canvas[border_px : border_px + small.shape[0], border_px : border_px + small.shape[1]] = small
+    return canvas, long_side_px / max(image.shape[:2])
 
 
 def _anchors(shape: tuple[int, ...], stride: int, n_anchors: int) -> FloatArray:

@@ -9,7 +9,7 @@ from postlens.types import FloatArray, Image
 
 MEASURES_VERSION = "1"
 SIDE_PX = 256  # measured on a copy with this longest side: sharpness depends on the scale
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+LUMA = tuple(np.float32(weight) for weight in (0.299, 0.587, 0.114))  # ITU-R BT.601
 
 
 def measure_image(image: Image) -> dict[str, float]:
@@ -20,33 +20,34 @@ def measure_image(image: Image) -> dict[str, float]:
         colourfulness (Hasler and Suesstrunk 2003, about 0..110), sharpness (log10 of the Laplacian's variance plus
         1e-6, on luma in 0..1), symmetry (correlation of luma with its left-right mirror, -1..1), aspect (width/height).
     """
-    small = _shrink(image)
-    luma = small @ LUMA
-    high, low = small.max(axis=2), small.min(axis=2)
+    red, green, blue = _planes(image)
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    high, low = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     return {
         "brightness": float(luma.mean()),
         "contrast": float(luma.std()),
-        "saturation": float(np.mean((high - low) / np.maximum(high, 1 / 255))),
-        "colourfulness": _colourfulness(small * 255),
+        "saturation": float(np.mean((high - low) / np.maximum(high, np.float32(1 / 255)))),
+        "colourfulness": _colourfulness(red, green, blue),
         "sharpness": float(np.log10(_laplacian(luma).var() + 1e-6)),
         "symmetry": _symmetry(luma),
         "aspect": image.shape[1] / image.shape[0],
     }
 
 
-def _shrink(image: Image) -> FloatArray:
-    """The image at SIDE_PX or below, float32 in 0..1."""
+def _planes(image: Image) -> FloatArray:
+    """(3, H, W) float32 in 0..1 of the image at SIDE_PX or below."""
     small = PillowImage.fromarray(image)
     small.thumbnail((SIDE_PX, SIDE_PX), PillowImage.Resampling.BOX)
-    return np.asarray(small, np.float32) * np.float32(1 / 255)
+    planes: FloatArray = np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)).astype(np.float32)
+    return planes * np.float32(1 / 255)
 
 
-def _colourfulness(rgb: FloatArray) -> float:
-    """Hasler and Suesstrunk, Measuring colourfulness in natural images, 2003, on 0..255."""
-    red_green = rgb[..., 0] - rgb[..., 1]
-    yellow_blue = (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]
+def _colourfulness(red: FloatArray, green: FloatArray, blue: FloatArray) -> float:
+    """Hasler and Suesstrunk, Measuring colourfulness in natural images, 2003, on its scale of 0..255."""
+    red_green = red - green
+    yellow_blue = (red + green) / 2 - blue
     spread = np.hypot(red_green.std(), yellow_blue.std())
-    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+    return 255 * float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
 
 
 def _laplacian(luma: FloatArray) -> FloatArray:
