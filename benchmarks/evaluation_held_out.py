@@ -1,0 +1,117 @@
+"""Cards and recipes' result tables to held-out scores, named and nested as `postlens evaluate` names its own.
+
+Imported by evaluate_all.py. What a card holds with its interval is taken from the card; what only the recipe's table
+holds (intervals of each class, scores by source) from benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from postlens.vision.zoo import load_spec
+
+RESULTS = Path(__file__).parent / "results"
+HEAD = "head, sources held out"  # its rows in the tables of recipes/expression.py
+Scores = dict[str, Any]
+
+
+def held_out_scores(task: str) -> Scores:
+    """Scores of models that did not see what they are scored on; empty where there are none."""
+    return READERS[task]() if task in READERS else {}
+
+
+def niche() -> Scores:
+    """The card's scores, sources held out."""
+    return dict(load_spec("niche_post").metrics)
+
+
+def expression() -> Scores:
+    """The card's scores, sources held out, with classes and sources of the recipe's tables."""
+    metrics = load_spec("face_expression_head").metrics
+    per_class = [row for row in rows("expression_per_class.csv") if row["model"] == HEAD]
+    by_source = [row for row in rows("expression.csv") if row["model"] == HEAD and row["subset"] != "all"]
+    return {
+        **_own(metrics["all"]),
+        "per_class": {row["label"]: wide(row) for row in per_class},
+        "by_source": {row["subset"]: wide(row) for row in by_source},
+    }
+
+
+def scene_emotion() -> Scores:
+    """The cards' scores of the scene readers, themes held out."""
+    scene = _own(load_spec("scene_emotion").metrics["all"])
+    return {"scene_only": scene | {"per_class": _long("scene_emotion.csv")}, **load_spec("scene_affect").metrics["all"]}
+
+
+def attributes() -> Scores:
+    """The card's scores, sources held out, with sources and sexes of the recipe's table."""
+    groups = [row for row in rows("attributes.csv") if row["subset"] != "all" and number(row["n_pos"])]
+    named = {f"{row['label']}, {row['subset'].replace(':', ' ')}": wide(row) for row in groups}
+    return {**load_spec("face_attributes").metrics, "by_group": named}
+
+
+def instagram_posts() -> Scores:
+    """The card's scores, accounts held out."""
+    return dict(load_spec("engagement").metrics["held_out_accounts"])
+
+
+READERS: Mapping[str, Callable[[], Scores]] = {
+    "niche": niche,
+    "expression": expression,
+    "scene_emotion": scene_emotion,
+    "attributes": attributes,
+    "instagram_posts": instagram_posts,
+}
+
+
+def _own(metrics: Mapping[str, Any]) -> Scores:
+    """Scores without the tables below them."""
+    return {name: value for name, value in metrics.items() if not isinstance(value, Mapping)}
+
+
+def _long(table: str) -> Scores:
+    """Classes of a table with one row for each score, `precision happy`; those too few to score are left out."""
+    found: dict[str, Scores] = {}
+    for row in rows(table):
+        name, _, label = row["score"].partition(" ")
+        if label and row["enough"] == "True":
+            interval = interval_of(row["low"], row["high"])
+            found.setdefault(label, {"n": number(row["n"])}).update(
+                {name: number(row["value"]), f"{name}_ci": interval}
+            )
+    return found
+
+
+def wide(row: Mapping[str, str]) -> Scores:
+    """A row with the columns `score`, `score_low`, `score_high` to `score` and `score_ci`."""
+    scores: Scores = {}
+    for name, text in row.items():
+        if f"{name}_low" in row:
+            scores |= {name: number(text), f"{name}_ci": interval_of(row[f"{name}_low"], row[f"{name}_high"])}
+        elif name in {"n", "n_pos"}:
+            scores[name] = number(text)
+    return scores
+
+
+def rows(table: str) -> list[dict[str, str]]:
+    """The rows of a table of benchmarks/results."""
+    with (RESULTS / table).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def interval_of(low: str, high: str) -> list[float] | None:
+    """[low, high], None where either is blank."""
+    ends = number(low), number(high)
+    return None if None in ends else [float(end) for end in ends if end is not None]
+
+
+def number(text: str) -> float | int | None:
+    """A cell's number, None where blank or not a number."""
+    value = float(text) if text else math.nan
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() and "." not in text else value
