@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -29,8 +29,13 @@ class Ingested:
 
     paths: dict[str, str] = field(default_factory=dict)  # sha256 to a file with that content, in order of first sight
     post_ids: list[str] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)  # of `paths` to all files and URLs with that content
     subjects: set[str] = field(default_factory=set)  # files, URLs and rows that were looked at
     failures: list[Failure] = field(default_factory=list)
+
+    def at_every_place(self, failures: Iterable[Failure]) -> list[Failure]:
+        """Failures of `paths` as failures of each file or URL that the sources name with that content."""
+        return [replace(one, subject=name) for one in failures for name in self.names.get(one.subject, [one.subject])]
 
 
 class Ingest:
@@ -60,12 +65,13 @@ class Ingest:
         known = self._known([ref.path for ref in refs if ref.path is not None])
         located = dict(zip(refs, pool.map(lambda ref: self._locate(ref, known), refs), strict=True))
         fresh = {}
-        for place in located.values():
+        for ref, place in located.items():
             if isinstance(place, Failure):
                 result.failures.append(place)
                 continue
             path, stat = place
-            result.paths.setdefault(stat.sha256, path)
+            first = result.paths.setdefault(stat.sha256, path)
+            result.names.setdefault(first, []).append(ref.name)
             if known.get(path) != stat:
                 fresh[path] = stat
         hashes = {ref: None if isinstance(place, Failure) else place[1].sha256 for ref, place in located.items()}

@@ -112,7 +112,7 @@ class Lens:
         while waiting:
             step, media = media[:size], media[size:]
             done = self._processor.run({sha256: ingested.paths[sha256] for sha256 in step}, now=now)
-            self.failures += tuple(done.failures)
+            self.failures += tuple(ingested.at_every_place(done.failures))
             for left in waiting.values():
                 left.difference_update(step)
             ready = [post_id for post_id, left in waiting.items() if not left or not media]
