@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from postlens.config import Settings
 from postlens.errors import StoreError, UsageError
+from postlens.media.probe import display_name
+from postlens.pipelines.answers import load_tables
 from postlens.pipelines.compile import NOTES
 from postlens.pipelines.exports import write_failures
 from postlens.pipelines.ingest import Ingest, Ingested
@@ -22,6 +25,7 @@ from postlens.pipelines.run import Runner
 from postlens.pipelines.runlog import event, run_log
 from postlens.pipelines.stages import all_stages
 from postlens.sources import open_source
+from postlens.sources.protocol import absolute
 from postlens.store import Store, ledger
 from postlens.store.meta import write_meta
 from postlens.types import Failure, SourcePost
@@ -30,6 +34,7 @@ from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
 STORE_FILE = "postlens.db"
+ROW_SIGN = ", "  # between a table and a row of it in the subject of a failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +91,13 @@ def analyze(
     """Read the sources, bring the store up to date, write tables and report; nothing is done twice.
 
     Raises:
-        UsageError: no source, an unknown kind of source, an output folder that cannot be written.
+        UsageError: no source, an unknown kind of source, an output folder that cannot be written, a catalog or an
+            emoji table that cannot be read.
         StoreError: the store cannot be opened or written; what was committed before stays, and the error also stands
             in `failures.csv` where that can still be written.
     """
     found = _open_sources(request)
+    load_tables(settings)
     _make_folder(request.out)
     with run_log(request.out, verbose=request.verbose):
         event("start", version=__version__, sources=request.sources, store=_without_password(request.store_location))
@@ -114,7 +121,7 @@ def _analyze(
         ingested = Ingest(store, settings=settings, downloads=request.out / "downloads", now=now).run(found)
         processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)
         processed = processor.run(ingested.paths, now=now, progress=progress)
-        failures = (*ingested.failures, *processed.failures)
+        failures = (*ingested.failures, *ingested.at_every_place(processed.failures))
         _replace_failures(store, request, ingested, failures)
         update_outputs(store, request.out, settings=settings, now=now)
     summary = Summary(
@@ -152,9 +159,10 @@ def _open_sources(request: Request) -> Iterable[SourcePost | Failure]:
 def _replace_failures(store: Store, request: Request, ingested: Ingested, failures: Sequence[Failure]) -> None:
     """Make the run's failures those of everything it looked at; failures of other sources stay."""
     seen = ingested.subjects.union(f.subject for f in failures)
-    roots = tuple(str(Path(source).absolute()) for source in request.sources)
+    roots = {absolute(source) for source in request.sources}
+    inside = tuple(f"{root}{sign}" for root in {*roots, *map(display_name, roots)} for sign in (os.sep, ROW_SIGN))
     with store.write() as conn:
-        old = [f for f in ledger.read_failures(conn) if f.subject in seen or f.subject.startswith(roots)]
+        old = [f for f in ledger.read_failures(conn) if f.subject in seen | roots or f.subject.startswith(inside)]
         if set(old) != set(failures):
             ledger.clear_failures(conn, [f.subject for f in old])
             ledger.write_failures(conn, failures)

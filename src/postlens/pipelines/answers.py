@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 
 from postlens.config import Settings
+from postlens.errors import SettingsError, SourceError
 from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.facts import CreatorFacts
 from postlens.pipelines.stages import join_faces
@@ -18,7 +19,7 @@ from postlens.tasks.niche.predict import POST_MODEL, predict_creator, predict_po
 from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
 from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.recommend import recommend
-from postlens.tasks.reactions.emoji import load_table
+from postlens.tasks.reactions.emoji import EmojiTable, load_table
 from postlens.tasks.reactions.features import SCENE_HEAD, read_scene
 from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD
 from postlens.tasks.reactions.predict import predict as predict_reaction
@@ -32,6 +33,7 @@ from postlens.types import (
     NichePrediction,
     Post,
     PostAnalysis,
+    Product,
     ReactionForecast,
     Recommendation,
 )
@@ -43,15 +45,14 @@ class Answerer:
     """Heads, catalog and emoji table, opened once; answers one creator at a time. For one thread."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises `SourceError` or `SettingsError` for a catalog or an emoji table that cannot be read."""
+        """Raises `SettingsError` for a catalog or an emoji table that cannot be read."""
         self.settings = settings
         self.encoder_fingerprint = load_spec(ENCODER).fingerprint
         self._niche = open_model(POST_MODEL)
         self._scene = open_model(SCENE_HEAD)
         self._engagement = open_model(ENGAGEMENT_MODEL)
         self._attribute_thresholds = dict(load_spec(ATTRIBUTE_MODEL).thresholds)
-        self._catalog = load_catalog(settings.catalog or DEFAULT_CATALOG)
-        self._emoji = load_table(settings.emoji_table)
+        self._catalog, self._emoji = load_tables(settings)
 
     def answer(
         self, facts: CreatorFacts, *, appearances: Mapping[str, Sequence[Appearance]], failures: Mapping[str, Failure]
@@ -154,6 +155,15 @@ class Answerer:
             faces=facts.faces.get(first.sha256) if first else None,
             niche=niche,
         )
+
+
+def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:
+    """The product catalog and the emoji table; raises `SettingsError` for one that cannot be read."""
+    try:
+        catalog = load_catalog(settings.catalog or DEFAULT_CATALOG)
+    except SourceError as error:
+        raise SettingsError(f"setting catalog: {error}") from error
+    return catalog, load_table(settings.emoji_table)
 
 
 def _by_post(facts: CreatorFacts) -> dict[str, list[Embeddings]]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from postlens.config import Settings
 from postlens.errors import UnknownNameError, UsageError
+from postlens.pipelines.answers import load_tables
 from postlens.pipelines.outputs import OUTPUTS, update_outputs
 from postlens.store import Store
 from postlens.store.forget import forget_creator, forget_person
@@ -57,8 +58,10 @@ def forget_subject(
     """Delete a person or creator from the store for good, and write the outputs in the folder anew.
 
     Returns the rows removed by table. A tombstone without biometric data keeps a re-run from bringing them back.
-    Outputs in other folders, and the source files, are not touched.
+    Outputs in other folders, and the source files, are not touched. Raises `SettingsError`, before anything is deleted,
+    when the settings would keep the outputs from being written anew.
     """
+    load_tables(settings)
     at = now or datetime.now(UTC)
     forget = forget_person if subject.kind == "person" else forget_creator
     with store.write() as conn:
