@@ -20,6 +20,7 @@ from postlens.vision.zoo import list_models
 
 REPORT = "report.html"
 OUTPUTS = (*FILES, REPORT)
+SPEED_SETTINGS = ("workers", "commit_every")  # they change no answer
 
 
 def update_outputs(store: Store, out: Path, *, settings: Settings, now: datetime, force: bool = False) -> bool:
@@ -44,7 +45,7 @@ def _state(revision: int, settings: Settings) -> str:
     """What outputs depend on: the store's facts, the settings, the models and the code."""
     tables = [path.read_text(encoding="utf-8") for path in (settings.catalog, settings.emoji_table) if path]
     models = [spec.fingerprint for spec in list_models()]
-    parts = [settings.model_dump_json(), *tables, *models, __version__]
+    parts = [settings.model_dump_json(exclude=set(SPEED_SETTINGS)), *tables, *models, __version__]
     return f"{revision}:{hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]}"
 
 
