@@ -46,6 +46,7 @@ def broken(tmp_path_factory) -> Path:
     Path(os.fsdecode(odd_name)).write_bytes(encoded(photo(200, 300, seed=4), "PNG"))
     (root / "folder" / "loop").symlink_to(root / "folder", target_is_directory=True)
     (root / "folder" / "dangling.jpg").symlink_to(root / "nowhere.jpg")
+    os.mkfifo(root / "folder" / "pipe.jpg")
     write_sound(root / "folder" / "sound.mp4")
     write_video(root / "folder" / "short.mp4", n_frames=10)
     whole = write_video(root / "whole.mp4", n_frames=100, faststart=True, image=photo(320, 240, seed=5)).read_bytes()
@@ -79,6 +80,7 @@ def failures(result) -> pl.DataFrame:
         ("empty.jpg", "EmptyMediaError", "zero bytes"),
         ("bomb.png", "TooLargeError", "89,478,485"),
         ("dangling.jpg", "MediaNotFoundError", "no such file"),
+        ("pipe.jpg", "UnreadableMediaError", "pipe"),
         ("sound.mp4", "NoVideoStreamError", "video"),
         ("nothing", "EmptySourceError", "nothing"),
         ("gone.jpg", "MediaNotFoundError", "no such file"),
