@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 LIBRARIES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "simplejpeg", "av", "faiss-cpu", "sqlalchemy", "polars")
@@ -50,7 +51,7 @@ def _versions_table() -> Table:
     for name in LIBRARIES:
         table.add_row(name, importlib.metadata.version(name))
     for extra, package in EXTRAS.items():
-        table.add_row(f"extra {extra}", _installed(package) or f'not installed: pip install "postlens[{extra}]"')
+        table.add_row(f"extra {extra}", _installed(package) or escape(f'not installed: pip install "postlens[{extra}]"'))
     return table
 
 
