@@ -51,7 +51,9 @@ def _versions_table() -> Table:
     for name in LIBRARIES:
         table.add_row(name, importlib.metadata.version(name))
     for extra, package in EXTRAS.items():
-        table.add_row(f"extra {extra}", _installed(package) or escape(f'not installed: pip install "postlens[{extra}]"'))
+        table.add_row(
+            f"extra {extra}", _installed(package) or escape(f'not installed: pip install "postlens[{extra}]"')
+        )
     return table
 
 
