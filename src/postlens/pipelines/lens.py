@@ -47,14 +47,15 @@ class Lens:
         """
         self.settings = settings or Settings.load()
         self.failures: tuple[Failure, ...] = ()  # of the last call, those of sources included
-        self._closing = ExitStack()
         self._keeps = store is not None
-        folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="postlens-")))
-        self._downloads = folder / "downloads"
-        location = os.fspath(store) if store is not None else str(folder / "postlens.db")
-        self._store = self._closing.enter_context(Store.open(location))
-        self._runner = self._closing.enter_context(Runner(all_stages(), self.settings))
-        self._answerer = Answerer(self.settings)
+        with ExitStack() as opened:
+            self._answerer = Answerer(self.settings)
+            folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="postlens-")))
+            self._downloads = folder / "downloads"
+            location = os.fspath(store) if store is not None else str(folder / "postlens.db")
+            self._store = opened.enter_context(Store.open(location))
+            self._runner = opened.enter_context(Runner(all_stages(), self.settings))
+            self._closing = opened.pop_all()
         self._processor = Processor(self._store, self._runner, encoder=self._answerer.encoder_fingerprint)
 
     def __enter__(self) -> Self:
