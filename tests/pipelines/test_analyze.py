@@ -1,0 +1,147 @@
+"""The main job: what it refuses at once, what it keeps of earlier failures, and what it says at the end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from postlens.errors import PostlensError, UnknownNameError, UsageError
+from postlens.pipelines.analyze import Request, Summary, analyze
+from postlens.store import Store
+from postlens.store.ledger import read_failures
+from postlens.types import Failure
+
+from .fakes import NOW, picture, settings
+
+
+def run(*sources: object, out: Path, store: str | None = None, **changes: object) -> Summary:
+    request = Request(tuple(map(str, sources)), out=out, store=store)
+    return analyze(request, settings=settings(**changes), now=NOW)
+
+
+def subjects(out: Path) -> set[str]:
+    with Store.open(out / "postlens.db", read_only=True) as store, store.read() as conn:
+        return {Path(failure.subject).name for failure in read_failures(conn)}
+
+
+def broken(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"no picture")
+    return path
+
+
+def test_no_source_is_wrong_usage(tmp_path):
+    with pytest.raises(UsageError, match="at least one source"):
+        run(out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_kind_of_source_is_told_before_anything_is_written(tmp_path):
+    with pytest.raises(UnknownNameError, match="instagrm"):
+        analyze(Request((str(tmp_path),), out=tmp_path / "out", kind="instagrm"), settings=settings())
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_is_a_file_is_wrong_usage(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UsageError, match="output folder"):
+        run(tmp_path, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["catalog", "emoji_table"])
+def test_a_table_of_the_users_that_is_missing_is_told_before_the_work(tmp_path, name):
+    path = picture(tmp_path / "in" / "a.png", seed=1)
+    with pytest.raises(PostlensError, match="absent"):
+        run(path, out=tmp_path / "out", **{name: tmp_path / "absent.toml"})
+    assert not (tmp_path / "out" / "postlens.db").exists()
+
+
+def test_a_mended_file_loses_its_failure_and_others_keep_theirs(tmp_path):
+    broken(tmp_path / "in" / "a.jpg")
+    broken(tmp_path / "in2" / "b.jpg")
+    run(tmp_path / "in", tmp_path / "in2", out=tmp_path / "out")
+    assert subjects(tmp_path / "out") == {"a.jpg", "b.jpg"}
+    picture(tmp_path / "in" / "a.jpg", seed=1)
+    summary = run(tmp_path / "in", out=tmp_path / "out")
+    assert (summary.n_done, summary.failures) == (1, ())
+    assert subjects(tmp_path / "out") == {"b.jpg"}
+
+
+def test_a_removed_file_loses_its_failure(tmp_path, monkeypatch):
+    picture(tmp_path / "in" / "good.png", seed=1)
+    gone = broken(tmp_path / "in" / "gone.jpg")
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    run(Path("..") / "in", out=tmp_path / "out")
+    assert subjects(tmp_path / "out") == {"gone.jpg"}
+    gone.unlink()
+    run(Path("..") / "in", out=tmp_path / "out")
+    assert subjects(tmp_path / "out") == set()
+
+
+def test_a_table_loses_the_failures_of_its_mended_rows(tmp_path):
+    picture(tmp_path / "a.png", seed=1)
+    table = tmp_path / "posts.csv"
+    table.write_text("path,creator,likes\na.png,ann,many\n")
+    run(table, out=tmp_path / "out")
+    assert len(subjects(tmp_path / "out")) == 1
+    table.write_text("path,creator,likes\na.png,ann,7\n")
+    run(table, out=tmp_path / "out")
+    assert subjects(tmp_path / "out") == set()
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [("postgresql://me:secret@host/db", "postgresql://host/db"), ("a/b.db", "a/b.db"), ("sqlite:///x", "sqlite:///x")],
+)
+def test_the_log_holds_no_password(tmp_path, location, shown):
+    from postlens.pipelines.analyze import _without_password
+
+    assert _without_password(location) == shown
+
+
+def test_the_store_can_stand_elsewhere(tmp_path):
+    path = picture(tmp_path / "a.png", seed=1)
+    run(path, out=tmp_path / "out", store=str(tmp_path / "elsewhere.db"))
+    assert (tmp_path / "elsewhere.db").is_file()
+    assert not (tmp_path / "out" / "postlens.db").exists()
+
+
+def test_two_sources_of_the_same_file_are_looked_at_once(tmp_path):
+    path = picture(tmp_path / "in" / "a.png", seed=1)
+    os.link(path, tmp_path / "in" / "b.png")
+    assert run(tmp_path / "in", out=tmp_path / "out").n_done == 1
+
+
+def summary(**changes: object) -> Summary:
+    values: dict[str, object] = {
+        "n_posts": 0,
+        "n_done": 0,
+        "n_skipped": 0,
+        "failures": (),
+        "seconds": 2.0,
+        "process_seconds": 0.0,
+        "stage_seconds": {},
+        "report": Path("r"),
+    }
+    return Summary(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "succeeded", "n_failed"),
+    [
+        ({}, False, 0),
+        ({"n_done": 1}, True, 0),
+        ({"n_skipped": 1}, True, 0),
+        ({"failures": (Failure("a", "s", "E", "m"), Failure("a", "t", "E", "m"))}, False, 1),
+    ],
+)
+def test_a_run_succeeds_when_anything_did(changes, succeeded, n_failed):
+    assert (summary(**changes).succeeded, summary(**changes).n_failed) == (succeeded, n_failed)
+
+
+def test_the_rate_is_over_the_time_spent_on_media():
+    assert summary(n_done=30, process_seconds=1.5).rate == 20
+    assert summary().rate == 0
