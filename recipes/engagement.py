@@ -1,6 +1,6 @@
 """Run `python recipes/engagement.py --data ../shared/data`: posts with counts to the shipped engagement model.
 
-About ten minutes on one of 2 shared cores (AMD EPYC); needs `postlens[train]` (LightGBM, onnx).
+About 15 minutes on one of 2 shared cores (AMD EPYC); needs `postlens[train]` (LightGBM, onnx).
 
 Every score is of accounts held out (folds of whole accounts), with `score_outcomes` as in `postlens evaluate`.
 The interval of a fold is widened by margins measured on the other folds' held-out accounts (conformalised quantile
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.pipelines.evaluation.instagram_posts import POSTS, read_collection
-from postlens.tasks.engagement.evaluate import SIZES, Outcomes, score_outcomes
+from postlens.tasks.engagement.evaluate import SIZES, Outcomes, score_outcomes, spearman
 from postlens.tasks.engagement.features import FEATURES, GROUPS, feature_row
 from postlens.tasks.engagement.history import known_count, read_histories
 from postlens.tasks.engagement.predict import (
@@ -39,7 +39,7 @@ from postlens.tasks.engagement.predict import (
     spread_interval,
 )
 from postlens.tasks.engagement.records import ENGAGEMENT_MODEL, PostFacts
-from postlens.tasks.scoring import bootstrap_interval, plain_interval
+from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number
 from postlens.types import ModelSpec
 from postlens.vision.cards import file_sha256, write_card
 from postlens.vision.session import Session
@@ -56,8 +56,10 @@ LARGE_ACCOUNTS_READ_AT = datetime(2017, 5, 2, tzinfo=UTC)  # the day after its n
 QUANTILES = {"lower": 0.05, "median": 0.5, "upper": 0.95}
 ROUNDS = {"lower": 200, "median": 400, "upper": 200}
 N_FOLDS = 5
+ABLATION_ROUNDS, ABLATION_RESAMPLES = 200, 300  # fewer than shipped: seventeen cases are compared with each other
 MIN_WITHOUT_FOLLOWERS = 3  # earlier posts of the rows that are also shown without followers
 DROPPED_GROUPS = ("account", "horizon", "caption", "tags", "shape", "alt", "measures")
+NOT_IN_TABLES = ("account", "horizon", "tags", "alt")
 DROP_PROB = 0.3  # each group of a masked copy; serving from a table has no account, tags and alt
 COPY_WEIGHT = 0.5  # of a row shown a second time with less known
 PARITY = 1e-4
@@ -155,10 +157,11 @@ def _large_post(row: Mapping[str, str], *, post_id: str) -> PostFacts:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The same posts with all, and with less known; row i of `whole` and `cold` are the same post."""
+    """The same posts with all, and with less known; row i of `whole`, `cold` and `plain` are the same post."""
 
     whole: Table
     cold: Table  # no counts of the account
+    plain: Table  # what a table of one's own posts holds: no followees, age, tags, description of the picture
     no_followers: Table  # only rows with enough earlier posts
 
     def training(self, accounts: NDArray[np.bool_], *, rng: np.random.Generator, copies: bool) -> Table:
@@ -179,7 +182,9 @@ def build_views(accounts: Accounts) -> Views:
     blank = build_table(
         accounts, change=lambda post: replace(post, followers=None, followees=None, n_posts_of_account=None)
     )
-    return Views(whole, cold, blank.take(blank.n_earlier >= MIN_WITHOUT_FOLLOWERS))
+    plain = whole.x.copy()
+    plain[:, columns_of(NOT_IN_TABLES)] = np.nan
+    return Views(whole, cold, replace(whole, x=plain), blank.take(blank.n_earlier >= MIN_WITHOUT_FOLLOWERS))
 
 
 def masked(table: Table, *, rng: np.random.Generator) -> Table:
@@ -254,31 +259,32 @@ def widened(bounds: Float, by: Float) -> Float:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Forecasts of accounts that were not trained on, rows as in `Views.whole`."""
+    """Forecasts (N, 3) for each view, from models that its accounts were not trained on."""
 
-    bounds: Float  # (N, 3) with margins
-    raw: Float  # (N, 3) without
-    blind: Float  # (N,) median without the account's counts
+    raw: Mapping[str, Float]  # as the trees give them
+    bounds: Mapping[str, Float]  # widened by margins of the other folds
 
 
 def cross_validate(views: Views, folds: NDArray[np.int64]) -> HeldOut:
-    """Train on the other folds, forecast each fold; margins from the other folds' forecasts."""
-    whole = views.whole
-    raw, blind = np.full((len(whole), 3), np.nan), np.full(len(whole), np.nan)
-    fold = folds[whole.account.astype(int)]
+    """Train on the other folds, forecast each fold in every view; margins from the other folds' whole view."""
+    shown = {f.name: getattr(views, f.name) for f in fields(Views)}
+    fold_of = {name: folds[table.account.astype(int)] for name, table in shown.items()}
+    raw = {name: np.full((len(table), 3), np.nan) for name, table in shown.items()}
     for k in range(folds.max() + 1):
         train = views.training(folds != k, rng=np.random.default_rng(k), copies=True)
-        rows = np.flatnonzero(fold == k)
         for column, (name, quantile) in enumerate(QUANTILES.items()):
             booster = fit(train, quantile, rounds=ROUNDS[name])
-            raw[rows, column] = predict(booster, whole.x[rows])
-            if name == "median":
-                blind[rows] = predict(booster, views.cold.x[rows])
-    band = margin_band(whole.x)
-    by = np.zeros(len(whole))
-    for k in range(folds.max() + 1):
-        by[fold == k] = margins(raw[fold != k], whole.y[fold != k], band[fold != k])[band[fold == k]]
-    return HeldOut(widened(raw, by), raw, blind)
+            for view, table in shown.items():
+                rows = np.flatnonzero(fold_of[view] == k)
+                raw[view][rows, column] = predict(booster, table.x[rows])
+    band, bounds = margin_band(views.whole.x), {}
+    for view, table in shown.items():
+        by = np.zeros(len(table))
+        for k in range(folds.max() + 1):
+            rest, rows = fold_of["whole"] != k, fold_of[view] == k
+            by[rows] = margins(raw["whole"][rest], views.whole.y[rest], band[rest])[margin_band(table.x[rows])]
+        bounds[view] = widened(raw[view], by)
+    return HeldOut(raw, bounds)
 
 
 def outcomes_of(table: Table, bounds: Float, blind: Float) -> Outcomes:
@@ -309,7 +315,7 @@ def ablation_rows(views: Views, folds: NDArray[np.int64], scored: NDArray[np.boo
         for k in range(folds.max() + 1):
             train = shown.take(fold != k)
             if groups:
-                booster = fit(train, 0.5, rounds=ROUNDS["median"], hidden=hidden)
+                booster = fit(train, 0.5, rounds=ABLATION_ROUNDS, hidden=hidden)
                 guess[fold == k] = predict(booster, shown.x[fold == k], hidden=hidden)
             else:
                 guess[fold == k] = np.median(train.y[scored[fold != k]])
@@ -318,15 +324,17 @@ def ablation_rows(views: Views, folds: NDArray[np.int64], scored: NDArray[np.boo
 
 
 def _ablation_row(name: str, table: Table, guess: Float) -> dict[str, Any]:
-    outcomes = outcomes_of(table, np.stack([guess] * 3, axis=1), guess)
-    own = table.n_earlier > 0
-    scores = score_outcomes(replace(outcomes, baseline=np.full(len(table), np.nan)), rng=np.random.default_rng(0))
-    error = np.abs(guess - table.y)
+    error, own = np.abs(guess - table.y), table.n_earlier > 0
+    drawn: dict[str, Any] = {"groups": table.account, "n": ABLATION_RESAMPLES, "rng": np.random.default_rng(0)}
     return {
         "case": name,
-        **{key: scores[key] for key in ("n", "mae_log", "mae_log_ci", "spearman", "spearman_ci")},
-        "mae_log_without_earlier_posts": round(float(error[~own].mean()), 4),
-        "mae_log_with_earlier_posts": round(float(error[own].mean()), 4),
+        "n": len(table),
+        "mae_log": plain_number(float(error.mean())),
+        "mae_log_ci": plain_interval(bootstrap_interval(lambda e: float(e.mean()), error, **drawn)),
+        "spearman": plain_number(spearman(table.y, guess)),
+        "spearman_ci": plain_interval(bootstrap_interval(spearman, table.y, guess, **drawn)),
+        "mae_log_without_earlier_posts": plain_number(float(error[~own].mean())),
+        "mae_log_with_earlier_posts": plain_number(float(error[own].mean())),
     }
 
 
@@ -387,7 +395,7 @@ def export(views: Views, held: HeldOut, card: Mapping[str, Any], *, folder: Path
     everyone = np.ones(int(views.whole.account.max()) + 1, bool)
     train = views.training(everyone, rng=np.random.default_rng(99), copies=True)
     boosters = {name: fit(train, quantile, rounds=ROUNDS[name]) for name, quantile in QUANTILES.items()}
-    margin = margin_tree(margins(held.raw, views.whole.y, margin_band(views.whole.x)))
+    margin = margin_tree(margins(held.raw["whole"], views.whole.y, margin_band(views.whole.x)))
     ensembles = {
         name: [info["tree_structure"] for info in booster.dump_model()["tree_info"]]
         for name, booster in boosters.items()
@@ -420,23 +428,48 @@ def parity(
     return float(max(np.abs(got[name][:, 0] - w).max() for name, w in zip(boosters, want, strict=True)))
 
 
+POSTS_WHOLE, POSTS_COLD = "Instagram posts", "Instagram posts, counts of the account hidden"
+POSTS_PLAIN, LARGE_WARM = "Instagram posts, as from a table", "2017 table, 5 or more earlier posts"
+
+
+def held_out_scores(views: Views, held: HeldOut, of_small: NDArray[np.bool_]) -> dict[str, dict[str, Any]]:
+    """Scores of the shipped kind of model on accounts held out, by what was known."""
+    blind = held.bounds["cold"][:, 1]
+    views_of = {"whole": views.whole, "cold": views.cold, "plain": views.plain}
+    seen = {name: outcomes_of(table, held.bounds[name], blind) for name, table in views_of.items()}
+    large = ~of_small & (views.whole.n_earlier >= MIN_HISTORY)
+    alone = views.no_followers
+    alone_rows = (alone.account > views.whole.account[of_small].max()) & (alone.n_earlier >= MIN_HISTORY)
+    unblind = np.full(len(alone), np.nan)
+    cases = {
+        POSTS_WHOLE: seen["whole"].take(of_small),
+        POSTS_COLD: seen["cold"].take(of_small),
+        POSTS_PLAIN: seen["plain"].take(of_small),
+        LARGE_WARM: seen["whole"].take(large),
+        f"{LARGE_WARM}, followers hidden": outcomes_of(alone, held.bounds["no_followers"], unblind).take(alone_rows),
+    }
+    return {name: score_outcomes(outcomes, rng=np.random.default_rng(0)) for name, outcomes in cases.items()}
+
+
 def score_rows(name: str, scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A nested table of scores as rows of the CSV."""
-    rows = [{"posts": name, "followers": "all", **{k: v for k, v in scores.items() if not isinstance(v, dict)}}]
-    rows += [{"posts": name, "followers": size, **row} for size, row in scores.get("by_account_size", {}).items()]
-    return rows
+    plain = {k: v for k, v in scores.items() if not isinstance(v, dict)}
+    rows = [{"posts": name, "followers": "all", **plain}]
+    rows += [{"posts": name, "followers": size, **row} for size, row in scores["by_account_size"].items()]
+    own = scores["account_median"]
+    beside = {"posts": f"{name}: account median", "followers": "all", **own} if own["n"] else None
+    return [*rows, beside] if beside else rows
 
 
-def fifths(table: Table, held: HeldOut, rows: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def fifths(outcomes: Outcomes) -> list[dict[str, Any]]:
     """Scores in every fifth of account size."""
-    edges = np.quantile(table.followers[rows], [0.2, 0.4, 0.6, 0.8])
-    fifth = np.searchsorted(edges, table.followers, side="right")
+    edges = np.quantile(outcomes.followers, [0.2, 0.4, 0.6, 0.8])
+    fifth = np.searchsorted(edges, outcomes.followers, side="right")
     ends = ["0", *[f"{edge:.0f}" for edge in edges], "inf"]
     found = []
     for i in range(5):
-        chosen = rows & (fifth == i)
-        scores = score_outcomes(outcomes_of(table, held.bounds, held.blind).take(chosen), rng=np.random.default_rng(0))
-        row = score_rows("Instagram posts, fifth", {k: v for k, v in scores.items() if not isinstance(v, dict)})[0]
+        scores = score_outcomes(outcomes.take(fifth == i), rng=np.random.default_rng(0))
+        row = score_rows("Instagram posts, fifth of accounts", scores)[0]
         found.append({**row, "followers": f"{ends[i]}-{ends[i + 1]}"})
     return found
 
@@ -456,7 +489,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with instagram_posts/ and engagement/")
     parser.add_argument("--folds", type=int, default=N_FOLDS)
-    parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument("--ablation", choices=["also", "only", "no"], default="also")
     arguments = parser.parse_args()
     started = time.perf_counter()
     small = read_collection(arguments.data / "instagram_posts").accounts
@@ -467,34 +500,35 @@ def main() -> None:
     folds = account_folds(len(accounts), n_folds=arguments.folds)
     line = np.polyfit(np.log1p(views.whole.followers[of_small]), views.whole.y[of_small], 1)
     print(f"line: intercept {line[1]:.3f}, slope {line[0]:.3f}; {time.perf_counter() - started:.0f} s")
+    if arguments.ablation != "only":
+        train_and_score(views, folds, small=small, large=large, data=arguments.data)
+    if arguments.ablation != "no":
+        ablation = ablation_rows(views, folds, of_small)
+        write_csv(RESULTS / "engagement_ablation.csv", ablation)
+        print(*ablation, sep="\n")
+    print(f"{time.perf_counter() - started:.0f} s")
+
+
+def train_and_score(views: Views, folds: NDArray[np.int64], *, small: Accounts, large: Accounts, data: Path) -> None:
+    """Cross-validate, write the scores, and ship the model of all accounts."""
+    of_small = views.whole.account < len(small)
     held = cross_validate(views, folds)
-    print(f"cross-validated; {time.perf_counter() - started:.0f} s")
-    outcomes = outcomes_of(views.whole, held.bounds, held.blind)
-    warm = views.whole.n_earlier >= MIN_HISTORY
-    main_scores = score_outcomes(outcomes.take(of_small), rng=np.random.default_rng(0))
-    large_scores = score_outcomes(outcomes.take(~of_small & warm), rng=np.random.default_rng(0))
+    found = held_out_scores(views, held, of_small)
     spread = measure_spread(small, "comments")
     spread_rows = [
         {"posts": f"{name}, median and spread of {metric}", **spread_coverage(posts, metric, spread)}
         for name, posts, metric in (("Instagram posts", small, "comments"), ("2017 table", large, "likes"))
     ]
-    rows = score_rows("Instagram posts", main_scores)
-    own = score_rows("Instagram posts, account median beside", main_scores["account_median"])
-    rows += [*own, *fifths(views.whole, held, of_small), *score_rows("2017 table, 5+ earlier posts", large_scores)]
-    rows += [*score_rows("2017 table, account median beside", large_scores["account_median"]), *spread_rows]
+    whole = outcomes_of(views.whole, held.bounds["whole"], held.bounds["cold"][:, 1])
+    rows = [row for name, scores in found.items() for row in score_rows(name, scores)]
+    rows += [*fifths(whole.take(of_small)), *spread_rows]
     write_csv(RESULTS / "engagement.csv", rows)
-    sources = [arguments.data / "instagram_posts" / POSTS, arguments.data / LARGE_ACCOUNTS]
-    spec, worst = export(views, held, card_fields(main_scores, large_scores, spread, sources))
+    print(*rows, sep="\n")
+    spec, worst = export(
+        views, held, card_fields(found, spread, [data / "instagram_posts" / POSTS, data / LARGE_ACCOUNTS])
+    )
     print(f"{spec.file}: parity {worst:.1e}, {(WEIGHTS / spec.file).stat().st_size / 1e6:.2f} MB")
     assert worst < PARITY, "the ONNX graph and LightGBM differ"
-    for row in rows:
-        print(row)
-    if not arguments.no_ablation:
-        ablation = ablation_rows(views, folds, of_small)
-        write_csv(RESULTS / "engagement_ablation.csv", ablation)
-        for row in ablation:
-            print(row)
-    print(f"{time.perf_counter() - started:.0f} s")
 
 
 def known_only(scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -504,7 +538,7 @@ def known_only(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def card_fields(
-    scores: Mapping[str, Any], large: Mapping[str, Any], spread: Mapping[str, float], sources: Sequence[Path]
+    found: Mapping[str, Mapping[str, Any]], spread: Mapping[str, float], sources: Sequence[Path]
 ) -> dict[str, Any]:
     """The card apart from what the file itself gives."""
     return {
@@ -516,8 +550,10 @@ def card_fields(
         "labels": FEATURES,
         "thresholds": dict(spread),
         "metrics": {
-            "held_out_accounts": known_only(scores),
-            "held_out_2017_table_5_or_more_earlier_posts": known_only({**large, "by_account_size": None}),
+            "held_out_accounts": known_only(found[POSTS_WHOLE]),
+            "held_out_accounts_as_from_a_table": known_only({**found[POSTS_PLAIN], "by_account_size": None}),
+            "held_out_accounts_without_history": known_only({**found[POSTS_COLD], "by_account_size": None}),
+            "held_out_2017_table_5_or_more_earlier_posts": known_only({**found[LARGE_WARM], "by_account_size": None}),
         },
         "limits": (
             "Likes only; other metrics get the account's median. Trained on posts of 2015-2019 by accounts of 1,000 to "

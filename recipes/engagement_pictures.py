@@ -82,7 +82,7 @@ def train_cnn(pixels: torch.Tensor, target: Float, *, epochs: int) -> nn.Sequent
             loss = nn.functional.mse_loss(net(pixels[rows]), wanted[rows])
             loss.backward()
             optimizer.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         print(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}")
     return net.eval()
 
