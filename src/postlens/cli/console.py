@@ -12,11 +12,20 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from postlens.config import Settings
     from postlens.pipelines.analyze import Summary
 
 N_REASONS = 5  # failures told in the summary; all are in failures.csv
 EXIT_DONE, EXIT_NOTHING = 0, 1
+
+
+def wide_table(*names: str, keep: Sequence[str] = (), title: str | None = None) -> Table:
+    """A table that cuts no text: columns in `keep` stay on one line, the others wrap."""
+    from rich.table import Column, Table
+
+    return Table(*(Column(name, no_wrap=name in keep, overflow="fold") for name in names), title=title)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from postlens.cli.console import progress_bar, wide_table
+
 
 def evaluate(
     task: Annotated[
@@ -24,7 +26,6 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Score the models that ship on a labelled folder, each figure with its 95 % interval."""
-    from postlens.cli.console import progress_bar
     from postlens.pipelines.evaluation import evaluate_task
 
     with progress_bar(f"evaluate {task}") as update:
@@ -37,7 +38,8 @@ def evaluate(
 
 
 def _table(task: str, scores: Mapping[str, Any]) -> Table:
-    table = Table("score", "value", "95 % interval", title=f"evaluate {task}")
+    names = ("score", "value", "95 % interval")
+    table = wide_table(*names, keep=names, title=f"evaluate {task}")
     for name, value, interval in _rows(scores):
         table.add_row(name, value, interval)
     return table

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from postlens.cli.console import wide_table
+
 LIBRARIES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "simplejpeg", "av", "faiss-cpu", "sqlalchemy", "polars")
 EXTRAS = {"serve": "fastapi", "train": "torch", "ray": "ray", "postgres": "psycopg"}
 
@@ -38,7 +40,7 @@ def _settings_table(config: Path | None) -> Table:
 
     settings = Settings.load(config=config)
     origins = settings.origins()
-    table = Table("setting", "value", "from", "what it does")
+    table = wide_table("setting", "value", "from", "what it does", keep=("setting",))
     for name, field in type(settings).model_fields.items():
         table.add_row(name, str(getattr(settings, name)), origins[name], field.description or "")
     return table

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+
+from postlens.cli.console import wide_table
 
 app = typer.Typer(help="The models that ship, with their cards.", rich_markup_mode=None)
 
@@ -17,7 +18,8 @@ def list_models() -> None:
     """One line for each model: task, version, size, licence, fingerprint."""
     from postlens.vision import zoo
 
-    table = Table("name", "task", "version", "MiB", "licence", "fingerprint")
+    names = ("name", "task", "version", "MiB", "licence", "fingerprint")
+    table = wide_table(*names, keep=("name", "MiB", "fingerprint"))
     for spec in zoo.list_models():
         size = (zoo.WEIGHTS / spec.file).stat().st_size / 2**20
         table.add_row(spec.name, spec.task, spec.version, f"{size:.1f}", spec.licence, spec.fingerprint)
@@ -30,7 +32,7 @@ def show(name: Annotated[str, typer.Argument(help="A name from `models list`.")]
     from postlens.vision import zoo
 
     spec = zoo.load_spec(name)
-    table = Table("field", "value", show_lines=False)
+    table = wide_table("field", "value", keep=("field",))
     for f in fields(spec):
         value = getattr(spec, f.name)
         if value not in ((), {}, "", None):
