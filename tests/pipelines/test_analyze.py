@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postlens.errors import PostlensError, UnknownNameError, UsageError
-from postlens.pipelines.analyze import Request, Summary, analyze
+from postlens.pipelines.analyze import DOWNLOADS, Request, Summary, analyze
 from postlens.store import Store
 from postlens.store.ledger import read_failures
 from postlens.types import Failure
@@ -107,6 +107,15 @@ def test_the_store_can_stand_elsewhere(tmp_path):
     run(path, out=tmp_path / "out", store=str(tmp_path / "elsewhere.db"))
     assert (tmp_path / "elsewhere.db").is_file()
     assert not (tmp_path / "out" / "postlens.db").exists()
+
+
+def test_an_output_folder_among_the_media_is_not_analyzed(tmp_path):
+    picture(tmp_path / "a.png", seed=1)
+    picture(tmp_path / "out" / DOWNLOADS / "b.png", seed=2)
+    first = run(tmp_path, out=tmp_path / "out")
+    again = run(tmp_path, out=tmp_path / "out")
+    assert (first.n_done, first.failures) == (1, ())
+    assert (again.n_posts, again.n_done, again.n_skipped, again.failures) == (1, 0, 1, ())
 
 
 def test_two_sources_of_the_same_file_are_looked_at_once(tmp_path):

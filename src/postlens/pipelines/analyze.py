@@ -34,6 +34,7 @@ from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
 STORE_FILE = "postlens.db"
+DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the output folder takes them for posts
 ROW_SIGN = ", "  # between a table and a row of it in the subject of a failure
 
 
@@ -118,7 +119,7 @@ def _analyze(
 ) -> Summary:
     started = time.perf_counter()
     with Store.open(request.store_location) as store, Runner(all_stages(), settings) as runner:
-        ingested = Ingest(store, settings=settings, downloads=request.out / "downloads", now=now).run(found)
+        ingested = Ingest(store, settings=settings, downloads=request.out / DOWNLOADS, now=now).run(found)
         processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)
         processed = processor.run(ingested.paths, now=now, progress=progress)
         failures = (*ingested.failures, *ingested.at_every_place(processed.failures))

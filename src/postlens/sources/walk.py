@@ -16,7 +16,8 @@ from postlens.types import Failure
 # Files that come along with media and are no posts. Anything else that is no media is reported.
 SIDECAR_SUFFIXES: Final = frozenset(
     {".json", ".jsonl", ".ndjson", ".txt", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", ".md", ".xml", ".xmp"}
-    | {".html", ".htm", ".log", ".ini", ".toml", ".yaml", ".yml", ".srt", ".vtt", ".aae", ".thm", ".xz", ".db", ".pdf"}
+    | {".html", ".htm", ".log", ".ini", ".toml", ".yaml", ".yml", ".srt", ".vtt", ".aae", ".thm", ".xz", ".pdf"}
+    | {".db", ".db-wal", ".db-shm", ".db-journal"}  # a store that stands among the media
 )
 _SYSTEM_FOLDERS: Final = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"})
 
