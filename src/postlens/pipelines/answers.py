@@ -123,11 +123,12 @@ class Answerer:
         vectors = [facts.embeddings[sha256][0].vectors for sha256 in post.media if sha256 in facts.embeddings]
         if not vectors:
             return None
+        read = [facts.faces[sha256] for sha256 in post.media if sha256 in facts.faces]
         threshold = self.settings.reaction_threshold
         return predict_reaction(
             post.post_id,
             read_scene(np.concatenate(vectors), self._scene),
-            join_faces([facts.faces[sha256] for sha256 in post.media if sha256 in facts.faces]),
+            join_faces([faces for faces in read if faces.expression is not None]),
             thresholds=DEFAULT_THRESHOLD if threshold is None else threshold,
             table=self._emoji,
             policy=self.settings.reaction_policy,
@@ -147,6 +148,7 @@ class Answerer:
             published_at=post.published_at,
             counts=snapshot.values if snapshot else {},
             followers=snapshot.followers if snapshot else None,
+            observed_at=snapshot.observed_at if snapshot else None,
             caption=post.caption,
             n_media=len(post.media),
             media=first,
