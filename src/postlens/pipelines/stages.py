@@ -242,12 +242,13 @@ def _track_numbers(faces: Faces) -> IntArray:
 
 
 def join_faces(parts: Sequence[Faces]) -> Faces:
-    """The faces of several frames as one batch; frames without faces add nothing."""
+    """The faces of several frames as one batch, without columns that some lack; frames without faces add nothing."""
     parts = [part for part in parts if len(part)]
     if not parts:
         return Faces.none()
-    names = [name for name in Faces.__dataclass_fields__ if isinstance(getattr(parts[0], name), np.ndarray)]
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    columns = {name: [getattr(part, name) for part in parts] for name in Faces.__dataclass_fields__}
+    full = {name: own for name, own in columns.items() if all(isinstance(column, np.ndarray) for column in own)}
+    joined: dict[str, Any] = {name: np.concatenate(own) for name, own in full.items()}
     return Faces(**joined)
 
 
