@@ -151,7 +151,7 @@ def test_thumbnails_of_another_number_are_refused():
         (lambda: FrameHashes(floats(1, 31), np.arange(1), floats(1)), r"bits must have shape \(any, 32\)"),
         (lambda: replace(tracks(2), end_s=floats(3)), "end_s"),
         (lambda: replace(faces(2), xyxy_px=floats(2, 5)), "xyxy_px"),
-        (lambda: MediaRef(), "either a path or a url"),
+        (MediaRef, "either a path or a url"),
         (lambda: MediaRef(path="a", url="b"), "either a path or a url"),
     ],
 )
