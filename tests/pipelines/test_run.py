@@ -141,6 +141,18 @@ def test_an_outcome_carries_a_thumbnail(tmp_path):
     assert found.features.thumbnail.startswith(b"\xff\xd8")
 
 
+@pytest.mark.parametrize("wrong", [lambda batch: (), lambda batch: batch * 2, lambda batch: batch[:1]])
+def test_a_stage_that_returns_other_media_fails_for_them_and_stops_nothing(tmp_path, wrong):
+    class Wrong(FakeStage):
+        def __call__(self, batch):
+            return wrong(super().__call__(batch)) if len(batch) > 1 else ()
+
+    stages = (Wrong("a"), FakeStage("b"))
+    found = outcomes_of(items_of(pictures(tmp_path, 3), stages), stages)
+    assert all([f.error for f in one.failures] == ["ShapeError"] for one in found.values())
+    assert all(one.done == ("b",) for one in found.values())
+
+
 def test_stages_see_decoded_frames(tmp_path):
     frames: list[FrameBatch] = []
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from postlens.config import Settings
+from postlens.errors import ShapeError
 from postlens.pipelines.decode import decode_work, thumbnail_of
 from postlens.pipelines.plan import WorkItem
 from postlens.pipelines.stage import MediaBatch, MediaWork, Stage
@@ -157,11 +158,19 @@ class Runner:
             return []
         try:
             stage.setup()
-            return list(stage(batch))
+            return _one_each(stage, batch)
         except Exception as error:  # noqa: BLE001  see _run_batch
             if len(batch) == 1:
                 return [Failure.of(batch[0].features.media.path, stage.name, error)]
             return [self._try_stage(stage, (one,))[0] for one in batch]
+
+
+def _one_each(stage: Stage, batch: MediaBatch) -> list[MediaWork | Failure]:
+    """What the stage made of the batch; raises `ShapeError` unless that is the same media in the same order."""
+    found = stage(batch)
+    if [one.sha256 for one in found] != [one.sha256 for one in batch]:
+        raise ShapeError(f"stage {stage.name} must return the {len(batch)} media it was given, got {len(found)}")
+    return list(found)
 
 
 def _spread(
