@@ -98,8 +98,9 @@ def _pairs(links: Sequence[Constraint], kind: str) -> list[tuple[str, str]]:
 
 def _without_forgotten_ids(conn: Connection, people: dict[str, str | None]) -> dict[str, str | None]:
     """An id that was forgotten is not used again: the person that would get it gets the id with a mark."""
-    gone = forgotten_ids(conn, "person", {name for name in people.values() if name is not None})
-    return {track: f"{name}b" if name in gone else name for track, name in people.items()}
+    while gone := forgotten_ids(conn, "person", {name for name in people.values() if name is not None}):
+        people = {track: f"{name}b" if name in gone else name for track, name in people.items()}
+    return people
 
 
 def _write_people(
