@@ -12,7 +12,7 @@ from postlens.media.decode import Decoding, decode_file
 from postlens.media.image import ImageLimits, thumbnail
 from postlens.pipelines.plan import WorkItem
 from postlens.pipelines.stage import MediaWork
-from postlens.types import Image, MediaFeatures
+from postlens.types import FrameBatch, Image, MediaFeatures
 
 SMALL_SIDE_PX = 320  # as thumbnails are; PDQ and the image measures look at less
 
@@ -26,7 +26,11 @@ def decode_work(item: WorkItem, *, settings: Settings, stored: MediaFeatures | N
     media, frames = decode_file(item.path, how=_decoding(item, settings))
     if media.sha256 != item.sha256:
         raise DecodeError(f"{item.path}: the file changed while it was being analyzed; run again")
-    features = replace(stored, media=media) if stored else MediaFeatures(media)
+    return new_work(frames, replace(stored, media=media) if stored else MediaFeatures(media))
+
+
+def new_work(frames: FrameBatch, features: MediaFeatures) -> MediaWork:
+    """Decoded frames ready for the stages."""
     return MediaWork(frames, features, tuple(shrunk(image) for image in frames.images))
 
 

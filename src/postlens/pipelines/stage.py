@@ -14,7 +14,7 @@ class MediaWork:
 
     frames: FrameBatch
     features: MediaFeatures  # what is known so far
-    small: tuple[Image, ...] = ()  # the frames shrunk by a whole factor, for what needs no detail
+    small: tuple[Image, ...]  # the frames shrunk by a whole factor, for what needs no detail
 
     @property
     def sha256(self) -> str:

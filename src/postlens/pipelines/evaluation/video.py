@@ -20,6 +20,7 @@ from postlens.config import Settings
 from postlens.errors import EmptySourceError, MediaError
 from postlens.media.decode import Decoding, decode_file
 from postlens.media.probe import kind_of
+from postlens.pipelines.decode import new_work
 from postlens.pipelines.stage import MediaWork
 from postlens.pipelines.stages import DetectStage, EncodeStage, HashStage, TrackStage
 from postlens.tasks.people.duplicates import Content, find_duplicates
@@ -87,7 +88,7 @@ def look_at(
         except MediaError as error:
             failures[type(error).__name__] += 1
         else:
-            batch: tuple[MediaWork, ...] = (MediaWork(frames, MediaFeatures(media)),)
+            batch: tuple[MediaWork, ...] = (new_work(frames, MediaFeatures(media)),)
             for stage in stages:
                 batch = stage(batch)
             features[file] = batch[0].features
