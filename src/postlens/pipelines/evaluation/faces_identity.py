@@ -36,9 +36,9 @@ NO_FACE = "NoFace"
 # counts, in 9 of 10 such photos of faces_identity, 23 of 44 of expression, 3 of 295 of food and rooms
 # (docs/log/vision.md).
 BORDERS = (0.25, 0.5, 1.0)
-# A face found with a border counts above this quality. At 0 one of size, sharpness, turn and trust is off its scale, and
-# the template may be near everybody's (two such photos raised the FNMR at FMR 1e-3 from .28 to .73). Higher refuses more
-# pairs unseen.
+# A face found with a border counts above this quality. At 0 one of size, sharpness, turn and trust is off its scale,
+# and the template may be near everybody's (two such photos raised the FNMR at FMR 1e-3 from .28 to .73). Higher refuses
+# more pairs unseen.
 MIN_PADDED_QUALITY = 0.0
 Pair = Mapping[str, str]
 
