@@ -37,7 +37,7 @@ def test_pairs_of_the_same_and_of_different_people_are_told_apart(folder):
     pairs(folder, "flight-suit.jpg,smile.jpg,1,x", "flight-suit.jpg,navy-cap.jpg,0,y", "smile.jpg,navy-cap.jpg,0,y")
     table = evaluate(folder, progress=lambda done, total: seen.append((done, total)))
     assert (table["n"], table["accuracy"], table["auc"], table["failed"]) == (3, 1.0, 1.0, 0)
-    assert table["padded"] == 0 and table["threshold"] == load_spec("face_template").thresholds["same_person"]
+    assert table["n_padded"] == 0 and table["threshold"] == load_spec("face_template").thresholds["same_person"]
     assert set(table["by_source"]) == {"x", "y"} and table["in_sample"] is False
     assert seen[-1] == (3, 3)
 
@@ -96,5 +96,5 @@ def test_photos_without_a_face_fail_whatever_the_border(folder):
     Image.new("RGB", (90, 60), (120, 130, 140)).save(folder / "wall.png")
     pairs(folder, "flight-suit.jpg,wall.png,1,x", "flight-suit.jpg,smile.jpg,1,x")
     table = evaluate(folder)
-    assert table["failures"] == {"NoFace": 1} and table["padded"] == 0
+    assert table["failures"] == {"NoFace": 1} and table["n_padded"] == 0
     assert (table["accuracy"], table["n_compared"]) == (0.5, 1)

@@ -2,7 +2,7 @@
 
 Layout: `pairs.csv` with the columns `file_a`, `file_b`, `same` (1 or 0) and, if wanted, `source_group`. Every photo is
 decoded and searched as in `postlens analyze`; its largest face counts. As each photo is given as one of a face, a photo
-in which none is found is searched again with a border around it (`padded` counts those in which one then is). A photo
+in which none is found is searched again with a border around it (`n_padded` counts those in which one then is). A photo
 that cannot be read or still has no face is counted under `failed`, and its pairs are answered "different" in the
 accuracy.
 """
@@ -55,7 +55,7 @@ class PhotoFaces:
 def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """n, accuracy at the shipped threshold, auc, fnmr_at_fmr_1e2, fnmr_at_fmr_1e3, threshold, by_source, with `_ci`.
 
-    Also n_compared (pairs with a face in both photos), padded (photos whose face was found with a border only), failed
+    Also n_compared (pairs with a face in both photos), n_padded (photos whose face was found with a border only), failed
     (photos without a face), failures (by reason), in_sample. Raises `SourceNotFoundError` without pairs.csv,
     `TableError` without its columns, `EmptySourceError` without pairs.
     """
@@ -72,7 +72,7 @@ def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None
             people=[str(Path(pair["file_a"]).parent) for pair in pairs],
             rng=np.random.default_rng(0),
         ),
-        "padded": photos.n_padded,
+        "n_padded": photos.n_padded,
         "failed": photos.failures.total(),
         "failures": dict(photos.failures),
         "in_sample": any(file_sha256(table) in spec.train_manifests for table in folder.glob("*.csv")),
