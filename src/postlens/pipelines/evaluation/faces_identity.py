@@ -55,7 +55,7 @@ class PhotoFaces:
 def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """n, accuracy at the shipped threshold, auc, fnmr_at_fmr_1e2, fnmr_at_fmr_1e3, threshold, by_source, with `_ci`.
 
-    Also n_compared (pairs with a face in both photos), n_padded (photos whose face was found with a border only), failed
+    Also n_compared (pairs with a face in both photos), n_padded (photos whose face needed a border), failed
     (photos without a face), failures (by reason), in_sample. Raises `SourceNotFoundError` without pairs.csv,
     `TableError` without its columns, `EmptySourceError` without pairs.
     """
