@@ -104,8 +104,9 @@ def circumstances(seconds: float) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit measured, marked with + when the source has changes."""
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "src"], cwd=ROOT, check=False).returncode
+    """The commit measured, marked with + when what is measured has changes."""
+    measured = ("src", ":!src/postlens/sample_campaign", ":!src/postlens/cli")
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *measured], cwd=ROOT, check=False).returncode
     return git(["rev-parse", "--short", "HEAD"]) + ("+" if changed else "")
 
 

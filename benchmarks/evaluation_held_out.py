@@ -54,6 +54,15 @@ def attributes() -> Scores:
     return {**load_spec("face_attributes").metrics, "by_group": named}
 
 
+def faces_identity() -> Scores:
+    """Verification by thresholds chosen on the other sources; the template itself was trained elsewhere."""
+    row = rows("face_templates.csv")[0]
+    kept = ("accuracy", "accuracy_compared", "balanced_accuracy")
+    scores = {name: value for name, value in wide(row).items() if name.removesuffix("_ci") in kept}
+    by_source = {one["source"]: {"n": number(one["n_pairs"]), **_numbers(one)} for one in rows("face_verification.csv")}
+    return {"n": number(row["n_pairs"]), **scores, "by_source": by_source}
+
+
 def instagram_posts() -> Scores:
     """The card's scores, accounts held out."""
     return dict(load_spec("engagement").metrics["held_out_accounts"])
@@ -64,6 +73,7 @@ READERS: Mapping[str, Callable[[], Scores]] = {
     "expression": expression,
     "scene_emotion": scene_emotion,
     "attributes": attributes,
+    "faces_identity": faces_identity,
     "instagram_posts": instagram_posts,
 }
 
@@ -71,6 +81,11 @@ READERS: Mapping[str, Callable[[], Scores]] = {
 def _own(metrics: Mapping[str, Any]) -> Scores:
     """Scores without the tables below them."""
     return {name: value for name, value in metrics.items() if not isinstance(value, Mapping)}
+
+
+def _numbers(row: Mapping[str, str]) -> Scores:
+    """The cells of a row that hold numbers."""
+    return {name: number(text) for name, text in row.items() if text.replace(".", "", 1).isdigit()}
 
 
 def _long(table: str) -> Scores:

@@ -109,6 +109,7 @@ def size(entry: Scores) -> str:
     reasons = ", ".join(f"{name} {number(n)}" for name, n in scores.get("failures", {}).items())
     text = f"n = {number(scored(entry))}; failed: {number(scores.get('failed', 0))}"
     extra = {"n_with_faces": "photos with a face", "undetected": "without a found face, read whole"}
+    extra |= {"n_padded": "photos whose face was found only with a border around them"}
     extra |= {"n_compared": "pairs with a face in both photos", "n_accounts": "accounts"}
     extra |= {"people.n": "clips with labelled persons", "people.n_persons": "persons", "duplicates.n_edits": "edits"}
     extra |= {"no_forecast": "posts without likes or with too little known"}

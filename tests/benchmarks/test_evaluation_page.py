@@ -73,14 +73,14 @@ def test_the_weakest_class_comes_first_and_the_limits_of_the_card_follow(page: M
 
 
 def test_a_task_without_held_out_scores_says_why(page: ModuleType) -> None:
-    scores = {"n": 10, "accuracy": 0.9, "accuracy_ci": None, "in_sample": True, "by_source": {"x": {"n": 10}}}
-    text = page.render({"faces_identity": {**entry(), "scores": scores, "held_out": {}}})
-    assert "Held out: None of its own." in text
-    assert "| `accuracy` | – | 0.900 |" in text
+    scores = {"n": 10, "people": {"bcubed_f": 0.9, "bcubed_f_ci": None}, "duplicates": None, "in_sample": True}
+    text = page.render({"video": {**entry(), "scores": scores, "held_out": {}}})
+    assert "Held out: None." in text
+    assert "| `people.bcubed_f` | – | 0.900 |" in text
 
 
 def test_tasks_without_results_are_left_out(page: ModuleType) -> None:
-    assert "postlens evaluate video" not in page.render({"niche": entry()})
+    assert "postlens evaluate attributes" not in page.render({"niche": entry()})
 
 
 def test_columns_of_a_table_become_scores_with_intervals(held_out: ModuleType) -> None:
@@ -104,6 +104,11 @@ def test_held_out_scores_exist_for_every_headline_score_with_an_interval(
     assert all(page.at(found, f"{name}_ci") for name in names)
 
 
-@pytest.mark.parametrize("task", ["faces_identity", "video"])
-def test_tasks_whose_thresholds_come_from_the_data_have_no_held_out_scores(held_out: ModuleType, task: str) -> None:
-    assert held_out.held_out_scores(task) == {}
+def test_clips_whose_thresholds_come_from_them_have_no_held_out_scores(held_out: ModuleType) -> None:
+    assert held_out.held_out_scores("video") == {}
+
+
+def test_each_source_of_faces_is_scored_by_the_threshold_of_the_others(held_out: ModuleType) -> None:
+    found = held_out.held_out_scores("faces_identity")
+    assert found["accuracy_ci"][0] < found["accuracy"] < found["accuracy_ci"][1]
+    assert sum(one["n"] for one in found["by_source"].values()) == found["n"]
