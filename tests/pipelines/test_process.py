@@ -21,7 +21,7 @@ from .fakes import ENCODER, NOW, FakeStage, chain, pictures, process, settings
 
 
 def keys(stages) -> list[tuple[str, str, str]]:
-    return [(stage.name, stage.version, stage.fingerprint) for stage in stages]
+    return [(stage.name, stage.version, f"{stage.fingerprint}@640px") for stage in stages]
 
 
 def contents(store: Store) -> dict[str, list[object]]:
@@ -59,6 +59,15 @@ def test_a_new_version_or_model_redoes_that_stage_and_what_needs_it(store, tmp_p
     result = process(store, stages, paths)
     assert result.n_done == 3
     assert [len(stage.seen) for stage in stages] == [0, 3, 3, 0]
+
+
+def test_another_decoding_size_redoes_everything(store, tmp_path):
+    paths = pictures(tmp_path / "in", 2)
+    process(store, chain("a", "b"), paths)
+    stages = chain("a", "b")
+    result = process(store, stages, paths, image_max_side_px=320)
+    assert (result.n_done, [len(stage.seen) for stage in stages]) == (2, [2, 2])
+    assert process(store, chain("a", "b"), paths, image_max_side_px=320, video_rate_hz=2.0).n_skipped == 2
 
 
 def test_a_new_version_keeps_what_other_stages_brought(store, tmp_path):

@@ -32,15 +32,14 @@ def _row(post: Post, *, campaign: Campaign, rng: random.Random) -> dict[str, obj
     first = min(p.published_at for p in campaign.posts)
     followers = round(creator.followers * (1 + FOLLOWERS_PER_DAY * (post.published_at - first).days))
     figures = _figures(post, usual=followers * creator.like_rate, rng=rng)
-    shown = {name: "" if name in post.hidden else value for name, value in figures.items()}
+    known = {**figures, "followers": followers}
     return {
         "path": post.path,
         "creator": post.creator,
         "platform": creator.platform,
         "caption": post.caption,
         "published_at": post.published_at.isoformat().replace("+00:00", "Z"),
-        **shown,
-        "followers": followers,
+        **{name: "" if name in post.hidden else value for name, value in known.items()},
     }
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from postlens.cli.console import wide_table
 
-LIBRARIES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "simplejpeg", "av", "faiss-cpu", "sqlalchemy", "polars")
+LIBRARIES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "simplejpeg", "av", "sqlalchemy", "polars")
 EXTRAS = {"serve": "fastapi", "train": "torch", "ray": "ray", "postgres": "psycopg"}
 
 

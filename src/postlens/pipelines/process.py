@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from postlens.config import Settings
 from postlens.errors import PostlensError
 from postlens.media.probe import kind_of
 from postlens.pipelines.plan import WorkItem, stale_stages
@@ -16,6 +17,7 @@ from postlens.pipelines.stage import Stage
 from postlens.store import Store
 from postlens.store.features import read_features, write_features
 from postlens.store.ledger import mark_done, stale
+from postlens.store.media import read_kinds
 from postlens.types import Failure, MediaFeatures, MediaKind, Provenance
 from postlens.version import __version__
 
@@ -46,11 +48,16 @@ class Processor:
 
     def plan(self, paths: Mapping[str, str]) -> tuple[WorkItem, ...]:
         """Work for media (sha256 to path) whose stages are not all done."""
-        keys = [(stage.name, stage.version, stage.fingerprint) for stage in self._stages]
+        missing: dict[str, set[str]] = {}
         with self._store.read() as conn:
-            missing = stale(conn, paths, keys)
+            kinds = read_kinds(conn, paths)
+            for kind in ("image", "video"):
+                known = [sha256 for sha256 in paths if kinds.get(sha256) == kind]
+                missing |= stale(conn, known, [_key(stage, kind, self._settings) for stage in self._stages])
+        missing |= {sha256: {stage.name for stage in self._stages} for sha256 in paths if sha256 not in kinds}
         wanted = stale_stages(missing, self._stages)
-        return tuple(WorkItem(sha256, paths[sha256], _kind(paths[sha256]), names) for sha256, names in wanted.items())
+        order = [sha256 for sha256 in paths if sha256 in wanted]
+        return tuple(WorkItem(name, paths[name], kinds.get(name) or _kind(paths[name]), wanted[name]) for name in order)
 
     def run(self, paths: Mapping[str, str], *, now: datetime, progress: Progress | None = None) -> Processed:
         """Do what is stale; each commit reports (done, total)."""
@@ -94,7 +101,11 @@ class Processor:
 
     def _commit(self, outcomes: Sequence[Outcome], *, now: datetime) -> None:
         by_name = {stage.name: stage for stage in self._stages}
-        rows = [_provenance(outcome.item.sha256, by_name[name], now) for outcome in outcomes for name in outcome.done]
+        rows = [
+            Provenance(*_key(by_name[name], one.item.kind, self._settings), one.item.sha256, now, __version__)
+            for one in outcomes
+            for name in one.done
+        ]
         with self._store.write() as conn:
             write_features(conn, *(outcome.features for outcome in outcomes if outcome.features is not None))
             mark_done(conn, rows)
@@ -104,8 +115,13 @@ class Processor:
             event("failure", file=failure.subject, stage=failure.stage, error=failure.error)
 
 
-def _provenance(sha256: str, stage: Stage, now: datetime) -> Provenance:
-    return Provenance(stage.name, stage.version, stage.fingerprint, sha256, now, __version__)
+def _key(stage: Stage, kind: MediaKind, settings: Settings) -> tuple[str, str, str]:
+    """Name, version and fingerprint of a stage; how the media is decoded counts like a model."""
+    if kind == "image":
+        decoding = f"{settings.image_max_side_px}px"
+    else:
+        decoding = f"{settings.video_max_side_px}px-{settings.video_rate_hz}hz-{settings.video_max_frames}"
+    return stage.name, stage.version, f"{stage.fingerprint}@{decoding}"
 
 
 def _kind(path: str) -> MediaKind:

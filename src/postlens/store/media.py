@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from postlens.store.schema import files, media, post_media
 from postlens.store.statements import delete_in, select_in, upsert
-from postlens.types import MediaFile
+from postlens.types import MediaFile, MediaKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,12 @@ def _paths(conn: Connection, table: Table, sha256s: Iterable[str] | None) -> dic
     chosen = select(table.c.sha256, func.min(table.c.path).label("path")).where(table.c.path.is_not(None))
     rows = select_in(conn, chosen.group_by(table.c.sha256), table.c.sha256, sha256s)
     return {row.sha256: row.path for row in rows if row.sha256 is not None}
+
+
+def read_kinds(conn: Connection, sha256s: Iterable[str]) -> dict[str, MediaKind]:
+    """Kind of media that was decoded before, by sha256."""
+    rows = select_in(conn, select(media.c.sha256, media.c.kind), media.c.sha256, sha256s)
+    return {row.sha256: row.kind for row in rows}
 
 
 def read_thumbnails(conn: Connection, sha256s: Iterable[str] | None = None) -> dict[str, bytes]:
