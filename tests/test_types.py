@@ -177,7 +177,14 @@ def source_post(**changes: object) -> SourcePost:
         (source_post(), source_post(handle="ben"), False),
         (source_post(), source_post(media=(MediaRef(path="/in/b.jpg"),)), False),
         (source_post(), source_post(platform="x"), False),
-        (source_post(post_key="7"), source_post(post_key="7", handle="ben"), True),
+        (source_post(post_key="7", platform="x"), source_post(post_key="7", platform="x", handle="ben"), True),
+        (source_post(post_key="7"), source_post(post_key="7", media=(MediaRef(path="/in/b.jpg"),)), True),
+        (source_post(post_key="7"), source_post(post_key="7", handle="ben"), False),
+        (
+            source_post(post_key="7", handle="unknown"),
+            source_post(post_key="7", handle="unknown", media=(MediaRef(path="/in/b.jpg"),)),
+            False,
+        ),
         (source_post(post_key="7"), source_post(post_key="8"), False),
     ],
 )
@@ -185,8 +192,9 @@ def test_a_post_is_known_again_by_its_key_or_its_place(one, other, same):
     assert (one.post_id == other.post_id) == same
 
 
-def test_a_post_with_an_odd_file_name_has_an_id():
-    assert source_post(media=(MediaRef(path="/in/\udcff.jpg"),)).post_id.startswith("p")
+@pytest.mark.parametrize("change", [{"media": (MediaRef(path="/in/\udcff.jpg"),)}, {"handle": "caf\ud83d"}])
+def test_a_post_with_an_odd_name_has_an_id(change):
+    assert source_post(**change).post_id.startswith("p")
 
 
 def test_unknown_counts_are_left_out_and_zero_is_a_count():

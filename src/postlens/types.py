@@ -32,6 +32,8 @@ METRICS = (
     "score",
 )  # what a snapshot can count, in this order
 
+UNKNOWN = "unknown"  # platform or handle where a source names none
+
 MediaKind = Literal["image", "video"]
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -166,7 +168,7 @@ class SourcePost:
 
     handle: str
     media: tuple[MediaRef, ...]
-    platform: str = "unknown"
+    platform: str = UNKNOWN
     post_key: str | None = None  # the platform's own id where the source has one
     caption: str | None = None
     published_at: datetime | None = None
@@ -183,11 +185,17 @@ class SourcePost:
 
     @property
     def post_id(self) -> str:
-        """Stable key: the platform's id where known, else a hash of creator and media location."""
-        if self.post_key is not None:
+        """Stable key: the platform's id where known, else a hash of creator and media location.
+
+        Where no platform is named an id may be a row number, which the tables of two creators share: it then counts
+        per creator, and not at all where the creator is unknown too.
+        """
+        if self.post_key is not None and self.platform != UNKNOWN:
             return f"{self.platform}:{self.post_key}"
+        if self.post_key is not None and self.handle != UNKNOWN:
+            return f"{self.creator_id}:{self.post_key}"
         text = "\n".join([self.creator_id, *(ref.name for ref in self.media)])
-        return "p" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return "p" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 # --- features -------------------------------------------------------------------------------------------------------

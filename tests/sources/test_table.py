@@ -245,7 +245,7 @@ def test_the_first_sheet_with_media_is_read_and_further_ones_are_named(tmp_path:
 def test_ids_that_a_spreadsheet_holds_as_numbers_stay_whole(tmp_path: Path) -> None:
     rows = [["path", "creator", "post_id"], ["a.jpg", "anna", 1234567890123]]
     (post,), _ = read(workbook(tmp_path / "posts.xlsx", Posts=rows))
-    assert post.post_id == "unknown:1234567890123"
+    assert post.post_id == "unknown:anna:1234567890123"
 
 
 @pytest.mark.parametrize("name", ["posts.xlsx", "posts.parquet", "posts.xls", "posts.csv", "posts.jsonl"])
@@ -277,6 +277,12 @@ def test_a_path_goes_before_a_url_and_a_url_in_a_path_column_is_one(tmp_path: Pa
     table = written(tmp_path, "path,url,creator", "a.jpg,https://h/a,anna", ",https://h/b,anna", "https://h/c,,anna")
     posts, _ = read(table)
     assert [ref.url for post in posts for ref in post.media] == [None, "https://h/b", "https://h/c"]
+
+
+def test_row_numbers_in_tables_of_two_creators_are_different_posts(tmp_path: Path) -> None:
+    tables = [written(tmp_path, "id,path", "1,a.jpg", "2,b.jpg", name=f"{name}.csv") for name in ("anna", "bob")]
+    posts = [post for table in tables for post in read(table, creator=table.stem)[0]]
+    assert len({post.post_id for post in posts}) == 4
 
 
 def test_the_same_post_observed_twice_keeps_its_id(tmp_path: Path) -> None:

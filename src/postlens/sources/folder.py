@@ -7,9 +7,9 @@ from pathlib import Path
 
 from postlens.errors import EmptySourceError
 from postlens.media.probe import display_name
-from postlens.sources.protocol import UNKNOWN, Item, Source, SourceOptions, absolute, clean_handle, failure
+from postlens.sources.protocol import Item, Source, SourceOptions, absolute, clean_handle, failure
 from postlens.sources.walk import media_files
-from postlens.types import Failure, MediaRef, SourcePost
+from postlens.types import UNKNOWN, Failure, MediaRef, SourcePost
 
 
 def read(spec: str, options: SourceOptions) -> Iterator[Item]:

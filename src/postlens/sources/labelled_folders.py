@@ -8,9 +8,9 @@ from pathlib import Path
 from postlens.errors import SourceError
 from postlens.media.probe import display_name
 from postlens.sources.folder import empty
-from postlens.sources.protocol import UNKNOWN, Item, Source, SourceOptions, absolute, clean_handle, failure
+from postlens.sources.protocol import Item, Source, SourceOptions, absolute, clean_handle, failure
 from postlens.sources.walk import FoundFile, media_files
-from postlens.types import Failure, MediaRef, SourcePost
+from postlens.types import UNKNOWN, Failure, MediaRef, SourcePost
 
 
 def read(spec: str, options: SourceOptions) -> Iterator[Item]:

@@ -12,7 +12,6 @@ from postlens.types import Failure, SourcePost
 
 Item = SourcePost | Failure
 STAGE: Final = "source"  # of the failures
-UNKNOWN: Final = "unknown"  # handle where a source names no creator
 
 
 @dataclass(frozen=True, slots=True)

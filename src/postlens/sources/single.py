@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postlens.media.probe import display_name
-from postlens.sources.protocol import UNKNOWN, Item, Source, SourceOptions, absolute
-from postlens.types import MediaRef, SourcePost
+from postlens.sources.protocol import Item, Source, SourceOptions, absolute
+from postlens.types import UNKNOWN, MediaRef, SourcePost
 
 
 def is_url(text: str) -> bool:

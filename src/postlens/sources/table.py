@@ -12,10 +12,10 @@ from postlens.errors import EmptySourceError, RowError, TableError
 from postlens.media.probe import display_name
 from postlens.sources.cells import is_absent, parse_caption, parse_count, parse_media, parse_text, parse_time
 from postlens.sources.columns import COUNTS, find_columns, is_header, repeated
-from postlens.sources.protocol import UNKNOWN, Item, Source, SourceOptions, absolute, clean_handle, failure
+from postlens.sources.protocol import Item, Source, SourceOptions, absolute, clean_handle, failure
 from postlens.sources.sheets import SUFFIXES, Row, Sheet, open_sheet
 from postlens.sources.single import is_url
-from postlens.types import METRICS, Failure, SourcePost
+from postlens.types import METRICS, UNKNOWN, Failure, SourcePost
 
 _T = TypeVar("_T")
 _FRACTIONAL: Final = frozenset({"score"})  # every other number counts something
@@ -32,7 +32,8 @@ def read(spec: str, options: SourceOptions) -> Iterator[Item]:
 
     A row is kept wherever it can be: an unreadable number or time becomes None and a failure, a missing creator becomes
     "unknown" and a failure (one for the whole table where it has no such column). A row without media is a failure
-    only. Rows with the same platform and post_id, or the same creator and media, are the same post.
+    only. Rows with the same platform and post_id, or the same creator and media, are the same post. Where
+    the platform is not named, ids count per creator.
     """
     path = absolute(spec)
     try:
