@@ -1,6 +1,6 @@
 """Every task scored on its labelled folder, beside the held-out scores of the cards, and the page about both.
 
-python benchmarks/evaluate_all.py --data FOLDER [--only TASK ...]     (about 15 minutes on two cores)
+python benchmarks/evaluate_all.py --data FOLDER [--only TASK ...]     (about 6 minutes, one core)
 python benchmarks/evaluate_all.py --page                              (writes the page again, a second)
 
 FOLDER holds one folder for each task, named like it. Each task is scored by `postlens evaluate TASK --json` in a

@@ -147,12 +147,18 @@ def row_names(place: str, entry: Scores) -> list[str]:
 
 
 def row(name: str, one: Scores, entry: Scores) -> list[str]:
-    """Cells of one row; n with the positives behind it where they are counted."""
+    """Cells of one row; n of the shipped model, and that held out where it differs."""
     held, here = (member(entry[part], one["at"], name) for part in ("held_out", "scores"))
-    counts = here or held
-    n = number(counts.get("n")) + (f" ({number(counts['n_pos'])} positive)" if "n_pos" in counts else "")
+    n = counted(here or held)
+    if here and held and counted(held) != n:
+        n += f"; held out {counted(held)}"
     cells = [shown(held, score) for score in one["held_out"]] + [shown(here, score) for score in one["here"]]
     return [name, n, *cells]
+
+
+def counted(scores: Scores) -> str:
+    """n, with the positives behind it where they are counted."""
+    return number(scores.get("n")) + (f" ({number(scores['n_pos'])} positive)" if "n_pos" in scores else "")
 
 
 def weak(about: Scores, entry: Scores) -> str:
