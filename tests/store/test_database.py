@@ -154,6 +154,13 @@ def test_folder_is_no_store(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
+@pytest.mark.parametrize("below", ["a_file/x.db", "a_file/deeper/x.db"])
+def test_store_below_a_file_is_a_store_error(tmp_path: Path, below: str) -> None:
+    (tmp_path / "a_file").write_text("no folder")
+    with pytest.raises(StoreError, match="expected a folder for the store"):
+        Store.open(tmp_path / below)
+
+
 def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "x.db")
     other.execute("CREATE TABLE songs (title)")

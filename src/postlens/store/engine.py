@@ -48,7 +48,7 @@ def _sqlite(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
     if read_only and not path.is_file():
         raise StoreError(f"expected a store at {path}, found none; run `postlens analyze` first")
     if not read_only:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
     target = URL.create("sqlite", database=_file_uri(path, read_only=read_only), query={"uri": "true"})
     engine = create_engine(target, hide_parameters=True, connect_args={"timeout": lock_timeout_s})
 
@@ -63,6 +63,16 @@ def _sqlite(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
 
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(path: Path) -> None:
+    """The folder of a new store. Raises `StoreError` where something that is no folder, or no permission, is in the way."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"expected a folder for the store at {path.parent}, got: {error.strerror}; choose another with --store"
+        ) from error
 
 
 def _file_uri(path: Path, *, read_only: bool) -> str:
