@@ -44,7 +44,9 @@ class Settings(BaseSettings):
         description="Photos are decoded at the smallest scale whose longest side is at least this."
         " More: smaller faces found, slower.",
     )
-    video_max_side_px: int = Field(720, ge=160, le=8192, description="The same for video frames.")
+    video_max_side_px: int = Field(
+        640, ge=160, le=8192, description="Longest side at which video frames are looked at."
+    )
     video_rate_hz: float = Field(1.0, gt=0, le=30, description="Frames looked at per second of video.")
     video_max_frames: int = Field(
         120, ge=1, le=10_000, description="Most frames of one video, spread evenly over it (0.7 MiB each)."

@@ -15,14 +15,14 @@ app = typer.Typer(help="The models that ship, with their cards.", rich_markup_mo
 
 @app.command("list")
 def list_models() -> None:
-    """One line for each model: task, version, size, licence, fingerprint."""
+    """One line for each model: task, size, licence, fingerprint."""
     from postlens.vision import zoo
 
-    names = ("name", "task", "version", "MiB", "licence", "fingerprint")
-    table = wide_table(*names, keep=("name", "MiB", "fingerprint"))
+    table = wide_table("name", "task", "MiB", "licence", "fingerprint", keep=("name", "MiB", "fingerprint"))
     for spec in zoo.list_models():
         size = (zoo.WEIGHTS / spec.file).stat().st_size / 2**20
-        table.add_row(spec.name, spec.task, spec.version, f"{size:.1f}", spec.licence, spec.fingerprint)
+        licence = spec.licence.partition(" (")[0]  # the whole of it stands on the card
+        table.add_row(spec.name, spec.task, f"{size:.1f}", licence, spec.fingerprint)
     Console().print(table)
 
 
