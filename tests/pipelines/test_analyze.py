@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from postlens.errors import PostlensError, UnknownNameError, UsageError
+from postlens.errors import PostlensError, StoreError, UnknownNameError, UsageError
 from postlens.pipelines.analyze import DOWNLOADS, Request, Summary, analyze
 from postlens.store import Store
 from postlens.store.ledger import read_failures
@@ -92,14 +92,21 @@ def test_a_table_loses_the_failures_of_its_mended_rows(tmp_path):
     assert subjects(tmp_path / "out") == set()
 
 
-@pytest.mark.parametrize(
-    ("location", "shown"),
-    [("postgresql://me:secret@host/db", "postgresql://host/db"), ("a/b.db", "a/b.db"), ("sqlite:///x", "sqlite:///x")],
-)
-def test_the_log_holds_no_password(tmp_path, location, shown):
-    from postlens.pipelines.analyze import _without_password
+@pytest.mark.parametrize("query", ["?password=secret", "?sslpassword=secret&application_name=x"])
+def test_no_output_and_no_error_holds_the_password_of_the_store(tmp_path, query):
+    pytest.importorskip("psycopg")
+    path = picture(tmp_path / "in" / "a.png", seed=1)
+    with pytest.raises(StoreError, match="cannot be reached") as caught:
+        run(path, out=tmp_path / "out", store=f"postgresql://me:secret@127.0.0.1:1/db{query}")
+    written = "".join(one.read_text() for one in (tmp_path / "out").iterdir())
+    assert "postgresql://me@127.0.0.1:1/db" in written
+    assert "secret" not in written + str(caught.value)
 
-    assert _without_password(location) == shown
+
+def test_a_store_of_another_kind_is_told_before_anything_is_written(tmp_path):
+    with pytest.raises(UsageError, match=r"mysql://\.\.\."):
+        run(tmp_path, out=tmp_path / "out", store="mysql://me:secret@host/db")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_store_can_stand_elsewhere(tmp_path):

@@ -27,6 +27,7 @@ from postlens.pipelines.stages import all_stages
 from postlens.sources import open_source
 from postlens.sources.protocol import absolute
 from postlens.store import Store, ledger
+from postlens.store.engine import shown_location
 from postlens.store.meta import write_meta
 from postlens.types import Failure, SourcePost
 from postlens.version import __version__
@@ -92,21 +93,21 @@ def analyze(
     """Read the sources, bring the store up to date, write tables and report; nothing is done twice.
 
     Raises:
-        UsageError: no source, an unknown kind of source, an output folder that cannot be written, a catalog or an
-            emoji table that cannot be read.
+        UsageError: no source, an unknown kind of source or store, an output folder that cannot be written, a catalog or
+            an emoji table that cannot be read.
         StoreError: the store cannot be opened or written; what was committed before stays, and the error also stands
             in `failures.csv` where that can still be written.
     """
-    found = _open_sources(request)
+    found, store = _open_sources(request), shown_location(request.store_location)
     load_tables(settings)
     _make_folder(request.out)
     with run_log(request.out, verbose=request.verbose):
-        event("start", version=__version__, sources=request.sources, store=_without_password(request.store_location))
+        event("start", version=__version__, sources=request.sources, store=store)
         try:
             return _analyze(request, found, settings, progress, now or datetime.now(UTC))
         except StoreError as error:
             event("store_error", error=type(error).__name__, message=str(error))
-            _try_to_tell(Failure.of(_without_password(request.store_location), "store", error), request.out)
+            _try_to_tell(Failure.of(store, "store", error), request.out)
             raise
 
 
@@ -175,12 +176,6 @@ def _try_to_tell(failure: Failure, out: Path) -> None:
     """Put a failure of the store into `failures.csv`, if the folder can still be written."""
     with contextlib.suppress(OSError):
         write_failures([failure], out)
-
-
-def _without_password(location: str) -> str:
-    """A store URL as it may be logged."""
-    scheme, sign, rest = location.partition("://")
-    return f"{scheme}{sign}{rest.rpartition('@')[2]}" if sign else location
 
 
 def _make_folder(out: Path) -> None:

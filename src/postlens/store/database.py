@@ -11,7 +11,15 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, event
 
 from postlens.errors import StoreLockedError, StoreWriteError
-from postlens.store.engine import LOCK_TIMEOUT_S, for_reading, open_engine, parse_url, scrub_sqlite, take_turn
+from postlens.store.engine import (
+    LOCK_TIMEOUT_S,
+    for_reading,
+    open_engine,
+    parse_url,
+    scrub_sqlite,
+    shown_location,
+    take_turn,
+)
 from postlens.store.faults import translated
 from postlens.store.meta import bump_revision
 from postlens.store.migrate import bring_up_to_date
@@ -30,7 +38,7 @@ class Store:
     """An open store. Safe to share between threads; each transaction has its own connection."""
 
     def __init__(self, engine: Engine, *, name: str, read_only: bool) -> None:
-        self.name = name  # path, or URL without the password
+        self.name = name  # path, or URL without password and query
         self.read_only = read_only
         self._engine = engine
         self._writer = engine.execution_options(writes=True)
@@ -44,8 +52,7 @@ class Store:
         `url_or_path`: a file path, `sqlite:///...` or `postgresql://...`. Raises `StoreVersionError` for one written by
         a newer postlens, `StoreError` where it cannot be opened, `MissingExtraError` for PostgreSQL without psycopg.
         """
-        url = parse_url(url_or_path)
-        name = str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+        url, name = parse_url(url_or_path), shown_location(url_or_path)
         with translated(name), ExitStack() as undo:
             engine = open_engine(url, read_only=read_only, lock_timeout_s=lock_timeout_s)
             undo.callback(engine.dispose)

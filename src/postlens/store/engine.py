@@ -23,13 +23,33 @@ def parse_url(url_or_path: str | Path) -> URL:
         return URL.create("sqlite", database=given)
     try:
         url = make_url(given)
-    except ArgumentError as error:
-        raise UsageError(f"a store is a path, sqlite:///... or postgresql://..., got {given!r}") from error
+    except (ArgumentError, ValueError):  # a port that is no number
+        raise _no_store(given) from None  # the cause shows the URL, maybe with a password
     if url.get_backend_name() in ("postgresql", "postgres"):
+        if "@" in (url.host or ""):
+            raise UsageError("expected one @ in the store's URL, got several; write %40 for an @ in user or password")
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() != "sqlite" or not url.database:
-        raise UsageError(f"a store is a path, sqlite:///... or postgresql://..., got {url.get_backend_name()}://")
+        raise _no_store(given)
     return url.set(drivername="sqlite")
+
+
+def _no_store(given: str) -> UsageError:
+    """Names no more than the URL's scheme: what follows may hold a password."""
+    scheme = given.partition("://")[0]
+    return UsageError(f"expected a store: a path, sqlite:///... or postgresql://..., got {scheme}://...")
+
+
+def shown_location(url_or_path: str | Path) -> str:
+    """The store's path, or its URL without password and query, as it may be logged and shown.
+
+    A query is left out as a whole since it may hold a password too. Raises `UsageError` as `parse_url` does.
+    """
+    url = parse_url(url_or_path)
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    shown = URL.create("postgresql", username=url.username, host=url.host, port=url.port, database=url.database)
+    return shown.render_as_string()
 
 
 def open_engine(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
@@ -66,7 +86,7 @@ def _sqlite(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
 
 
 def _make_folder(path: Path) -> None:
-    """The folder of a new store. Raises `StoreError` where something that is no folder, or no permission, is in the way."""
+    """Make the folder of a new store. Raises `StoreError` where a file or a missing permission is in the way."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
