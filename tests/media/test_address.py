@@ -34,6 +34,8 @@ def resolving_to(*addresses: str):
         "fe80::1",
         "fe80::1%eth0",
         "fc00::1",
+        "fec0::1",
+        "feff::1",
         "fd00:ec2::254",
         "ff02::1",
         "::ffff:127.0.0.1",
@@ -70,10 +72,22 @@ def test_only_plain_http_addresses_are_allowed(url: str) -> None:
         check_url(url, resolve=resolving_to(PUBLIC))
 
 
-@pytest.mark.parametrize("url", ["http://", "http://h:99999/", "http://[::1/", "http://" + "a" * 70 + ".example/"])
-def test_addresses_that_make_no_sense_are_errors(url: str) -> None:
-    with pytest.raises(FetchError):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "http://h:99999/",
+        "http://[::1/",
+        "http://" + "a" * 70 + ".example/",
+        "http://media.example/caf\ud83d.jpg",
+        "http://media.example/?q=\udcff",
+        "http://caf\ud83d.example/",
+    ],
+)
+def test_addresses_that_make_no_sense_are_errors_that_can_be_written(url: str) -> None:
+    with pytest.raises(FetchError) as caught:
         check_url(url, resolve=resolving_to(PUBLIC))
+    assert str(caught.value).encode("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def answer_circle(self) -> None:
         self._send(b"", status=301, Location="/circle")
 
+    def answer_nowhere(self) -> None:
+        self._send(b"", status=302, Location="http://[x/a.jpg")
+
     def answer_inwards(self) -> None:
         self._send(b"", status=302, Location="http://169.254.169.254/latest/meta-data/")
 
@@ -168,6 +171,7 @@ def test_nothing_is_looked_up_unless_downloads_are_allowed(tmp_path: Path) -> No
         ("disguised.jpg", FetchError, "got a web page"),
         ("missing.jpg", FetchError, "HTTP status 404"),
         ("circle", FetchError, "at most 5 redirects"),
+        ("nowhere", FetchError, "expected a redirect to an address"),
         ("inwards", AddressRefusedError, r"169\.254\.169\.254"),
         ("tofile", AddressRefusedError, "scheme 'file'"),
         ("short.jpg", FetchError, "failed|bytes"),
@@ -264,3 +268,10 @@ def test_the_certificate_is_checked_for_the_name_not_the_address(
 def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: http.server.HTTPServer, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="certificate"):
         get(tls_server, "picture.jpg", tmp_path / "a", scheme="https")
+
+
+@pytest.mark.parametrize("url", ["http://[x/a.jpg", "http://media.example/caf\ud83d.jpg", "http://h/\udcff.jpg"])
+def test_what_is_no_address_is_a_fetch_error(url: str, tmp_path: Path) -> None:
+    with pytest.raises(FetchError) as caught:
+        fetch(url, tmp_path, allow=True, resolve=lambda host, port: ["93.184.215.14"])
+    assert str(caught.value).encode("utf-8")

@@ -75,3 +75,4 @@ def test_no_suffix_is_both_image_and_video() -> None:
 def test_names_that_are_no_utf8_are_shown_with_their_bytes() -> None:
     assert display_name("caf\udce9.jpg") == "caf\\xe9.jpg"
     assert display_name("naïve.jpg") == "naïve.jpg"
+    assert display_name("half\ud83d.jpg") == "half\\xed\\xa0\\xbd.jpg"

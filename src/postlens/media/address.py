@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from postlens.errors import AddressRefusedError, FetchError
+from postlens.media.probe import display_name
 
 Resolve = Callable[[str, int], list[str]]  # host name and port to addresses
 
@@ -53,42 +54,53 @@ def check_url(url: str, *, resolve: Resolve = resolve_host, permitted: Collectio
         AddressRefusedError: not http(s), a login in the URL, or an address that is not public.
         FetchError: the URL or its host name cannot be understood.
     """
-    parts, port = _split(url)
+    shown = display_name(url)
+    parts, port = split_url(url)
     if parts.scheme not in _PORTS or parts.username is not None:
         raise AddressRefusedError(
-            f"{url}: expected an http or https address without a login, got scheme {parts.scheme!r}; "
+            f"{shown}: expected an http or https address without a login, got scheme {parts.scheme!r}; "
             "download the file yourself and give its path"
         )
-    host = _ascii_host(parts.hostname, url)
+    host = _ascii_host(parts.hostname, shown)
     try:
         addresses = resolve(host, port)
     except OSError as error:
-        raise FetchError(f"{url}: the host name {host} was not found ({error}); check the address") from error
+        raise FetchError(f"{shown}: the host name {host} was not found ({error}); check the address") from error
     for address in addresses:
         if address not in permitted and not _is_public(address):
             raise AddressRefusedError(
-                f"{url}: {host} leads to {address}, which is no public address; download the file yourself and give "
+                f"{shown}: {host} leads to {address}, which is no public address; download the file yourself and give "
                 "its path"
             )
-    path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
-    return Target(parts.scheme, host, port, path, tuple(addresses))
+    return Target(parts.scheme, host, port, _encoded(parts, shown), tuple(addresses))
 
 
-def _split(url: str) -> tuple[SplitResult, int]:
+def _encoded(parts: SplitResult, shown: str) -> str:
+    """Path and query in ASCII."""
+    try:
+        return quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
+    except UnicodeEncodeError as error:
+        raise FetchError(f"{shown}: expected an address in Unicode, got half a character; correct it") from error
+
+
+def split_url(url: str) -> tuple[SplitResult, int]:
+    """The parts of a URL and its port, 0 where the scheme has none. Raises `FetchError` for what is no URL."""
     try:
         parts = urlsplit(url.strip())
         return parts, parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:
-        raise FetchError(f"{url}: expected an address like https://host/photo.jpg, got {error}; correct it") from error
+        raise FetchError(
+            f"{display_name(url)}: expected an address like https://host/photo.jpg, got {error}; correct it"
+        ) from error
 
 
-def _ascii_host(host: str | None, url: str) -> str:
+def _ascii_host(host: str | None, shown: str) -> str:
     try:
         name = (host or "").encode("idna").decode("ascii") if ":" not in (host or "") else str(host)
     except UnicodeError as error:
-        raise FetchError(f"{url}: the host name cannot be encoded ({error}); check the address") from error
+        raise FetchError(f"{shown}: the host name cannot be encoded ({error}); check the address") from error
     if not name:
-        raise FetchError(f"{url}: expected an address like https://host/photo.jpg, got no host name; correct it")
+        raise FetchError(f"{shown}: expected an address like https://host/photo.jpg, got no host name; correct it")
     return name
 
 
@@ -102,6 +114,6 @@ def _is_public(text: str) -> bool:
         if address.ipv4_mapped is not None or address in _NAT64:
             return _is_public(str(IPv4Address(int(address) & 0xFFFFFFFF)))
         carried = address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if carried is not None and not _is_public(str(carried)):
+        if address.is_site_local or (carried is not None and not _is_public(str(carried))):
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from postlens.errors import DownloadNotAllowedError, FetchError, TooLargeError
-from postlens.media.address import Resolve, Target, check_url, resolve_host
-from postlens.media.probe import IMAGE_SUFFIXES, VIDEO_SUFFIXES, describe
+from postlens.media.address import Resolve, Target, check_url, resolve_host, split_url
+from postlens.media.probe import IMAGE_SUFFIXES, VIDEO_SUFFIXES, describe, display_name
 from postlens.version import __version__
 
 MAX_BYTES: Final = 512 << 20  # a 10-minute 1080p post; higher admits longer videos and fills the disk sooner
@@ -56,9 +56,10 @@ def fetch(
         TooLargeError: more than `max_bytes`.
         FetchError: anything else: no answer, an error status, a web page instead of media, too many redirects.
     """
+    shown = display_name(url)
     if not allow:
         raise DownloadNotAllowedError(
-            f"{url}: expected a local file, got a URL, and downloads are off; add --allow-download, or download it"
+            f"{shown}: expected a local file, got a URL, and downloads are off; add --allow-download, or download it"
         )
     target_path = Path(folder) / _file_name(url)
     if target_path.exists():
@@ -67,19 +68,27 @@ def fetch(
     at = url
     for _ in range(max_redirects + 1):
         target = check_url(at, resolve=resolve, permitted=permitted)
-        with _answer(target, url=url, deadline=deadline) as response:
+        with _answer(target, url=shown, deadline=deadline) as response:
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
-                _check_status(response, url)
-                return _save(response, target_path, url=url, max_bytes=max_bytes, deadline=deadline)
-        at = urljoin(at, location)
-    raise FetchError(f"{url}: expected at most {max_redirects} redirects, got more; check the address in a browser")
+                _check_status(response, shown)
+                return _save(response, target_path, url=shown, max_bytes=max_bytes, deadline=deadline)
+        at = _joined(at, location, shown)
+    raise FetchError(f"{shown}: expected at most {max_redirects} redirects, got more; check the address in a browser")
 
 
 def _file_name(url: str) -> str:
-    suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
-    digest = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    suffix = PurePosixPath(split_url(url)[0].path).suffix.lower()
+    digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return digest + (suffix if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES else "")
+
+
+def _joined(url: str, location: str, shown: str) -> str:
+    """Where a redirect leads to."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FetchError(f"{shown}: expected a redirect to an address, got {location!r} ({error})") from error
 
 
 @contextmanager

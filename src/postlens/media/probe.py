@@ -62,8 +62,15 @@ _OTHER: Final = (
 
 
 def display_name(path: StrPath) -> str:
-    """The path as text that can be printed and stored: bytes that are no UTF-8 appear as `\\xNN`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """The path, or a text around one, as text that can be printed and stored.
+
+    Bytes that are no UTF-8 appear as `\\xNN`; so do halves of characters, which no file name has but a table may.
+    """
+    try:
+        raw = os.fsencode(path)
+    except UnicodeEncodeError:
+        raw = os.fspath(path).encode("utf-8", "surrogatepass")
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def sniff(head: bytes) -> str | None:
