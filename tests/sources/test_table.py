@@ -312,3 +312,69 @@ def test_captions_are_never_in_messages(tmp_path: Path) -> None:
     _, failures = read(written(tmp_path, "path,creator,caption,likes", "a.jpg,,secret words,x", ",anna,secret words,1"))
     assert len(failures) == 3
     assert not any("secret" in failure.message for failure in failures)
+
+
+def test_halves_of_characters_in_texts_are_replaced_and_bytes_of_names_are_kept(tmp_path: Path) -> None:
+    record = {
+        "path": "caf\udce9\ud83d.jpg",
+        "creator": "caf\ud83d",
+        "id": "7\ude00",
+        "caption": "\udcff",
+        "x\ud83d": "y",
+    }
+    (post,), failures = read(written(tmp_path, json.dumps(record), name="posts.jsonl"))
+    assert failures == []
+    assert (post.handle, post.post_key, post.caption) == ("caf\ufffd", "7\ufffd", "\ufffd")
+    assert post.media[0].path == str(tmp_path / "caf\udce9\ufffd.jpg")
+    assert post.post_id.encode("utf-8")
+
+
+def test_failures_about_halves_of_characters_can_be_written(tmp_path: Path) -> None:
+    lines = [json.dumps({"path": "a.jpg", "creator": "a", "likes": "7\ud83d"}), json.dumps({"url": "caf\ud83d"})]
+    (_, post), failures = read(written(tmp_path, *lines, name="posts.jsonl"))
+    assert post.media[0].url == "caf\ufffd"
+    assert all(failure.message.encode("utf-8") for failure in failures)
+
+
+def test_a_creator_named_in_bytes_that_are_no_utf8_is_shown_as_files_are(tmp_path: Path) -> None:
+    (post,), _ = read(written(tmp_path, "path", "a.jpg"), creator="caf\udce9")
+    assert post.handle == "caf\\xe9"
+
+
+@pytest.mark.parametrize("cell", [{"username": "u"}, ["u"]])
+def test_a_text_cell_that_holds_no_text_is_a_failure(cell: object, tmp_path: Path) -> None:
+    record = {"path": "a.jpg", "creator": cell, "id": cell, "caption": cell, "label": cell, "date": cell, "likes": cell}
+    (post,), failures = read(written(tmp_path, json.dumps(record), name="posts.jsonl"))
+    assert (post.handle, post.post_key, post.caption, post.label, post.metrics) == ("unknown", None, None, None, {})
+    assert (post.published_at, [failure.error for failure in failures]) == (None, ["RowError"] * 6)
+
+
+@pytest.mark.parametrize("cell", [{"uri": "a.jpg"}, [["a.jpg"]], ["a.jpg", {"uri": "b.jpg"}]])
+def test_a_path_cell_that_names_no_file_is_a_failure_alone(cell: object, tmp_path: Path) -> None:
+    record = {"path": cell, "creator": "anna"}
+    posts, (failure, _) = read(written(tmp_path, json.dumps(record), name="posts.jsonl"))
+    assert (posts, failure.error) == ([], "RowError")
+    assert failure.message.startswith(str(tmp_path / "posts.jsonl, row 1: path or url: expected text, not "))
+
+
+@pytest.mark.parametrize("column", ["path", "creator", "date", "likes"])
+def test_a_deeply_nested_cell_is_a_failure(column: str, tmp_path: Path) -> None:
+    record = {"path": "a.jpg", "creator": "anna", column: "nested"}
+    line = json.dumps(record).replace('"nested"', "[" * 900 + "]" * 900)
+    _, failures = read(written(tmp_path, line, name="posts.jsonl"))
+    assert failures[0].error == "RowError"
+
+
+def test_bytes_in_a_parquet_cell_are_no_text(tmp_path: Path) -> None:
+    pl.DataFrame({"path": [b"a.jpg", b"b.jpg"], "creator": [b"anna", b"ben"]}).write_parquet(tmp_path / "p.parquet")
+    posts, failures = read(tmp_path / "p.parquet")
+    assert (posts, [failure.error for failure in failures]) == ([], ["RowError", "RowError", "EmptySourceError"])
+    assert "expected text, not bytes" in failures[0].message
+
+
+def test_no_damaged_byte_of_a_parquet_table_stops_the_run(tmp_path: Path) -> None:
+    pl.DataFrame({"path": ["a.jpg"]}).write_parquet(tmp_path / "p.parquet")
+    whole = (tmp_path / "p.parquet").read_bytes()
+    for at in range(len(whole)):
+        (tmp_path / "p.parquet").write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        assert read(tmp_path / "p.parquet") is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -38,6 +38,8 @@ _NUMBER: Final = re.compile(r"([+-]?[\d.,]+)([a-z]*\.?)")
 _SPACES: Final = re.compile("[\\s\u00a0\u202f'’_]+")  # separate thousands in French, Swiss and Python spelling
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 _UNIX_S: Final = (1e8, 1e10)  # 1973 to 2286; a thousand times that is in milliseconds
+_HALVES: Final = re.compile("[\ud800-\udfff]")  # of characters; JSON can hold one alone, text that is written cannot
+_HALVES_BUT_BYTES: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # Python's stand-ins for bytes of file names stay
 _TWITTER: Final = "%a %b %d %H:%M:%S %z %Y"
 
 
@@ -48,8 +50,31 @@ def is_absent(cell: Any) -> bool:
     return isinstance(cell, str) and cell.strip().casefold() in _ABSENT
 
 
+def without_halves(cell: Any, *, is_path: bool = False) -> Any:
+    """A text, or texts in a list, with U+FFFD for halves of characters (a cut emoji); other cells as they are.
+
+    Args:
+        is_path: whether U+DC80 to U+DCFF stay, in which Python and its JSON hold the bytes of names that are no UTF-8.
+    """
+    if isinstance(cell, list | tuple):
+        return [without_halves(item, is_path=is_path) if isinstance(item, str) else item for item in cell]
+    return (_HALVES_BUT_BYTES if is_path else _HALVES).sub("\ufffd", cell) if isinstance(cell, str) else cell
+
+
+def kind_of_cell(cell: Any) -> str | None:
+    """What a cell holds that is no single value: a list, an object or bytes; None for a single value."""
+    kinds = ((bytes | bytearray | memoryview, "bytes"), (Mapping, "an object"), (Sequence | Set, "a list"))
+    return None if isinstance(cell, str) else next((name for kind, name in kinds if isinstance(cell, kind)), None)
+
+
 def parse_text(cell: Any) -> str | None:
-    """A cell as text; whole numbers without the `.0` that spreadsheets give them."""
+    """A cell as text; whole numbers without the `.0` that spreadsheets give them.
+
+    Raises:
+        ValueError: no single value.
+    """
+    if (kind := kind_of_cell(cell)) is not None:
+        raise ValueError(f"expected text, not {kind}")
     if is_absent(cell):
         return None
     if isinstance(cell, float) and cell.is_integer():
@@ -58,7 +83,13 @@ def parse_text(cell: Any) -> str | None:
 
 
 def parse_caption(cell: Any) -> str | None:
-    """A caption as it stands; only an empty cell is none (a caption may well be "-" or "none")."""
+    """A caption as it stands; only an empty cell is none (a caption may well be "-" or "none").
+
+    Raises:
+        ValueError: no single value.
+    """
+    if (kind := kind_of_cell(cell)) is not None:
+        raise ValueError(f"expected text, not {kind}")
     return (
         None if cell is None or not str(cell).strip() or (isinstance(cell, float) and math.isnan(cell)) else str(cell)
     )
@@ -144,6 +175,8 @@ def parse_time(cell: Any) -> datetime | None:
         return datetime(cell.year, cell.month, cell.day, tzinfo=UTC)
     if isinstance(cell, int | float):
         return _unix(float(cell))
+    if (kind := kind_of_cell(cell)) is not None:
+        raise ValueError(f"expected a date, not {kind}")
     text = str(cell).strip()
     if re.fullmatch(r"\d{9,13}(\.\d+)?", text):
         return _unix(float(text))
@@ -185,14 +218,14 @@ def parse_media(cell: Any, *, folder: str, as_url: bool = False) -> tuple[MediaR
     address. Backslashes are read as slashes where only that leads to a file.
 
     Args:
+        cell: a text, or a list of texts.
         as_url: whether the column is for URLs, so that an entry without http(s) is still one.
+
+    Raises:
+        ValueError: an object, bytes, or a list within a list.
     """
-    if isinstance(cell, list | tuple):
-        return tuple(ref for item in cell for ref in parse_media(item, folder=folder, as_url=as_url))
-    text = parse_text(cell)
-    if text is None:
-        return ()
-    return tuple(_ref(part, folder, as_url) for part in _parts(text, folder))
+    texts = [parse_text(item) for item in (cell if isinstance(cell, list | tuple) else [cell])]
+    return tuple(_ref(part, folder, as_url) for text in texts if text is not None for part in _parts(text, folder))
 
 
 def _parts(text: str, folder: str) -> Sequence[str]:

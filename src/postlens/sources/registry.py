@@ -39,7 +39,9 @@ def open_source(
     if kind is not None and kind not in SOURCES:
         raise UnknownNameError(f"there is no source {kind!r}; sources: {', '.join(SOURCES)}")
     check_mapping(mapping or {})
-    options = SourceOptions(creator=clean_handle(creator) if creator else None, mapping=dict(mapping or {}))
+    options = SourceOptions(
+        creator=clean_handle(display_name(creator)) if creator else None, mapping=dict(mapping or {})
+    )
     return _items(os.fspath(spec), options, kind)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from postlens.errors import RowError, TableError
 from postlens.media.probe import display_name
+from postlens.sources.cells import without_halves
 
 CSV_SUFFIXES: Final = frozenset({".csv", ".tsv"})
 SHEET_SUFFIXES: Final = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
@@ -189,7 +190,7 @@ def _open_parquet(path: str, is_header: IsHeader) -> Sheet:
 
     try:
         names = tuple(pl.read_parquet_schema(path))
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # damage can make its Rust code panic
         raise TableError(
             f"{display_name(path)}: expected a Parquet file, got damaged data ({error}); export it again"
         ) from error
@@ -207,7 +208,7 @@ def _parquet_rows(path: str, names: tuple[str, ...]) -> Iterator[Row | RowError]
     while True:
         try:
             piece = scan.slice(start, _PARQUET_ROWS).collect()
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             yield RowError(f"{display_name(path)}: the rest of the table cannot be read ({error}); export it again")
             return
         yield from (Row(number, names, cells) for number, cells in enumerate(piece.iter_rows(), start + 2))
@@ -242,4 +243,4 @@ def _json_row(line: bytes, number: int, path: str) -> Row | RowError:
         return RowError(f"{display_name(path)}, row {number}: expected a JSON object, got damaged text ({error})")
     if not isinstance(record, dict):
         return RowError(f"{display_name(path)}, row {number}: expected a JSON object, got a {type(record).__name__}")
-    return Row(number, tuple(record), tuple(record.values()))
+    return Row(number, tuple(without_halves(name) for name in record), tuple(record.values()))

@@ -10,7 +10,16 @@ from typing import Any, Final, TypeVar
 
 from postlens.errors import EmptySourceError, RowError, TableError
 from postlens.media.probe import display_name
-from postlens.sources.cells import is_absent, parse_caption, parse_count, parse_media, parse_text, parse_time
+from postlens.sources.cells import (
+    is_absent,
+    kind_of_cell,
+    parse_caption,
+    parse_count,
+    parse_media,
+    parse_text,
+    parse_time,
+    without_halves,
+)
 from postlens.sources.columns import COUNTS, find_columns, is_header, repeated
 from postlens.sources.protocol import Item, Source, SourceOptions, absolute, clean_handle, failure
 from postlens.sources.sheets import SUFFIXES, Row, Sheet, open_sheet
@@ -30,9 +39,9 @@ def accepts(spec: str) -> bool:
 def read(spec: str, options: SourceOptions) -> Iterator[Item]:
     """A post for each row that names media.
 
-    A row is kept wherever it can be: an unreadable number or time becomes None and a failure, a missing creator becomes
-    "unknown" and a failure (one for the whole table where it has no such column). A row without media is a failure
-    only. Rows with the same platform and post_id, or the same creator and media, are the same post. Where
+    A row is kept wherever it can be: a number, time or text that cannot be read becomes None and a failure, a missing
+    creator becomes "unknown" and a failure (one for the whole table where it has no such column). A row without media
+    is a failure only. Rows with the same platform and post_id, or the same creator and media, are the same post. Where
     the platform is not named, ids count per creator.
     """
     path = absolute(spec)
@@ -106,36 +115,45 @@ class _RowReader:
         if row.names not in self._columns:
             self._columns[row.names] = find_columns(row.names, self._options.mapping)
         columns = self._columns[row.names]
-        cells = {ours: row.cells[at] for ours, at in columns.items() if at < len(row.cells)}
+        cells = {
+            ours: without_halves(row.cells[at], is_path=ours == "path")
+            for ours, at in columns.items()
+            if at < len(row.cells)
+        }
         return self._items(
             _Cells(f"{self._name}, row {row.number}", cells, {c: row.names[at] for c, at in columns.items()})
         )
 
     def _items(self, cells: _Cells) -> list[Item]:
-        media = parse_media(cells.get("path"), folder=self._folder)
-        media = media or parse_media(cells.get("url"), folder=self._folder, as_url=True)
+        try:
+            media = parse_media(cells.get("path"), folder=self._folder)
+            media = media or parse_media(cells.get("url"), folder=self._folder, as_url=True)
+        except ValueError as error:
+            cells.fail(f"path or url: {error}; correct it (the row is left out)")
+            return list(cells.failures)
         if not media:
-            error = RowError(f"{cells.origin}: expected a path or url, got an empty cell; fill it in or remove the row")
-            return [failure(cells.origin, error)]
+            cells.fail("expected a path or url, got an empty cell; fill it in or remove the row")
+            return list(cells.failures)
         values = {name: cells.count(name) for name in COUNTS}
         post = SourcePost(
             handle=self._handle(cells),
             media=media,
-            platform=(parse_text(cells.get("platform")) or UNKNOWN).lower(),
-            post_key=parse_text(cells.get("post_id")),
-            caption=parse_caption(cells.get("caption")),
+            platform=(cells.text("platform") or UNKNOWN).lower(),
+            post_key=cells.text("post_id"),
+            caption=cells.caption(),
             published_at=cells.time("published_at"),
             observed_at=cells.time("observed_at"),
             metrics={name: value for name in METRICS if (value := values[name]) is not None},
             followers=values["followers"],
-            label=parse_text(cells.get("label")),
+            label=cells.text("label"),
             origin=cells.origin,
         )
         return [post, *cells.failures]
 
     def _handle(self, cells: _Cells) -> str:
-        handle = clean_handle(parse_text(cells.get("creator")) or "") or self._options.creator
-        if handle is None and self._says_creator:
+        n_before = len(cells.failures)
+        handle = clean_handle(cells.text("creator") or "") or self._options.creator
+        if handle is None and self._says_creator and len(cells.failures) == n_before:
             cells.fail(
                 f"expected a creator, got an empty cell; the post goes to {UNKNOWN!r}, fill it in or give --creator"
             )
@@ -153,6 +171,12 @@ class _Cells:
     def get(self, name: str) -> Any:
         return self._cells.get(name)
 
+    def text(self, name: str) -> str | None:
+        return self._read(name, parse_text)
+
+    def caption(self) -> str | None:
+        return self._read("caption", parse_caption)
+
     def count(self, name: str) -> float | None:
         return self._read(name, partial(parse_count, whole=name not in _FRACTIONAL))
 
@@ -168,10 +192,8 @@ class _Cells:
         try:
             return parse(cell)
         except ValueError as error:
-            shown = str(cell)[:_SHOWN_CHARS]
-            self.fail(
-                f"column {self._columns[name]!r}: {error}, got {shown!r}; correct it (the post is kept without it)"
-            )
+            shown = kind_of_cell(cell) or repr(str(cell)[:_SHOWN_CHARS])
+            self.fail(f"column {self._columns[name]!r}: {error}, got {shown}; correct it (the post is kept without it)")
             return None
 
 
