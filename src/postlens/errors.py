@@ -17,6 +17,7 @@ PostlensError
 │   ├── UnsupportedMediaError    the content is no known image or video
 │   ├── EmptyMediaError          zero bytes, or no frame at all
 │   ├── DecodeError              the content is damaged
+│   ├── PartialMediaError        only a part could be decoded; the answers are about that part
 │   ├── NoVideoStreamError       a container without a video stream
 │   ├── TooLargeError            over the pixel, byte or duration limit
 │   └── FetchError               a URL could not be downloaded
@@ -105,6 +106,10 @@ class EmptyMediaError(MediaError):
 
 class DecodeError(MediaError):
     """The content is damaged."""
+
+
+class PartialMediaError(MediaError):
+    """Only a part of the file could be decoded. Told as a failure, but the file counts as looked at."""
 
 
 class NoVideoStreamError(MediaError):

@@ -82,6 +82,7 @@ def failures(result) -> pl.DataFrame:
         ("dangling.jpg", "MediaNotFoundError", "no such file"),
         ("pipe.jpg", "UnreadableMediaError", "pipe"),
         ("sound.mp4", "NoVideoStreamError", "video"),
+        ("truncated.mp4", "PartialMediaError", "ends early"),
         ("nothing", "EmptySourceError", "nothing"),
         ("gone.jpg", "MediaNotFoundError", "no such file"),
         ("posts.csv", "RowError", "many"),
@@ -97,6 +98,7 @@ def test_each_failure_is_a_row_with_file_class_and_advice(failures, file, error,
 
 def test_nothing_else_failed(failures):
     assert failures.filter(pl.col("file").str.contains("good.jpg|short.mp4|.PNG|berraschung|odd")).height == 0
+    assert failures.filter(pl.col("file").str.contains("truncated.mp4", literal=True)).height == 1
 
 
 def test_the_run_goes_on_and_succeeds(result):
@@ -112,6 +114,24 @@ def test_a_truncated_video_counts_as_far_as_it_goes(result):
         partial = [media for media in read_media(conn).values() if media.partial]
     assert [Path(media.path).name for media in partial] == ["truncated.mp4"]
     assert partial[0].duration_s and partial[0].duration_s > 2
+
+
+def test_the_card_of_a_truncated_video_says_so(result):
+    posts = (result[1] / "report.html").read_text().partition('<section id="posts">')[2].partition("</section>")[0]
+    assert posts.count("ends early") == 1
+
+
+def test_a_truncated_video_is_told_until_it_is_replaced(broken, tmp_path):
+    clip = tmp_path / "in" / "clip.mp4"
+    clip.parent.mkdir()
+    clip.write_bytes((broken / "folder" / "truncated.mp4").read_bytes())
+    words = ["analyze", str(clip.parent), "--out", str(tmp_path / "out")]
+    for _ in range(2):
+        assert run(words) == 0
+        assert pl.read_csv(tmp_path / "out" / "failures.csv")["error"].to_list() == ["PartialMediaError"]
+    clip.write_bytes((broken / "whole.mp4").read_bytes())
+    assert run(words) == 0
+    assert pl.read_csv(tmp_path / "out" / "failures.csv").height == 0
 
 
 def test_a_post_with_a_broken_number_keeps_its_other_numbers(result):

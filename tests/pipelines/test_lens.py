@@ -16,7 +16,7 @@ from postlens.config import Settings
 from postlens.errors import MediaError, PostlensError, SettingsError, SourceError, UsageError
 from postlens.types import NICHES, Failure, PostAnalysis
 
-from ..media.samples import encoded, png_claiming
+from ..media.samples import encoded, photo, png_claiming, write_video
 from .fakes import picture, settings
 
 PORTRAITS = "sample.portraits"
@@ -101,8 +101,6 @@ def test_a_stream_can_be_left_early(lens, tmp_path):
     ],
 )
 def test_a_file_that_cannot_be_used_raises_its_own_error(lens, tmp_path, name, content, error):
-    from ..media.samples import photo
-
     path = tmp_path / name
     if name == "truncated.jpg":
         content = encoded(photo(640, 480, seed=2), "JPEG")[:9000]
@@ -166,6 +164,15 @@ def test_a_video_is_answered(lens, sample_campaign):
     assert found.media[0].duration_s > 1
     assert found.niche is not None
     assert len(found.faces[0]) >= 1
+
+
+def test_a_truncated_video_is_answered_and_told(lens, tmp_path):
+    whole = write_video(tmp_path / "whole.mp4", n_frames=100, faststart=True, image=photo(320, 240)).read_bytes()
+    (tmp_path / "clip.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    found = lens.analyze(tmp_path / "clip.mp4")
+    assert found.niche is not None
+    assert [failure.error for failure in lens.failures] == ["PartialMediaError"]
+    assert [failure.error for failure in found.failures] == ["PartialMediaError"]
 
 
 def test_numbers_of_a_table_bring_forecasts(lens, sample_campaign):

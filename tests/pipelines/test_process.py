@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from postlens.media.hashing import sha256_file
 from postlens.pipelines.process import Processor
 from postlens.pipelines.run import Runner
 from postlens.store import Store
@@ -17,6 +19,7 @@ from postlens.store.ledger import stale
 from postlens.store.meta import read_revision
 from postlens.store.vectors import read_measures
 
+from ..media.samples import photo, write_video
 from .fakes import ENCODER, NOW, FakeStage, chain, pictures, process, settings
 
 
@@ -183,3 +186,25 @@ def test_what_is_neither_image_nor_video_fails_with_the_reason(store, tmp_path):
     path.write_text("no picture")
     result = process(store, chain("a"), {"0" * 64: str(path)})
     assert [f.error for f in result.failures] == ["UnsupportedMediaError"]
+
+
+def partial_video(folder: Path) -> dict[str, str]:
+    """sha256 to path of a video that ends early."""
+    whole = write_video(folder / "whole.mp4", n_frames=60, faststart=True, image=photo(160, 120)).read_bytes()
+    clip = folder / "clip.mp4"
+    clip.write_bytes(whole[: len(whole) * 2 // 3])
+    return {sha256_file(clip): str(clip)}
+
+
+def test_a_part_of_a_video_is_done_and_told_in_every_run(store, tmp_path):
+    paths = partial_video(tmp_path)
+    runs = [process(store, chain("a"), paths) for _ in range(2)]
+    assert [(run.n_done, run.n_skipped) for run in runs] == [(1, 0), (0, 1)]
+    assert [[(f.stage, f.error) for f in run.failures] for run in runs] == [[("decode", "PartialMediaError")]] * 2
+    assert "ends early" in runs[0].failures[0].message
+
+
+def test_another_failure_of_the_file_outranks_that_it_is_a_part(store, tmp_path):
+    paths = partial_video(tmp_path)
+    result = process(store, (FakeStage("a", bad=frozenset(paths)),), paths)
+    assert [(f.stage, f.error) for f in result.failures] == [("a", "ValueError")]

@@ -15,7 +15,7 @@ from typing import Self
 
 from postlens import errors
 from postlens.config import Settings
-from postlens.errors import PostlensError, UsageError
+from postlens.errors import PartialMediaError, PostlensError, UsageError
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.facts import read_creator_facts
@@ -74,12 +74,14 @@ class Lens:
         """All five answers about one photo or video.
 
         Raises:
-            MediaError: the file cannot be used; the error that `failures` also holds.
+            MediaError: the file cannot be used; the error that `failures` also holds. A file of which a part could be
+                decoded is answered, and `failures` says so.
             UsageError: the source has several posts; `analyze_many` answers those.
         """
         found = list(self.analyze_many([source], creator=creator))
-        if self.failures:
-            raise _error(self.failures[0])
+        fatal = [failure for failure in self.failures if failure.error != PartialMediaError.__name__]
+        if fatal:
+            raise _error(fatal[0])
         if len(found) != 1:
             raise UsageError(f"expected one post in {os.fspath(source)}, got {len(found)}; use analyze_many")
         return found[0]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from postlens.config import Settings
-from postlens.errors import PostlensError
-from postlens.media.probe import kind_of
+from postlens.errors import PartialMediaError, PostlensError
+from postlens.media.probe import display_name, kind_of
 from postlens.pipelines.plan import WorkItem, stale_stages
 from postlens.pipelines.run import Outcome, Runner
 from postlens.pipelines.runlog import event
@@ -17,7 +17,7 @@ from postlens.pipelines.stage import Stage
 from postlens.store import Store
 from postlens.store.features import read_features, write_features
 from postlens.store.ledger import mark_done, stale
-from postlens.store.media import read_kinds
+from postlens.store.media import read_kinds, read_partial
 from postlens.types import Failure, MediaFeatures, MediaKind, Provenance
 from postlens.version import __version__
 
@@ -30,7 +30,7 @@ class Processed:
 
     n_done: int = 0
     n_skipped: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)  # and media of which only a part could be decoded
     seconds: float = 0.0
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -60,11 +60,18 @@ class Processor:
         return tuple(WorkItem(name, paths[name], kinds.get(name) or _kind(paths[name]), wanted[name]) for name in order)
 
     def run(self, paths: Mapping[str, str], *, now: datetime, progress: Progress | None = None) -> Processed:
-        """Do what is stale; each commit reports (done, total)."""
+        """Do what is stale; each commit reports (done, total).
+
+        Media of which only a part could be decoded counts as done, and is told as a failure in every run.
+        """
         items = self.plan(paths)
         result = Processed(n_skipped=len(paths) - len(items))
-        if not items:
-            return result
+        if items:
+            self._work(items, result, now=now, progress=progress)
+        result.failures += self._partial(paths, failed={failure.subject for failure in result.failures})
+        return result
+
+    def _work(self, items: Sequence[WorkItem], result: Processed, *, now: datetime, progress: Progress | None) -> None:
         event("process", n_items=len(items), n_skipped=result.n_skipped, workers=self._settings.workers)
         started = time.perf_counter()
         n_seen = 0
@@ -77,7 +84,13 @@ class Processor:
                 progress(n_seen, len(items))
         result.seconds = time.perf_counter() - started
         result.stage_seconds = dict(self._runner.clock.seconds)
-        return result
+
+    def _partial(self, paths: Mapping[str, str], *, failed: Set[str]) -> list[Failure]:
+        """Media that is stored as a part of what it should be; another failure of the file outranks that."""
+        with self._store.read() as conn:
+            reasons = read_partial(conn)
+        found = [(path, reasons[sha256]) for sha256, path in paths.items() if sha256 in reasons and path not in failed]
+        return [Failure.of(path, "decode", _partial_error(path, reason)) for path, reason in found]
 
     def _groups(self, outcomes: Iterator[Outcome]) -> Iterator[list[Outcome]]:
         """Outcomes by transaction."""
@@ -113,6 +126,12 @@ class Processor:
         event("commit", n_media=len(outcomes), n_failed=len(failed))
         for failure in failed:
             event("failure", file=failure.subject, stage=failure.stage, error=failure.error)
+
+
+def _partial_error(path: str, reason: str) -> PartialMediaError:
+    return PartialMediaError(
+        f"{display_name(path)}: {reason}; the answers are about the part that could be read, copy or download it again"
+    )
 
 
 def _key(stage: Stage, kind: MediaKind, settings: Settings) -> tuple[str, str, str]:

@@ -64,6 +64,12 @@ def read_kinds(conn: Connection, sha256s: Iterable[str]) -> dict[str, MediaKind]
     return {row.sha256: row.kind for row in rows}
 
 
+def read_partial(conn: Connection) -> dict[str, str]:
+    """Why only a part could be decoded, by sha256, of media where that is so."""
+    rows = conn.execute(select(media.c.sha256, media.c.partial).where(media.c.partial.is_not(None)))
+    return {row.sha256: row.partial for row in rows}
+
+
 def read_thumbnails(conn: Connection, sha256s: Iterable[str] | None = None) -> dict[str, bytes]:
     """JPEG thumbnails by sha256, where there is one."""
     chosen = select(media.c.sha256, media.c.thumbnail).where(media.c.thumbnail.is_not(None))
