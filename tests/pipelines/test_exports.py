@@ -160,6 +160,18 @@ def test_failures_are_rows_of_file_stage_error_and_message(tmp_path):
         ]
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_text_that_a_spreadsheet_would_run_opens_with_an_apostrophe(tmp_path, sign):
+    text = f"{sign}HYPERLINK(1)"
+    post = analysis(0, Creator(f"{sign}x", "x", "a"))
+    write_exports(campaign(1, 1, posts=(replace(post, post=replace(post.post, post_id=text)),)), tmp_path)
+    write_failures([Failure(text, "decode", "E", text), Failure("a=b.jpg", "decode", "E", "-")], tmp_path)
+    with (tmp_path / "failures.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    assert rows == [["'" + text, "decode", "E", "'" + text], ["a=b.jpg", "decode", "E", "'-"]]
+    assert {"'" + text} == {row["id"] for row in scores(tmp_path) if row["kind"] == "post"}
+
+
 def test_predictions_are_json_without_identity_vectors(out):
     text = (out / "predictions.json").read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))

@@ -1,6 +1,7 @@
 """A campaign to its tables: posts and creators as Parquet, people as XLSX, predictions as JSON, scores as CSV.
 
-Every file is written beside its target and renamed, so that a stopped run never leaves half a file.
+Every file is written beside its target and renamed, so that a stopped run never leaves half a file. A text cell of a
+CSV file that a spreadsheet would take for a formula begins with an apostrophe, see `FORMULA_SIGNS`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,19 @@ FILES = (
     "failures.csv",
 )
 FACE_PX = 80  # a face's cell in people.xlsx
+FORMULA_SIGNS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # owasp.org/www-community/attacks/CSV_Injection
 N_TOP = 3  # labels listed as top_predictions
 
 
@@ -191,8 +205,13 @@ def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ..
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([_unarmed(cell) for cell in row] for row in rows)
     replace_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def _unarmed(cell: object) -> object:
+    """A text that opens like a formula with an apostrophe before it; numbers stay as they are."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
 
 
 # --- predictions -----------------------------------------------------------------------------------------------------
