@@ -27,19 +27,7 @@ FILES = (
     "failures.csv",
 )
 FACE_PX = 80  # a face's cell in people.xlsx
-FORMULA_SIGNS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "＝",
-    "＋",
-    "－",
-    "＠",
-)  # owasp.org/www-community/attacks/CSV_Injection
+FORMULA_SIGNS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  owasp.org/www-community/attacks/CSV_Injection
 N_TOP = 3  # labels listed as top_predictions
 
 
@@ -203,7 +191,7 @@ def _write_parquet(path: Path, rows: list[dict[str, Any]], schema: Mapping[str, 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # lines end with CR LF (RFC 4180); with LF alone, a CR in a cell would not be quoted
     writer.writerow(header)
     writer.writerows([_unarmed(cell) for cell in row] for row in rows)
     replace_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
