@@ -34,6 +34,8 @@ def test_flags_outweigh_environment_and_environment_outweighs_the_file(toml, mon
     [
         ("wokers = 2", "did you mean workers"),
         ("workers = 0", "workers (from postlens.toml)"),
+        ("catalog = 3", "catalog (from postlens.toml)"),
+        ('emoji_table = ["a.toml"]', "emoji_table (from postlens.toml)"),
         ('metric = "hearts"', "metric (from postlens.toml)"),
         ("workers = ", "readable TOML"),
     ],

@@ -140,7 +140,12 @@ def _read_file(config: Path | None) -> dict[str, Any]:
             near = difflib.get_close_matches(name, Settings.model_fields, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(Settings.model_fields))}"
             raise SettingsError(f"{path} has an unknown setting {name!r}{hint}")
-    return {name: str(path.parent / value) if name in _PATHS else value for name, value in values.items()}
+    return {name: _beside(path, value) if name in _PATHS else value for name, value in values.items()}
+
+
+def _beside(path: Path, value: Any) -> Any:
+    """A path in a file, from the file's folder; what is no text is left for the check of its type."""
+    return str(path.parent / value) if isinstance(value, str) else value
 
 
 def _explain(error: ValidationError, origins: dict[str, Origin]) -> str:
