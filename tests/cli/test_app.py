@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -88,6 +90,29 @@ def test_ctrl_c_exits_with_130(monkeypatch):
 
     monkeypatch.setattr("postlens.vision.zoo.list_models", stop)
     assert run(["models", "list"]) == 130
+
+
+class Typed(io.StringIO):
+    """What is typed at a prompt; None is Ctrl-C."""
+
+    def __init__(self, text: str | None) -> None:
+        super().__init__(text or "")
+        self.stops = text is None
+
+    def readline(self, size: int = -1, /) -> str:
+        if self.stops:
+            raise KeyboardInterrupt
+        return super().readline(size)
+
+
+@pytest.mark.parametrize(("text", "code", "said"), [("n\n", 1, "Nothing"), ("", 1, "Nothing"), (None, 130, "")])
+def test_no_at_a_prompt_exits_with_1_and_ctrl_c_with_130(text, code, said, sample_run, tmp_path, monkeypatch, capsys):
+    store = shutil.copy(sample_run / "postlens.db", tmp_path)
+    monkeypatch.setattr("sys.stdin", Typed(text))
+    assert run(["forget", "sample.cats.coffee", "--store", str(store), "--out", str(tmp_path)]) == code
+    out, err = capsys.readouterr()
+    assert "Forgotten" not in out
+    assert err.startswith(said) and err.count("\n") == bool(said)
 
 
 def test_info_names_libraries_extras_models_and_providers(capsys):

@@ -127,3 +127,24 @@ def test_a_named_creator_owns_all_posts(tmp_path, capsys):
     picture(tmp_path / "in" / "x" / "a.png", seed=1)
     analyze(capsys, tmp_path / "in", "--out", tmp_path / "out", "--creator", "@anna")
     assert pl.read_parquet(Path(tmp_path / "out") / "creators.parquet")["handle"].to_list() == ["anna"]
+
+
+def test_names_that_are_no_utf8_are_shown_on_a_strict_terminal(tmp_path):
+    folder = os.fsencode(tmp_path / "in")
+    Path(os.fsdecode(folder)).mkdir()
+    Path(os.fsdecode(folder + b"/caf\xe9.jpg")).write_bytes(b"no picture")
+    words = [sys.executable, "-m", "postlens", "analyze", folder, "--out", os.fsencode(tmp_path) + b"/out\xe9"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(words, capture_output=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"caf\\xe9.jpg" in done.stdout
+    assert b"out\\xe9/report.html" in done.stdout
+
+
+def test_an_error_about_a_name_that_is_no_utf8_is_one_line(tmp_path):
+    words = [sys.executable, "-m", "postlens", "info", "--settings", "--config", b"absent\xe9.toml"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(words, capture_output=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert b"absent\\xe9.toml" in done.stderr
+    assert done.stderr.count(b"\n") == 1

@@ -1,6 +1,7 @@
 """The command line: `postlens VERB ...`, one file per verb.
 
-Exit codes: 0 done (something succeeded), 1 nothing succeeded, 2 wrong usage, 130 stopped by Ctrl-C.
+Exit codes: 0 done (something succeeded), 1 nothing succeeded or a question was answered with no, 2 wrong usage, 130
+stopped by Ctrl-C.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from postlens.cli import analyze, demo, evaluate, forget, info, models, version
+from postlens.cli.console import plain
 from postlens.errors import PostlensError, UsageError
 
 EXIT_DONE, EXIT_NOTHING, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
@@ -36,8 +36,10 @@ def run(words: Sequence[str]) -> int:
     except typer.TyperException as error:
         _tell(f"{error.format_message()} Try: {_verb(error)} --help")
         return EXIT_USAGE
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return EXIT_STOPPED
+    except typer.Abort as abort:
+        return _aborted(abort)
     except PostlensError as error:
         _tell(str(error))
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_NOTHING
@@ -50,10 +52,18 @@ def _main(words: Sequence[str]) -> object:
     return typer.main.get_command(app).main(args=list(words), prog_name="postlens", standalone_mode=False)
 
 
+def _aborted(abort: typer.Abort) -> int:
+    """Code of a prompt that was stopped by Ctrl-C, or answered with no, or put where there is nobody to ask."""
+    if isinstance(abort.__context__, KeyboardInterrupt):
+        return EXIT_STOPPED
+    Console(stderr=True).print("Nothing was done.")
+    return EXIT_NOTHING
+
+
 def _verb(error: typer.TyperException) -> str:
     """The command whose words are wrong."""
     return str(getattr(getattr(error, "ctx", None), "command_path", "postlens"))
 
 
 def _tell(message: str) -> None:
-    Console(stderr=True).print(f"[red]error[/red] {escape(message)}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print(f"[red]error[/red] {plain(message)}", highlight=False, soft_wrap=True)

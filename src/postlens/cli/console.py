@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from postlens.media.probe import display_name
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -26,6 +28,11 @@ def wide_table(*names: str, keep: Sequence[str] = (), title: str | None = None) 
     from rich.table import Column, Table
 
     return Table(*(Column(name, no_wrap=name in keep, overflow="fold") for name in names), title=title)
+
+
+def plain(text: object) -> str:
+    """The text as it stands, for rich: no markup, and names that are no UTF-8 with their bytes as `\\xNN`."""
+    return escape(display_name(str(text)))
 
 
 @contextmanager
@@ -99,7 +106,7 @@ def _print_summary(summary: Summary) -> None:
         f" in {summary.seconds:.1f} s" + (f" ({summary.rate:.1f} files/s)" if summary.n_done else "")
     )
     for failure in summary.failures[:N_REASONS]:
-        say(f"  failed: {escape(failure.subject)}: {failure.error}: {escape(failure.message)}")
+        say(f"  failed: {plain(failure.subject)}: {failure.error}: {plain(failure.message)}")
     if len(summary.failures) > N_REASONS:
         say(f"  and {len(summary.failures) - N_REASONS} more in failures.csv")
-    say(f"report: {escape(str(summary.report))}")
+    say(f"report: {plain(summary.report)}")
