@@ -10,12 +10,22 @@ from postlens.pipelines.conclude import conclude
 from postlens.store import Store
 from postlens.store.dump import dump
 from postlens.store.features import write_features
+from postlens.store.ledger import mark_done
+from postlens.store.media import FileStat, read_media, write_files
 from postlens.store.meta import read_revision
-from postlens.store.people import Constraint, Person, read_person_tracks, read_persons, write_constraints, write_persons
+from postlens.store.people import (
+    Constraint,
+    Person,
+    count_waiting_tracks,
+    read_person_tracks,
+    read_persons,
+    write_constraints,
+    write_persons,
+)
 from postlens.store.posts import read_duplicates, write_posts
 from postlens.store.tombstones import write_tombstone
 
-from ..store.facts import NOW, boxes, features, located, sha
+from ..store.facts import NOW, boxes, features, located, provenance, sha
 from .fakes import settings
 
 
@@ -122,3 +132,28 @@ def test_the_first_publication_is_the_one_that_counts(store):
     with store.read() as conn:
         links = read_duplicates(conn)
     assert [(one.post_id, one.first_post_id) for one in links] == [("instagram:7", "instagram:9")]
+
+
+def test_media_whose_file_has_other_content_now_goes_with_all_that_was_found_in_it(store):
+    fill(store, 1, 2)
+    with store.write() as conn:
+        mark_done(conn, [provenance(1, "detect"), provenance(2, "detect")])
+        write_files(conn, {"/photos/1.jpg": FileStat(1, 1, sha(3)), "/old/1.jpg": FileStat(1, 1, sha(1))})
+        write_constraints(conn, [Constraint("must_link", f"{sha(1)}:0", f"{sha(2)}:0", NOW)])
+    draw(store)
+    with store.write() as conn:
+        write_posts(conn, [type(located(1))(located(1).post, (sha(3),))], now=NOW)
+        write_features(conn, features(3, boxes()))
+    assert draw(store) == {}
+    with store.read() as conn:
+        assert sha(1) not in repr(dump(conn))
+        assert set(read_media(conn)) == {sha(2), sha(3)}
+        assert count_waiting_tracks(conn) == 2
+
+
+def test_media_that_another_post_still_uses_stays(store):
+    fill(store, 1, 2)
+    with store.write() as conn:
+        write_posts(conn, [type(located(3))(located(3).post, (sha(1),))], now=NOW)
+        write_posts(conn, [type(located(1))(located(1).post, (sha(2),))], now=NOW)
+    assert len(draw(store)) == 4

@@ -159,3 +159,9 @@ def test_names_that_are_no_utf8_are_names(store, tmp_path):
     picture(path, seed=1)
     assert ingest(store, [post(path)]).paths == {sha256_file(path): str(path)}
     assert ingest(store, [post(path)]).paths == {sha256_file(path): str(path)}
+
+
+def test_media_that_a_later_row_of_the_same_post_replaces_is_not_looked_at(store, tmp_path):
+    one, two = picture(tmp_path / "a.png", seed=1), picture(tmp_path / "b.png", seed=2)
+    result = ingest(store, [post(path, platform="x", post_key="7") for path in (one, two)])
+    assert result.paths == {sha256_file(two): str(two)}

@@ -13,10 +13,9 @@ from sqlalchemy import Connection
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, Duplicate, PersonAnswer
 from postlens.pipelines.facts import read_creator_facts
-from postlens.store.faces import read_tracks
 from postlens.store.ledger import read_failures
 from postlens.store.meta import read_meta
-from postlens.store.people import appearances, read_person_thumbnails, read_person_tracks, read_persons
+from postlens.store.people import appearances, count_waiting_tracks, read_person_thumbnails, read_persons
 from postlens.store.posts import read_creators, read_duplicates
 from postlens.store.snapshots import read_snapshots
 from postlens.tasks.people.performance import performance, screen_time_s
@@ -53,7 +52,7 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
         people=_people(conn, shown, first={link.post_id: link.first_post_id for link in links}, videos=_videos(posts)),
         duplicates=tuple(Duplicate(one.post_id, one.first_post_id, one.reason, one.score) for one in links),
         failures=tuple(failures),
-        n_waiting_faces=len(read_tracks(conn)) - len(read_person_tracks(conn)),
+        n_waiting_faces=count_waiting_tracks(conn),
         created_at=now,
         notes=tuple(json.loads(read_meta(conn, NOTES) or "[]")),
         models={spec.name: f"{spec.version} {spec.fingerprint}" for spec in list_models()},

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from postlens.config import Settings
 from postlens.store import Store
 from postlens.store.faces import read_tracks
-from postlens.store.media import read_media
+from postlens.store.media import drop_unused_media, read_media
 from postlens.store.people import (
     Constraint,
     Person,
@@ -36,13 +36,14 @@ MATCH_THRESHOLD = "match"  # its name on the template's card
 
 
 def conclude(store: Store, *, settings: Settings, now: datetime) -> None:
-    """Link copies and assign tracks to persons, in one transaction.
+    """Drop media that no post uses any more, link copies and assign tracks to persons, in one transaction.
 
-    Both follow from the stored facts and the user's links alone, whatever the order they came in. Ids and names of
+    All follow from the stored facts and the user's links alone, whatever the order they came in. Ids and names of
     persons stay with the person that has most of their tracks.
     """
     threshold = settings.match_threshold or load_spec(TEMPLATE_MODEL).thresholds[MATCH_THRESHOLD]
     with store.write() as conn:
+        drop_unused_media(conn)
         _link_copies(conn)
         _assign_people(conn, threshold=threshold, now=now)
 

@@ -16,7 +16,7 @@ from postlens.media.fetch import fetch
 from postlens.media.hashing import sha256_file
 from postlens.store import Store
 from postlens.store.media import FileStat, read_files, write_files
-from postlens.store.posts import LocatedPost, write_posts
+from postlens.store.posts import LocatedPost, read_post_media, write_posts
 from postlens.store.tombstones import forgotten_ids, tombstone_key
 from postlens.types import Failure, MediaRef, SourcePost
 
@@ -56,7 +56,15 @@ class Ingest:
                 result.failures += [one for one in batch if isinstance(one, Failure)]
                 self._write([one for one in batch if isinstance(one, SourcePost)], result, pool)
         result.subjects.update(failure.subject for failure in result.failures)
+        if len(set(result.post_ids)) < len(result.post_ids):
+            self._drop_superseded(result)
         return result
+
+    def _drop_superseded(self, result: Ingested) -> None:
+        """Of a post that the sources name twice with other media the later counts: nothing needs the earlier's."""
+        with self._store.read() as conn:
+            used = {item.sha256 for item in read_post_media(conn)}
+        result.paths = {sha256: path for sha256, path in result.paths.items() if sha256 in used}
 
     def _write(self, posts: Sequence[SourcePost], result: Ingested, pool: ThreadPoolExecutor) -> None:
         posts = self._without_forgotten(posts, result)

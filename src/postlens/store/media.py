@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from postlens.store.schema import files, media, post_media
+from postlens.store.schema import files, ledger, media, post_media
 from postlens.store.statements import delete_in, select_in, upsert
 from postlens.types import MediaFile, MediaKind
 
@@ -88,6 +88,13 @@ def read_files(conn: Connection, paths: Iterable[str] | None = None) -> dict[str
     return {row.path: FileStat(row.size, row.mtime_ns, row.sha256) for row in rows}
 
 
-def forget_files(conn: Connection, paths: Iterable[str]) -> int:
-    """Drop what is remembered of files that are gone; returns how many there were."""
-    return delete_in(conn, files, "path", paths, counted=False)
+def drop_unused_media(conn: Connection) -> int:
+    """Delete media that no post uses any more, since its file has other content now; returns how many there were.
+
+    All that was found in them goes too (by foreign keys), with the user's words about their tracks.
+    """
+    in_posts = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
+    gone = conn.execute(select(media.c.sha256).where(media.c.sha256.not_in(in_posts))).scalars().all()
+    delete_in(conn, ledger, "input_sha256", gone, counted=False)
+    delete_in(conn, files, "sha256", gone, counted=False)
+    return delete_in(conn, media, "sha256", gone)

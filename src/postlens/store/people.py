@@ -111,6 +111,13 @@ def read_person_tracks(conn: Connection, track_ids: Iterable[str] | None = None)
     return sorted((PersonTrack(**row._mapping) for row in rows), key=lambda one: one.track_id)
 
 
+def count_waiting_tracks(conn: Connection) -> int:
+    """How many tracks show no person yet."""
+    assigned = select(person_tracks.c.track_id)
+    chosen = select(func.count()).select_from(tracks).where(tracks.c.track_id.not_in(assigned))
+    return conn.execute(chosen).scalar_one()
+
+
 def delete_person_tracks(conn: Connection, track_ids: Iterable[str]) -> int:
     """Take tracks from their persons; returns how many had one."""
     return delete_in(conn, person_tracks, "track_id", track_ids)
