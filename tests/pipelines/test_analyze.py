@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from postlens.errors import PostlensError, StoreError, UnknownNameError, UsageError
-from postlens.pipelines.analyze import DOWNLOADS, Request, Summary, analyze
+from postlens.pipelines.analyze import Request, Summary, analyze
+from postlens.pipelines.folder import DOWNLOADS
 from postlens.store import Store
 from postlens.store.ledger import read_failures
 from postlens.types import Failure
@@ -107,6 +110,39 @@ def test_a_store_of_another_kind_is_told_before_anything_is_written(tmp_path):
     with pytest.raises(UsageError, match=r"mysql://\.\.\."):
         run(tmp_path, out=tmp_path / "out", store="mysql://me:secret@host/db")
     assert not (tmp_path / "out").exists()
+
+
+def failed_files(out: Path) -> list[str]:
+    with (out / "failures.csv").open(encoding="utf-8", newline="") as file:
+        return [Path(row["file"]).name for row in csv.DictReader(file)]
+
+
+def test_a_failure_of_the_store_stands_below_the_others_until_a_run_succeeds(tmp_path):
+    picture(tmp_path / "in" / "good.png", seed=1)
+    broken(tmp_path / "in" / "bad.jpg")
+    run(tmp_path / "in", out=tmp_path / "out")
+    (tmp_path / "no.db").mkdir()
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            run(tmp_path / "in", out=tmp_path / "out", store=str(tmp_path / "no.db"))
+        assert failed_files(tmp_path / "out") == ["bad.jpg", "no.db"]
+    run(tmp_path / "in", out=tmp_path / "out")
+    assert failed_files(tmp_path / "out") == ["bad.jpg"]
+
+
+def test_a_failure_of_the_store_in_a_new_folder_is_told(tmp_path):
+    path = picture(tmp_path / "a.png", seed=1)
+    (tmp_path / "no.db").mkdir()
+    with pytest.raises(StoreError):
+        run(path, out=tmp_path / "out", store=str(tmp_path / "no.db"))
+    assert failed_files(tmp_path / "out") == ["no.db"]
+
+
+def test_a_folder_shows_the_store_of_the_last_run(tmp_path):
+    one, two = picture(tmp_path / "one.png", seed=1), picture(tmp_path / "two.png", seed=2)
+    for path, store in ((one, "one.db"), (two, "two.db"), (one, "one.db"), (two, "two.db")):
+        run(path, out=tmp_path / "out", store=str(tmp_path / store))
+        assert pl.read_parquet(tmp_path / "out" / "posts.parquet")["media"].to_list() == [[str(path)]]
 
 
 def test_the_store_can_stand_elsewhere(tmp_path):

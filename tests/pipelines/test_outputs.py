@@ -14,11 +14,15 @@ import pytest
 from postlens.cli.app import run
 from postlens.config import Settings
 from postlens.errors import StoreWriteError
-from postlens.pipelines.exports import CREATOR_SCHEMA, POST_SCHEMA
+from postlens.pipelines.campaign import Campaign
+from postlens.pipelines.exports import CREATOR_SCHEMA, POST_SCHEMA, write_exports
+from postlens.pipelines.folder import STATE
 from postlens.pipelines.outputs import OUTPUTS, update_outputs
 from postlens.pipelines.sample import POSTS_TABLE
 from postlens.store import Store
+from postlens.store.ledger import write_failures
 from postlens.store.people import Person, read_persons, write_persons
+from postlens.types import Failure
 
 from .fakes import NOW
 from .sample_run import copy_of
@@ -170,6 +174,45 @@ def test_a_hidden_person_is_not_shown(copied):
     assert update(copied)
     assert person.person_id not in (copied / "report.html").read_text(encoding="utf-8")
     assert person.person_id not in (copied / "predictions.json").read_text()
+
+
+def test_a_fact_written_meanwhile_is_shown_the_next_time(copied, monkeypatch):
+    def write_with_another(campaign: Campaign, out: Path) -> None:
+        write_exports(campaign, out)
+        with Store.open(copied / "postlens.db") as other, other.write() as conn:
+            write_failures(conn, [Failure("late.jpg", "decode", "E", "m")])
+
+    with monkeypatch.context() as patch:
+        patch.setattr("postlens.pipelines.outputs.write_exports", write_with_another)
+        assert update(copied, metric="views")
+    assert update(copied, metric="views")
+    assert "late.jpg" in (copied / "failures.csv").read_text()
+
+
+def test_outputs_of_a_run_that_was_stopped_are_written_again(copied, monkeypatch):
+    def stop(*_args: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("postlens.pipelines.outputs.write_report", stop)
+        update(copied, metric="views")
+    assert update(copied)
+
+
+@pytest.mark.parametrize("text", [b"", b"of another program", b"\xff\xfe"])
+def test_outputs_of_an_unknown_state_are_written_again(copied, text):
+    (copied / STATE).write_bytes(text)
+    assert update(copied)
+    assert not update(copied)
+
+
+@pytest.mark.parametrize("name", [*OUTPUTS, STATE])
+def test_what_a_killed_process_left_goes_and_other_files_stay(copied, name):
+    left, other = copied / f".{name}.4711", copied / f".{name}.backup"
+    for path in (left, other):
+        path.write_bytes(b"faces")
+    update(copied, metric="views")
+    assert (left.exists(), other.exists()) == (False, True)
 
 
 def test_outputs_that_cannot_be_written_are_an_error_that_helps(copied, monkeypatch):

@@ -21,7 +21,7 @@ from postlens.store import Store
 from postlens.store.dump import dump
 from postlens.store.ledger import mark_done, write_failures
 from postlens.store.media import FileStat, write_files
-from postlens.store.meta import read_report_revision, read_revision, write_report_revision
+from postlens.store.meta import read_folders, read_revision, read_store_id, write_folder
 from postlens.store.posts import read_posts, write_posts
 from postlens.store.schema import SCHEMA_VERSION, failures
 from postlens.types import Failure
@@ -101,9 +101,19 @@ def test_bookkeeping_makes_no_new_revision(store: Store) -> None:
     with store.write() as conn:
         mark_done(conn, [provenance(1, "encode")])
         write_files(conn, {"a.jpg": FileStat(1, 2, "0" * 64)})
-        write_report_revision(conn, "out", 7)
+        write_folder(conn, "/out")
     with store.read() as conn:
-        assert (read_revision(conn), read_report_revision(conn, "out")) == (0, 7)
+        assert (read_revision(conn), read_folders(conn)) == (0, ["/out"])
+
+
+def test_a_store_has_one_id_and_another_store_another(store: Store, tmp_path: Path) -> None:
+    ids = []
+    with Store.open(tmp_path / "other.db") as other:
+        for one, folder in ((store, "/a"), (store, "/b"), (other, "/a")):
+            with one.write() as conn:
+                write_folder(conn, folder)
+                ids.append(read_store_id(conn))
+    assert ids[0] == ids[1] != ids[2]
 
 
 def test_writing_while_reading_is_refused(store: Store) -> None:

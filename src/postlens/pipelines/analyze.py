@@ -17,7 +17,8 @@ from postlens.errors import StoreError, UsageError
 from postlens.media.probe import display_name
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.compile import NOTES
-from postlens.pipelines.exports import write_failures
+from postlens.pipelines.exports import add_failure
+from postlens.pipelines.folder import DOWNLOADS, LOG, remove_state
 from postlens.pipelines.ingest import Ingest, Ingested
 from postlens.pipelines.outputs import REPORT, update_outputs
 from postlens.pipelines.process import Processor, Progress
@@ -35,7 +36,6 @@ from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
 STORE_FILE = "postlens.db"
-DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the output folder takes them for posts
 ROW_SIGN = ", "  # between a table and a row of it in the subject of a failure
 
 
@@ -173,14 +173,15 @@ def _replace_failures(store: Store, request: Request, ingested: Ingested, failur
 
 
 def _try_to_tell(failure: Failure, out: Path) -> None:
-    """Put a failure of the store into `failures.csv`, if the folder can still be written."""
+    """Add a failure of the store to `failures.csv`, if the folder can still be written; the next run writes it anew."""
     with contextlib.suppress(OSError):
-        write_failures([failure], out)
+        remove_state(out)
+        add_failure(failure, out)
 
 
 def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "run.log").touch()
+        (out / LOG).touch()
     except OSError as error:
         raise UsageError(f"expected an output folder that can be written at {out}, got: {error.strerror}") from error

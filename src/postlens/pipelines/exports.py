@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,18 @@ from postlens.media.probe import display_name
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
 from postlens.types import METRICS, Failure, NichePrediction, PostAnalysis
 
+FAILURES = "failures.csv"
 FILES = (
     "posts.parquet",
     "creators.parquet",
     "people.xlsx",
     "predictions.json",
     "confidence_scores.csv",
-    "failures.csv",
+    FAILURES,
 )
+FAILURE_HEADER = ("file", "stage", "error", "message")
 FACE_PX = 80  # a face's cell in people.xlsx
-FORMULA_SIGNS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  owasp.org/www-community/attacks/CSV_Injection
+FORMULA_SIGNS = tuple("=+-@\t\r\n＝＋－＠")  # owasp.org/www-community/attacks/CSV_Injection
 N_TOP = 3  # labels listed as top_predictions
 
 
@@ -47,18 +50,43 @@ def write_exports(campaign: Campaign, out: Path) -> None:
 
 def write_failures(failures: Iterable[Failure], out: Path) -> None:
     """`failures.csv`: one row for each thing that could not be done."""
-    rows = ((f.subject, f.stage, f.error, f.message) for f in failures)
-    _write_csv(out / "failures.csv", ("file", "stage", "error", "message"), rows)
+    _write_csv(out / FAILURES, FAILURE_HEADER, map(_failure_row, failures))
+
+
+def add_failure(failure: Failure, out: Path) -> None:
+    """Put one failure below those that `failures.csv` holds, unless it is among them."""
+    path = out / FAILURES
+    old = path.read_bytes() if path.is_file() else _csv([FAILURE_HEADER])
+    new = _csv([_failure_row(failure)])
+    if new not in old:
+        replace_bytes(path, old + new)
+
+
+def _failure_row(failure: Failure) -> tuple[str, ...]:
+    return failure.subject, failure.stage, failure.error, failure.message
 
 
 def replace_bytes(path: Path, data: bytes) -> None:
-    """Write beside the target, then rename over it."""
+    """Write beside the target, then rename over it; `remove_leftovers` knows the name used meanwhile."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(data)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def remove_leftovers(out: Path, names: Iterable[str]) -> int:
+    """Delete what processes that were killed in `replace_bytes` left of these files; returns how many there were.
+
+    Whether a process still runs is not asked: numbers are used again, in containers soon, and faces would stay. Of two
+    processes that write to one folder at the same time, one may thus fail, and succeeds when run again.
+    """
+    patterns = [re.compile(rf"\.{re.escape(name)}\.\d+") for name in names]
+    left = [path for path in out.iterdir() if any(pattern.fullmatch(path.name) for pattern in patterns)]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -190,11 +218,14 @@ def _write_parquet(path: Path, rows: list[dict[str, Any]], schema: Mapping[str, 
 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    replace_bytes(path, _csv([header, *rows]))
+
+
+def _csv(rows: Iterable[tuple[Any, ...]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)  # lines end with CR LF (RFC 4180); with LF alone, a CR in a cell would not be quoted
-    writer.writerow(header)
     writer.writerows([_unarmed(cell) for cell in row] for row in rows)
-    replace_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _unarmed(cell: object) -> object:

@@ -6,15 +6,18 @@ import hashlib
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from postlens.config import Settings
 from postlens.errors import StoreWriteError
 from postlens.pipelines.conclude import conclude
-from postlens.pipelines.exports import FILES, write_exports
+from postlens.pipelines.exports import FILES, remove_leftovers, write_exports
+from postlens.pipelines.folder import STATE, read_state, remove_state, write_state
 from postlens.pipelines.report import shown_media, write_report
 from postlens.pipelines.runlog import event
 from postlens.store import Store
 from postlens.store.media import read_thumbnails
-from postlens.store.meta import read_meta, read_revision, write_meta
+from postlens.store.meta import read_folders, read_revision, read_store_id, write_folder
 from postlens.version import __version__
 from postlens.vision.zoo import list_models
 
@@ -29,24 +32,24 @@ def update_outputs(store: Store, out: Path, *, settings: Settings, now: datetime
     Raises:
         StoreWriteError: the folder cannot be written; what stood there stays.
     """
-    key = f"outputs:{out.resolve()}"
+    folder = str(out.resolve())
     with store.read() as conn:
-        fresh = read_meta(conn, key) == _state(read_revision(conn), settings)
+        fresh = folder in read_folders(conn) and read_state(out) == _state(conn, settings)
     if fresh and not force and all((out / name).is_file() for name in OUTPUTS):
         return False
+    with store.write() as conn:
+        write_folder(conn, folder)
     conclude(store, settings=settings, now=now)
     _write(store, out, settings=settings, now=now)
-    with store.write() as conn:
-        write_meta(conn, key, _state(read_revision(conn), settings))
     return True
 
 
-def _state(revision: int, settings: Settings) -> str:
-    """What outputs depend on: the store's facts, the settings, the models and the code."""
+def _state(conn: Connection, settings: Settings) -> str:
+    """What outputs depend on: the store and its facts, the settings, the models and the code."""
     tables = [path.read_text(encoding="utf-8") for path in (settings.catalog, settings.emoji_table) if path]
     models = [spec.fingerprint for spec in list_models()]
     parts = [settings.model_dump_json(exclude=set(SPEED_SETTINGS)), *tables, *models, __version__]
-    return f"{revision}:{hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]}"
+    return f"{read_store_id(conn)} {read_revision(conn)} {hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]}"
 
 
 def _write(store: Store, out: Path, *, settings: Settings, now: datetime) -> None:
@@ -57,9 +60,13 @@ def _write(store: Store, out: Path, *, settings: Settings, now: datetime) -> Non
     with store.read() as conn:
         campaign = compile_campaign(conn, answerer, now=now)
         thumbnails = read_thumbnails(conn, shown_media(campaign))
+        state = _state(conn, settings)
     try:
+        remove_state(out)
+        remove_leftovers(out, (*OUTPUTS, STATE))
         write_exports(campaign, out)
         write_report(campaign, out, thumbnails=thumbnails)
+        write_state(out, state)
     except OSError as error:
         raise StoreWriteError(
             f"cannot write the outputs to {out}: {error.strerror}; free space and run again"

@@ -1,13 +1,18 @@
-"""Small facts about the store itself: its revision, and from which revision a report was made."""
+"""Small facts about the store itself: its revision, its id, and the folders its outputs were written to."""
 
 from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, select
 
 from postlens.store.schema import meta, metadata
-from postlens.store.statements import upsert
+from postlens.store.statements import delete_keys, upsert
 
 _REVISION = "revision"
+_STORE_ID = "store_id"
+_FOLDER = "outputs:"  # and the folder's absolute path
 
 
 def read_meta(conn: Connection, key: str) -> str | None:
@@ -20,6 +25,11 @@ def write_meta(conn: Connection, key: str, value: str) -> None:
     upsert(conn, meta, [{"key": key, "value": value}], counted=False)
 
 
+def delete_meta(conn: Connection, key: str) -> None:
+    """Drop the value kept under a key, if any; this makes no new revision."""
+    delete_keys(conn, meta, [(key,)], counted=False)
+
+
 def read_revision(conn: Connection) -> int:
     """How many transactions have changed facts so far; bookkeeping (ledger, file stats, meta) does not count."""
     return int(read_meta(conn, _REVISION) or 0)
@@ -30,15 +40,22 @@ def bump_revision(conn: Connection) -> None:
     write_meta(conn, _REVISION, str(read_revision(conn) + 1))
 
 
-def read_report_revision(conn: Connection, folder: str) -> int | None:
-    """The revision that the last report in a folder was made from."""
-    value = read_meta(conn, f"report:{folder}")
-    return None if value is None else int(value)
+def read_store_id(conn: Connection) -> str | None:
+    """The random id that tells this store from others; `None` before `write_folder` made one."""
+    return read_meta(conn, _STORE_ID)
 
 
-def write_report_revision(conn: Connection, folder: str, revision: int) -> None:
-    """Remember the revision that the report in a folder was made from."""
-    write_meta(conn, f"report:{folder}", str(revision))
+def read_folders(conn: Connection) -> list[str]:
+    """Absolute paths of all folders that outputs of this store were written to."""
+    keys: Iterable[str] = conn.execute(select(meta.c.key)).scalars()
+    return sorted(key.removeprefix(_FOLDER) for key in keys if key.startswith(_FOLDER))
+
+
+def write_folder(conn: Connection, folder: str) -> None:
+    """Remember a folder, by its absolute path, before outputs of this store are written to it."""
+    if read_store_id(conn) is None:
+        write_meta(conn, _STORE_ID, uuid.uuid4().hex)
+    write_meta(conn, f"{_FOLDER}{folder}", "")
 
 
 def count_rows(conn: Connection) -> dict[str, int]:
