@@ -178,7 +178,30 @@ def test_reader_that_keeps_bytes_is_reported(tmp_path: Path) -> None:
         fill(store)
         with store.read() as reader:
             read_persons(reader)
-            with pytest.raises(StoreLockedError, match="scrub again"), store.write() as conn:
+            with pytest.raises(StoreLockedError, match="close it and run again"), store.write() as conn:
                 forget_person(conn, "p1", now=NOW)
         store.scrub()
         assert b"Secret Name" not in bytes_on_disk(tmp_path)
+
+
+def test_bytes_that_had_to_stay_are_removed_when_the_store_is_opened_again(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "x.db", lock_timeout_s=0.05) as store:
+        fill(store)
+        with store.read() as reader:
+            read_persons(reader)
+            with pytest.raises(StoreLockedError), store.write() as conn:
+                forget_person(conn, "p1", now=NOW)
+            with pytest.raises(StoreLockedError):
+                store.finish_scrub()
+    with Store.open(tmp_path / "x.db") as store:
+        assert store.scrub_pending()
+        assert store.finish_scrub()
+        assert b"Secret Name" not in bytes_on_disk(tmp_path)
+        assert not store.scrub_pending()
+        assert not store.finish_scrub()
+
+
+def test_a_scrub_that_went_through_leaves_nothing_to_do(filled: Store) -> None:
+    with filled.write() as conn:
+        forget_person(conn, "p1", now=NOW)
+    assert not filled.scrub_pending()

@@ -21,12 +21,13 @@ from postlens.store.engine import (
     take_turn,
 )
 from postlens.store.faults import translated
-from postlens.store.meta import bump_revision
+from postlens.store.meta import bump_revision, delete_meta, read_meta, write_meta
 from postlens.store.migrate import bring_up_to_date
 from postlens.store.schema import metadata
 
 _CHANGES = "postlens_changes"  # in conn.info: rows changed so far by this transaction
 _SCRUB = "postlens_scrub"  # in conn.info: something was forgotten, so its bytes must go after the commit
+_PENDING = "scrub"  # meta key: there are bytes of forgotten rows left
 
 
 def scrub_after_commit(conn: Connection) -> None:
@@ -78,6 +79,8 @@ class Store:
                     yield conn
                     if conn.info[_CHANGES]:
                         bump_revision(conn)
+                    if conn.info[_SCRUB]:
+                        write_meta(conn, _PENDING, "1")
                 scrub = conn.info[_SCRUB]
             if scrub:
                 self.scrub()
@@ -91,15 +94,30 @@ class Store:
     def scrub(self) -> None:
         """Remove the bytes of deleted rows from the database's own files. `write` does so after forgetting.
 
-        Raises `StoreLockedError` while a reader holds them back. PostgreSQL: tables are rewritten; its server log and
-        backups are the administrator's.
+        Raises `StoreLockedError` while a reader or writer is in the way; `finish_scrub` then does it later. PostgreSQL:
+        tables are rewritten; its server log and backups are the administrator's.
         """
         with translated(self.name):
             done = scrub_sqlite(self._engine) if self._engine.dialect.name == "sqlite" else self._rewrite_tables()
         if not done:
             raise StoreLockedError(
-                f"the rows are deleted, but a reader keeps their bytes in {self.name}-wal; close it and scrub again"
+                f"the rows are deleted, but a reader keeps their bytes in {self.name}-wal; close it and run again:"
+                " the next analyze or forget on this store removes them"
             )
+        with self.write() as conn:
+            delete_meta(conn, _PENDING)
+
+    def scrub_pending(self) -> bool:
+        """Whether rows were forgotten whose bytes could not be removed so far."""
+        with self.read() as conn:
+            return read_meta(conn, _PENDING) is not None
+
+    def finish_scrub(self) -> bool:
+        """Remove the bytes that an earlier scrub had to leave; returns whether there were any. Raises as `scrub`."""
+        pending = self.scrub_pending()
+        if pending:
+            self.scrub()
+        return pending
 
     def _rewrite_tables(self) -> bool:
         with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
