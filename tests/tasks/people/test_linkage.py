@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postlens.tasks.people.linkage import Clusters, components, link, near_pairs, smallest_row
+from postlens.tasks.people.linkage import Clusters, components, link, near_components, near_rows, smallest_row
 
 
 def by_definition(vectors, *, person, conflicts, threshold):
@@ -37,7 +39,8 @@ def linked(vectors, *, person, conflicts, threshold):
     clusters = Clusters.singles(
         vectors, person=np.asarray(person), conflicts=np.array(conflicts, np.int64).reshape(-1, 2)
     )
-    return link(clusters, near_pairs(vectors, radius=threshold), threshold=threshold).person
+    component = near_components(vectors, radius=threshold, joined=clusters.person)
+    return link(clusters, component, threshold=threshold).person
 
 
 @settings(deadline=None, max_examples=80)
@@ -67,21 +70,44 @@ def test_a_conflict_reaches_every_later_member_of_the_cluster():
 
 
 @pytest.mark.parametrize("block", [1, 7, 10**6])
-def test_near_pairs_do_not_depend_on_the_block_size(block, monkeypatch):
+def test_components_do_not_depend_on_the_block_size(block, monkeypatch):
     vectors = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
-    expected = near_pairs(vectors, radius=3.5)
     monkeypatch.setattr("postlens.tasks.people.linkage.BLOCK_CELLS", block)
-    monkeypatch.setattr("postlens.tasks.people.linkage.BLOCK_PAIRS", block)
-    assert 0 < len(expected) < 780
-    assert near_pairs(vectors, radius=3.5).tolist() == expected.tolist()
+    near = np.linalg.norm(vectors[:, None] - vectors[None], axis=2) <= 2.5
+    expected = components(40, np.argwhere(near))
+    assert 1 < len(set(expected.tolist())) < 40
+    assert near_components(vectors, radius=2.5).tolist() == expected.tolist()
 
 
-def test_near_pairs_of_some_rows_are_those_with_an_end_in_them():
+def test_rows_that_a_user_joined_are_one_component_however_far_apart():
+    vectors = np.array([[0.0], [9.0], [9.1], [20.0]], np.float32)
+    assert near_components(vectors, radius=0.5, joined=np.array([0, 0, 2, 3])).tolist() == [0, 0, 0, 3]
+
+
+def test_near_rows_are_those_within_the_radius_and_the_rows_themselves():
     vectors = np.random.default_rng(1).normal(size=(40, 8)).astype(np.float32)
-    every = near_pairs(vectors, radius=3.5)
-    some = near_pairs(vectors, radius=3.5, rows=np.array([3, 17]))
-    assert some.tolist() == every[np.isin(every, [3, 17]).any(axis=1)].tolist()
+    near = np.linalg.norm(vectors - vectors[3], axis=1) <= 3.5
+    assert 1 < near.sum() < 40
+    assert near_rows(vectors, np.array([3]), radius=3.5).tolist() == np.flatnonzero(near).tolist()
 
 
-def test_no_vectors_have_no_pairs():
-    assert near_pairs(np.zeros((0, 4), np.float32), radius=1).shape == (0, 2)
+def test_no_vectors_are_no_components():
+    assert near_components(np.zeros((0, 4), np.float32), radius=1).shape == (0,)
+
+
+def test_equal_vectors_are_one_person_but_for_conflicts():
+    vectors = np.ones((50, 4), np.float32)
+    assert set(linked(vectors, person=range(50), conflicts=[], threshold=0.1).tolist()) == {0}
+    assert len(set(linked(vectors, person=range(50), conflicts=[(3, 9)], threshold=0.1).tolist())) == 2
+
+
+def test_memory_is_linear_in_the_photos_of_one_person():
+    """Two million near pairs, which would take 64 MB as lists of rows and distances."""
+    rng = np.random.default_rng(0)
+    vectors = (rng.normal(size=32) + 0.01 * rng.normal(size=(2000, 32))).astype(np.float32)
+    tracemalloc.start()
+    person = linked(vectors, person=range(2000), conflicts=[], threshold=1.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert set(person.tolist()) == {0}
+    assert peak < 32 << 20

@@ -16,14 +16,22 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from postlens.errors import UsageError
-from postlens.tasks.people.linkage import Clusters, Float64Array, Pairs, components, link, near_pairs
+from postlens.tasks.people.linkage import (
+    BoolArray,
+    Clusters,
+    Float64Array,
+    Pairs,
+    components,
+    link,
+    near_components,
+    near_rows,
+    neighbours,
+)
 from postlens.types import FaceTracks, IntArray
 
 Links = Iterable[tuple[str, str]]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +69,10 @@ def assign(
     tracks, previous = tracks[sorted(range(len(tracks)), key=tracks.track_id.__getitem__)], previous or {}
     must_link, cannot_link = list(must_link), list(cannot_link)
     links = _Links.of(tracks, must_link=must_link, cannot_link=cannot_link)
-    active, pairs = _reach(tracks, links, threshold=threshold, changed=changed)
+    active = _reach(tracks, links, threshold=threshold, changed=changed)
     reached = tracks[active]
     links = _Links.of(reached, must_link=must_link, cannot_link=cannot_link)
-    person = _persons(reached, links, pairs, threshold=threshold, founding=founding or Founding())
+    person = _persons(reached, links, threshold=threshold, founding=founding or Founding())
     people = {track: previous.get(track) for track in tracks[~active].track_id}
     people |= _named(reached.track_id, person, previous=previous, taken={name for name in people.values() if name})
     return {track: people[track] for track in tracks.track_id}
@@ -111,62 +119,48 @@ def _overlaps(rows: IntArray, tracks: FaceTracks) -> Pairs:
     return np.stack([rows[a], rows[b]], axis=1)
 
 
-def _reach(
-    tracks: FaceTracks, links: _Links, *, threshold: float, changed: Collection[str] | None
-) -> tuple[BoolArray, Pairs]:
-    """Which tracks must be computed again (N,), and all near pairs among them, as rows of those tracks."""
+def _reach(tracks: FaceTracks, links: _Links, *, threshold: float, changed: Collection[str] | None) -> BoolArray:
+    """Which tracks must be computed again: (N,)."""
     n = len(tracks)
     if changed is None:
-        return np.ones(n, bool), near_pairs(tracks.template, radius=threshold)
+        return np.ones(n, bool)
     active = np.zeros(n, bool)
     frontier = np.flatnonzero(np.isin(tracks.track_id, list(changed)))
-    found = [np.empty((0, 2), np.int64)]
     while len(frontier):
         active[frontier] = True
-        found.append(near_pairs(tracks.template, radius=threshold, rows=frontier))
+        near = near_rows(tracks.template, frontier, radius=threshold)
         joined = np.flatnonzero(np.isin(links.joined, links.joined[frontier]))
-        reached = np.union1d(found[-1].ravel(), joined)
+        reached = np.union1d(near, joined)
         frontier = reached[~active[reached]]
-    row = np.cumsum(active) - 1
-    return active, np.unique(row[np.concatenate(found)], axis=0)
+    return active
 
 
-def _persons(tracks: FaceTracks, links: _Links, pairs: Pairs, *, threshold: float, founding: Founding) -> IntArray:
+def _persons(tracks: FaceTracks, links: _Links, *, threshold: float, founding: Founding) -> IntArray:
     """The person of each row, named by its smallest row, or -1 for one that waits: (N,)."""
     rows = np.arange(len(tracks))
     vouched = np.isin(rows, links.must)
     good = (tracks.quality >= founding.min_quality) | vouched
     conflicts = np.concatenate([links.cannot, overlapping(tracks)])
     clusters = Clusters.singles(tracks.template, person=links.joined, conflicts=conflicts)
-    link(clusters, pairs[good[pairs].all(axis=1)], threshold=threshold)
+    component = np.full(len(tracks), -1)
+    component[good] = near_components(tracks.template[good], radius=threshold, joined=links.joined[good])
+    link(clusters, component, threshold=threshold)
     enough = vouched | (tracks.n_frames >= founding.min_frames)
     n_good = np.bincount(clusters.person[good], minlength=len(tracks))
     founded = (n_good >= founding.min_tracks) | np.isin(rows, clusters.person[good & enough])
     person = np.where(good & founded[clusters.person], clusters.person, -1)
-    _join_low(clusters, person, pairs, ~good, threshold=threshold)
+    _join_low(clusters, person, np.flatnonzero(~good), threshold=threshold)
     return person
 
 
-def _join_low(clusters: Clusters, person: IntArray, pairs: Pairs, low: BoolArray, *, threshold: float) -> None:
+def _join_low(clusters: Clusters, person: IntArray, low: IntArray, *, threshold: float) -> None:
     """Give each low-quality row the person of its nearest cluster within the threshold; changes `person`."""
-    ends = np.concatenate([pairs, pairs[:, ::-1]])
-    ends = ends[low[ends[:, 0]] & (person[ends[:, 1]] >= 0)]
-    ends[:, 1] = clusters.cluster[ends[:, 1]]
-    squared = clusters.distances(ends)
-    rivals = _neighbours(clusters.conflicts)
+    ends, squared = clusters.near(low, np.unique(clusters.cluster[person >= 0]), threshold=threshold)
+    rivals = neighbours(clusters.conflicts)
     for k in np.lexsort((ends[:, 1], ends[:, 0], squared)):
         row, cluster = ends[k]
-        free = person[row] < 0 and squared[k] <= threshold * threshold
-        if free and person[cluster] not in person[rivals[int(row)]]:
+        if person[row] < 0 and person[cluster] not in person[rivals[int(row)]]:
             person[row] = person[cluster]
-
-
-def _neighbours(pairs: Pairs) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = defaultdict(list)
-    for a, b in pairs.tolist():
-        found[a].append(b)
-        found[b].append(a)
-    return found
 
 
 def _named(

@@ -1,21 +1,26 @@
-"""Identity vectors to clusters: average linkage with links that must or must not be, exact, in bounded memory.
+"""Identity vectors to clusters: average linkage with links that must or must not be, exact, in memory linear in them.
 
 The distance of two clusters is the root of the mean squared L2 distance over their pairs (UPGMA, Sokal & Michener 1958,
-over squared distances). It needs only a sum, a mean squared norm and a count per cluster, so no n x n matrix is kept:
-mean |a - b|^2 = mean |a|^2 + mean |b|^2 - 2 mean(a) . mean(b). It is never below the mean distance, so the departure
-errs towards two persons.
+over squared distances). It needs only a sum, a mean squared norm and a count per cluster, so neither an n x n matrix
+nor a list of near pairs is kept: mean |a - b|^2 = mean |a|^2 + mean |b|^2 - 2 mean(a) . mean(b). It is never below the
+mean distance, so the departure errs towards two persons.
 
-Two facts keep the work sparse and the result exact:
-- A mean of at most t needs one pair of at most t. So clusters never span two components of the graph of near pairs, and
-  a pair of clusters without a near pair never merges.
+Two facts bound the work and keep the result exact:
+- A mean of at most t needs one pair of at most t. So clusters never span two components of the graph of near pairs.
 - The linkage is reducible (Bruynooghe 1977): two clusters that are each other's nearest stay so until they merge. So
-  all such pairs merge in one round (reciprocal agglomeration, Sumengen et al. 2021) with the result of the
-  one-at-a-time definition: merge the closest pair that may be one person, until none is within the threshold.
+  such pairs may merge in any order with the result of the one-at-a-time definition: merge the closest pair that may be
+  one person, until none is within the threshold. Within a component a chain of nearest neighbours finds them
+  (Benzécri 1982, Murtagh 1983): O(n^2) distances, O(n) memory. Departure: the nodes of the chain are persons, which
+  have several clusters where a user joined them, and persons that cannot be one are infinitely far apart. Both only
+  ever make distances grow when persons merge, so the chain stays valid.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,46 +28,12 @@ from numpy.typing import NDArray
 from postlens.types import FloatArray, IntArray
 
 Float64Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 Pairs = IntArray  # (E, 2) rows of the vectors, the smaller first
 
 BLOCK_CELLS = 4_000_000  # distances held at once: 16 MB; larger is not faster on two cores
-BLOCK_PAIRS = 16_384  # vectors of pairs held at once: 2 x 16 MB at 128 dimensions
-SLACK = 1e-4  # of the largest squared norm: over the worst float32 rounding of 128 products; float64 decides
-
-
-def squared_distances(vectors: FloatArray, pairs: Pairs) -> Float64Array:
-    """Squared L2 distance of each pair in float64, the same whatever the other pairs are: (E,)."""
-    out = np.empty(len(pairs), np.float64)
-    for start in range(0, len(pairs), BLOCK_PAIRS):
-        rows = slice(start, start + BLOCK_PAIRS)
-        difference = vectors[pairs[rows, 0]].astype(np.float64) - vectors[pairs[rows, 1]]
-        out[rows] = np.einsum("ij,ij->i", difference, difference)
-    return out
-
-
-def near_pairs(vectors: FloatArray, *, radius: float, rows: IntArray | None = None) -> Pairs:
-    """All pairs at an L2 distance of at most `radius`, or those with an end in `rows`: (E, 2), sorted, without repeats.
-
-    Exhaustive search by blocks of matrix products; memory is `BLOCK_CELLS` distances and the pairs found.
-    """
-    n = len(vectors)
-    queries = np.arange(n) if rows is None else np.unique(rows)
-    norms = np.einsum("ij,ij->i", vectors, vectors)
-    limit = radius * radius + SLACK * float(norms.max(initial=0.0))
-    step = max(1, BLOCK_CELLS // max(1, n))
-    found = [_near_block(vectors, norms, queries[i : i + step], limit) for i in range(0, len(queries), step)]
-    keys = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-    pairs = np.stack([keys // max(1, n), keys % max(1, n)], axis=1)
-    return pairs[squared_distances(vectors, pairs) <= radius * radius]
-
-
-def _near_block(vectors: FloatArray, norms: FloatArray, queries: IntArray, limit: float) -> IntArray:
-    distances = norms[queries][:, None] + norms[None, :] - 2 * (vectors[queries] @ vectors.T)
-    hit, other = np.nonzero(distances <= limit)
-    query = queries[hit]
-    apart = query != other
-    low, high = np.minimum(query, other)[apart], np.maximum(query, other)[apart]
-    return np.asarray(low * len(vectors) + high, np.int64)
+BLOCK_PAIRS = 16_384  # vectors of pairs held at once: 2 x 16 MB at 128 dimensions; and near pairs, where all are near
+SLACK = 1e-4  # of the largest squared norm: over the worst float32 rounding of 128 products
 
 
 def components(n: int, pairs: Pairs) -> IntArray:
@@ -79,6 +50,56 @@ def smallest_row(label: IntArray) -> IntArray:
     """Any labels, renamed to the smallest row that has the same label: (n,)."""
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     return np.asarray(first[inverse], np.int64)
+
+
+def near_components(vectors: FloatArray, *, radius: float, joined: IntArray | None = None) -> IntArray:
+    """Components of the graph of vectors at an L2 distance of at most `radius`: smallest row of each, (n,).
+
+    Exhaustive search by blocks of matrix products; pairs a rounding error beyond the radius count too, so a component
+    may be two. `joined` (n,): rows of equal value are in one component whatever their distance.
+    """
+    n = len(vectors)
+    label = smallest_row(np.arange(n) if joined is None else joined)
+    waiting: list[Pairs] = []
+    n_waiting = 0
+    for query, other in _near_blocks(vectors, np.arange(n), radius=radius):
+        apart = label[query] != label[other]
+        waiting.append(np.stack([label[query[apart]], label[other[apart]]], axis=1))
+        n_waiting += len(waiting[-1])
+        if n_waiting > n:  # one pass over all labels for as many pairs
+            label, waiting, n_waiting = _joined_by(waiting, label), [], 0
+    return _joined_by(waiting, label)
+
+
+def _joined_by(pairs: Sequence[Pairs], label: IntArray) -> IntArray:
+    n = len(label)
+    return components(n, np.concatenate([*pairs, np.stack([np.arange(n), label], axis=1)]))
+
+
+def near_rows(vectors: FloatArray, rows: IntArray, *, radius: float) -> IntArray:
+    """Rows within an L2 distance of about `radius` of any of `rows`, these included: sorted."""
+    near = np.zeros(len(vectors), bool)
+    for _, other in _near_blocks(vectors, rows, radius=radius):
+        near[other] = True
+    near[rows] = True
+    return np.flatnonzero(near)
+
+
+def _near_blocks(vectors: FloatArray, rows: IntArray, *, radius: float) -> Iterator[tuple[IntArray, IntArray]]:
+    """Near pairs (one of `rows`, any row), a few of `rows` at a time; each row is near itself."""
+    n = max(1, len(vectors))
+    norms = np.einsum("ij,ij->i", vectors, vectors)
+    limit = radius * radius + SLACK * float(norms.max(initial=0.0))
+    step, few = max(1, BLOCK_CELLS // n), max(1, BLOCK_PAIRS // n)
+    for start in range(0, len(rows), step):
+        queries = rows[start : start + step]
+        distances = vectors[queries] @ vectors.T
+        distances *= -2
+        distances += norms
+        near = distances <= limit - norms[queries][:, None]
+        for first in range(0, len(queries), few):
+            hit, other = np.nonzero(near[first : first + few])
+            yield queries[first + hit], other
 
 
 @dataclass(slots=True)
@@ -114,69 +135,158 @@ class Clusters:
             out[start : start + BLOCK_PAIRS] = mean - 2 * dot
         return out
 
-    def conflicting(self, pairs: Pairs) -> NDArray[np.bool_]:
-        """Which pairs of rows belong to two persons that cannot be one: (E,)."""
-        return np.isin(self._keys(pairs), self._keys(self.conflicts))
-
-    def _keys(self, pairs: Pairs) -> IntArray:
-        persons = np.sort(self.person[pairs], axis=1)
-        return np.asarray(persons[:, 0] * len(self.person) + persons[:, 1], np.int64)
-
-    def merge(self, pairs: Pairs) -> None:
-        """Join each pair (a, b) of clusters, a < b, and their persons; no cluster or person occurs in two pairs."""
-        a, b = pairs.T
-        self.total[a] += self.total[b]
-        self.square[a] += self.square[b]
-        self.count[a] += self.count[b]
-        self.cluster = _renamed(self.cluster, a, b)
-        first, second = np.sort(self.person[pairs], axis=1).T
-        self.person = _renamed(self.person, first, second)
-
-
-def _renamed(label: IntArray, to: IntArray, old: IntArray) -> IntArray:
-    name = np.arange(len(label))
-    name[old] = to
-    return np.asarray(name[label], np.int64)
+    def near(self, rows: IntArray, names: IntArray, *, threshold: float) -> tuple[Pairs, Float64Array]:
+        """Clusters named by `rows` with clusters named by `names` within the threshold: (E, 2), (E,) squared."""
+        means = self.total[names] / self.count[names, None]
+        sizes = self.square[names] / self.count[names]
+        limit = threshold * threshold + SLACK * float(self.square.max(initial=0.0))
+        found = [np.empty((0, 2), np.int64)]
+        step = max(1, BLOCK_CELLS // 4 // max(1, len(names)))
+        for start in range(0, len(rows), step):
+            own = rows[start : start + step]
+            dot = (self.total[own] @ means.T) / self.count[own, None]
+            squared = (self.square[own] / self.count[own])[:, None] + sizes - 2 * dot
+            hit, other = np.nonzero(squared <= limit)
+            found.append(np.stack([own[hit], names[other]], axis=1))
+        pairs = np.concatenate(found)
+        exact = self.distances(pairs)
+        keep = exact <= threshold * threshold
+        return pairs[keep], exact[keep]
 
 
-def link(clusters: Clusters, pairs: Pairs, *, threshold: float) -> Clusters:
+def link(clusters: Clusters, component: IntArray, *, threshold: float) -> Clusters:
     """Merge until no two clusters that may be one person are within `threshold`; changes and returns `clusters`.
 
-    `pairs` are all near pairs of rows (`near_pairs` at the same threshold). Ties of distance go to the smaller rows.
+    `clusters` are single rows. `component` (n,): rows of different value never merge, those of -1 merge with none;
+    all rows of one person are in one component (`near_components` at the same threshold, with the persons joined).
+    Ties of distance go to the smaller rows.
     """
-    squared = clusters.distances(pairs)
-    while True:
-        keep = (squared <= threshold * threshold) & ~clusters.conflicting(pairs)
-        pairs, squared = pairs[keep], squared[keep]
-        if not len(pairs):
-            return clusters
-        nearest = _mutually_nearest(clusters.person, pairs, squared)
-        merged = np.unique(pairs[nearest])
-        clusters.merge(pairs[nearest])
-        pairs, squared = _after_merge(clusters, pairs, squared, merged)
+    ends = component[clusters.conflicts]
+    rivals = neighbours(clusters.conflicts[(ends[:, 0] == ends[:, 1]) & (ends[:, 0] >= 0)])
+    rows = np.argsort(component, kind="stable")
+    rows = rows[component[rows] >= 0]
+    starts = np.flatnonzero(np.diff(component[rows]) != 0) + 1
+    for group in np.split(rows, starts):
+        if len(group) > 1:
+            _Group(clusters, group, rivals).link(threshold * threshold)
+    return clusters
 
 
-def _mutually_nearest(person: IntArray, pairs: Pairs, squared: Float64Array) -> IntArray:
-    """Indices of the pairs that are the closest for both of their persons, by (distance, rows)."""
-    order = np.lexsort((pairs[:, 1], pairs[:, 0], squared))
-    persons = person[pairs[order]]
-    rank = np.arange(len(order))
-    best = np.full(len(person), len(order))
-    np.minimum.at(best, persons[:, 0], rank)
-    np.minimum.at(best, persons[:, 1], rank)
-    mutual = (best[persons[:, 0]] == rank) & (best[persons[:, 1]] == rank)
-    return np.asarray(order[mutual], np.int64)
+def neighbours(pairs: Pairs) -> dict[int, list[int]]:
+    """Each row of a pair to the rows it is paired with."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for a, b in pairs.tolist():
+        found[a].append(b)
+        found[b].append(a)
+    return found
 
 
-def _after_merge(
-    clusters: Clusters, pairs: Pairs, squared: Float64Array, merged: IntArray
-) -> tuple[Pairs, Float64Array]:
-    """The pairs between the new clusters, each once, with distances; those of unchanged clusters are kept."""
-    renamed = np.sort(clusters.cluster[pairs], axis=1)
-    _, first = np.unique(renamed[:, 0] * len(clusters.cluster) + renamed[:, 1], return_index=True)
-    stale = (np.isin(pairs[:, 0], merged) | np.isin(pairs[:, 1], merged))[first]
-    renamed, squared = renamed[first], squared[first]
-    apart = renamed[:, 0] != renamed[:, 1]
-    renamed, squared, stale = renamed[apart], squared[apart], stale[apart]
-    squared[stale] = clusters.distances(renamed[stale])
-    return renamed, squared
+class _Near(NamedTuple):
+    """Two clusters; the least of several is the nearest, of equally near ones that of the smaller names."""
+
+    squared: float
+    first: int
+    second: int
+
+
+class _Group:
+    """The clusters of one component, while they merge.
+
+    Rows, clusters and persons are numbers within the component, in the order of the rows of all.
+    """
+
+    def __init__(self, clusters: Clusters, rows: IntArray, rivals: Mapping[int, Sequence[int]]) -> None:
+        m = len(rows)
+        self._all, self._rows = clusters, rows
+        self._cluster = np.arange(m)  # (m,) cluster of each row
+        self._person = smallest_row(clusters.person[rows])  # (m,) person of each row
+        self._members: dict[int, list[int]] = defaultdict(list)  # person to clusters
+        for row, person in enumerate(self._person.tolist()):
+            self._members[person].append(row)
+        self._rivals = self._rivals_of_persons(rivals)  # person to rows of persons that it cannot be
+        # Columns of clusters, without those that were merged into others some time ago.
+        self._name = np.arange(m)  # (k,) cluster
+        self._column = np.arange(m)  # (m,) where a cluster is
+        self._owner = self._person.copy()  # (k,) person of the cluster
+        self._mean = clusters.total[rows]  # (k, D)
+        self._size = clusters.square[rows]  # (k,) mean squared norm; infinite for merged ones
+
+    def _rivals_of_persons(self, rivals: Mapping[int, Sequence[int]]) -> dict[int, IntArray]:
+        found: dict[int, list[int]] = defaultdict(list)
+        for row, person in zip(self._rows.tolist(), self._person.tolist(), strict=True):
+            found[person] += rivals.get(row, ())
+        return {person: np.searchsorted(self._rows, np.unique(rows)) for person, rows in found.items() if rows}
+
+    def link(self, limit: float) -> None:
+        """Merge what is within the squared distance; what came of it is written back."""
+        for start in sorted(self._members):
+            chain = [start] if start in self._members else []
+            while chain:
+                chain = self._step(chain, limit)
+        self._all.cluster[self._rows] = self._rows[self._cluster]
+        self._all.person[self._rows] = self._rows[self._person]
+
+    def _step(self, chain: list[int], limit: float) -> list[int]:
+        """Follow the chain of nearest persons by one, or merge the two at its end that are each other's nearest."""
+        tip = chain[-1]
+        near = self._nearest(tip) if tip in self._members else None
+        if near is None or near.squared > limit:
+            return chain[:-1]
+        first, second = self._owner[self._column[[near.first, near.second]]].tolist()
+        other = second if first == tip else first
+        if other == tip or other in chain[-2:-1]:
+            merged = self._merge(near)
+            return chain[: -1 if other == tip else -2] or [merged]
+        return [*chain, other]
+
+    def _nearest(self, person: int) -> _Near:
+        """The nearest two clusters of which one is the person's and the other may be."""
+        rivals = self._rivals.get(person)
+        apart = None if rivals is None else np.isin(self._owner, self._person[rivals])
+        return min(self._nearest_to(cluster, apart) for cluster in self._members[person])
+
+    def _nearest_to(self, cluster: int, apart: BoolArray | None) -> _Near:
+        """Each distance comes out the same, to the last bit, from either of its ends: a chain cannot go in circles."""
+        column = self._column[cluster]
+        dot = np.einsum("ij,j->i", self._mean, self._mean[column])
+        squared = (self._size + self._size[column]) - 2 * dot
+        squared[column] = np.inf
+        if apart is not None:
+            squared[apart] = np.inf
+        best = int(squared.argmin())
+        first, second = sorted((cluster, int(self._name[best])))
+        return _Near(float(squared[best]), first, second)
+
+    def _merge(self, near: _Near) -> int:
+        """Make the second cluster a part of the first, and their persons one; its number."""
+        a, b = self._rows[near.first], self._rows[near.second]
+        for sums in (self._all.total, self._all.square, self._all.count):
+            sums[a] += sums[b]
+        at, gone = self._column[near.first], self._column[near.second]
+        person, other = sorted((int(self._owner[at]), int(self._owner[gone])))
+        self._mean[at] = self._all.total[a] / self._all.count[a]
+        self._size[at] = self._all.square[a] / self._all.count[a]
+        self._size[gone] = np.inf
+        self._cluster[self._cluster == near.second] = near.first
+        if person != other:
+            self._merge_persons(person, other)
+        self._members[person].remove(near.second)
+        self._drop_merged()
+        return person
+
+    def _merge_persons(self, person: int, other: int) -> None:
+        self._person[self._person == other] = person
+        self._owner[self._owner == other] = person
+        self._members[person] += self._members.pop(other)
+        rivals = [own for own in (self._rivals.get(person), self._rivals.pop(other, None)) if own is not None]
+        if rivals:
+            self._rivals[person] = np.unique(self._person[np.concatenate(rivals)])
+
+    def _drop_merged(self) -> None:
+        """Once half of the columns are of merged clusters, keep the others."""
+        keep = np.isfinite(self._size)
+        if 2 * keep.sum() > len(keep):
+            return
+        self._name, self._owner = self._name[keep], self._owner[keep]
+        self._mean, self._size = self._mean[keep], self._size[keep]
+        self._column[self._name] = np.arange(len(self._name))
