@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+EXIT_DONE, EXIT_NOTHING, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
+
 
 def main() -> None:
     """Run the command line and exit with its code."""

@@ -7,11 +7,21 @@ from collections.abc import Sequence
 import typer
 from rich.console import Console
 
-from postlens.cli import analyze, demo, evaluate, forget, info, models, version
+from postlens.cli import (
+    EXIT_DONE,
+    EXIT_NOTHING,
+    EXIT_STOPPED,
+    EXIT_USAGE,
+    analyze,
+    demo,
+    evaluate,
+    forget,
+    info,
+    models,
+    version,
+)
 from postlens.cli.console import plain
 from postlens.errors import PostlensError, UsageError
-
-EXIT_DONE, EXIT_NOTHING, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
 
 app = typer.Typer(
     name="postlens",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from postlens.cli import EXIT_DONE, EXIT_NOTHING
 from postlens.media.probe import display_name
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from postlens.pipelines.analyze import Summary
 
 N_REASONS = 5  # failures told in the summary; all are in failures.csv
-EXIT_DONE, EXIT_NOTHING = 0, 1
 
 
 def wide_table(*names: str, keep: Sequence[str] = (), title: str | None = None) -> Table:
