@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from postlens.types import Image as Pixels
-from postlens.vision.detector import CandidateFinder, box_iou
+from postlens.vision.boxes import box_iou
+from postlens.vision.detector import CandidateFinder
 from postlens.vision.faces import FaceDetector
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,8 +66,8 @@ def best_certainty(detector: FaceDetector, path: Path, box: str) -> float:
     image: Pixels = np.asarray(Image.open(path).convert("RGB"))
     found = detector.candidates(image)
     if box and len(found):
-        annotated = np.array([float(value) for value in box.split()])
-        found = found[np.flatnonzero(box_iou(annotated, found.xyxy_px) > MIN_IOU)]
+        annotated = np.array([[float(value) for value in box.split()]])
+        found = found[np.flatnonzero(box_iou(annotated, found.xyxy_px)[0] > MIN_IOU)]
     return float(found.score.max()) if len(found) else 0.0
 
 

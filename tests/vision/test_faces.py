@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from postlens.types import Faces
-from postlens.vision.detector import box_iou, whole_boxes
+from postlens.vision.detector import whole_boxes
 from postlens.vision.faces import FaceDetector
 from postlens.vision.quality import face_quality, sharpness
 from postlens.vision.zoo import load_spec
@@ -96,12 +96,6 @@ def test_blur_lowers_quality(photos: dict[str, np.ndarray]) -> None:
 def test_part_of_a_face_and_its_wide_double_are_dropped() -> None:
     boxes = np.array([[0, 0, 10, 10], [2, 2, 6, 6], [-5, -5, 15, 15], [9, 0, 19, 10]], np.float64)
     assert whole_boxes(boxes, max_inside=0.5).tolist() == [0, 3]
-
-
-def test_iou_of_halves_is_a_third() -> None:
-    np.testing.assert_allclose(
-        box_iou(np.array([0, 0, 2, 2.0]), np.array([[1, 0, 3, 2.0], [5, 5, 6, 6.0]])), [1 / 3, 0]
-    )
 
 
 @pytest.mark.data

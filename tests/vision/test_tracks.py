@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from postlens.errors import ShapeError
 from postlens.types import Faces
-from postlens.vision.tracks import box_iou, link_tracks, summarise_tracks
+from postlens.vision.tracks import link_tracks, summarise_tracks
 
 
 def faces(*rows: tuple[int, float, float], step_s: float = 1.0, template: bool = True) -> Faces:
@@ -92,8 +92,3 @@ def test_faces_of_no_quality_still_have_a_mean():
 def test_a_summary_needs_templates_and_tracks(given_faces):
     with pytest.raises(ShapeError, match="link_tracks"):
         summarise_tracks(given_faces, "f00d")
-
-
-def test_overlap_of_equal_boxes_is_one_and_of_distant_boxes_zero():
-    boxes = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [0, 0, 10, 5]], np.float32)
-    assert box_iou(boxes[:1], boxes).tolist() == [[1.0, 0.0, 0.5]]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.types import FloatArray, Image
+from postlens.vision.boxes import box_iou
 from postlens.vision.encoder import normalize
 from postlens.vision.zoo import open_model
 
@@ -22,6 +23,8 @@ STRIDES = ((16, 2, "fine"), (32, 6, "coarse"))  # cell size in px, anchors per c
 # (found in 81 % instead of 99 % of the identity photos, benchmarks/results/face_detection.csv); the second pass finds
 # small ones.
 PASSES = ((160, 48), (384, 0))
+# Of a candidate, by convention: MediaPipe asks as much of BlazeFace. Higher leaves the verifier fewer candidates and
+# loses small and turned faces; lower costs time, and lets through more of what the verifier takes for a face.
 MIN_SCORE = 0.5
 MERGE_IOU = 0.3  # boxes of one face overlap by more, neighbours in a group photo by less (the paper's value)
 
@@ -116,21 +119,13 @@ def _merged(rows: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray
     order = np.argsort(-score, kind="stable")
     kept_rows, kept_scores = [], []
     while len(order):
-        same = box_iou(rows[order[0], :4], rows[order, :4]) > MERGE_IOU
+        same = box_iou(rows[order[:1], :4], rows[order, :4])[0] > MERGE_IOU
         same[0] = True
         group = order[same]
         kept_rows.append(np.average(rows[group], axis=0, weights=score[group]))
         kept_scores.append(score[order[0]])
         order = order[~same]
     return np.asarray(kept_rows, np.float32).reshape(-1, 16), np.asarray(kept_scores, np.float32)
-
-
-def box_iou(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Intersection over union of one xyxy box with N others: (N,)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    overlap = np.prod(np.maximum(high - low, 0), axis=1)
-    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) + np.prod(np.maximum(box[2:] - box[:2], 0))
-    return np.asarray(overlap / np.maximum(area - overlap, 1e-9))
 
 
 def whole_boxes(boxes: NDArray[np.floating], *, max_inside: float) -> NDArray[np.int64]:

@@ -13,13 +13,18 @@ import numpy as np
 
 from postlens.errors import ShapeError
 from postlens.types import Faces, FaceTracks, FloatArray, IntArray
+from postlens.vision.boxes import box_iou
 
-MIN_OVERLAP = 0.15  # IoU. Higher breaks tracks of moving faces; lower links neighbours in a crowd
+# IoU, chosen by eye: two boxes of one size have it when they are 3/4 of their width apart, and the template must agree
+# as well. Higher breaks tracks of moving faces; lower links neighbours in a crowd.
+MIN_OVERLAP = 0.15
 MIN_OVERLAP_ALONE = 0.3  # IoU where there are no templates: overlap is the only evidence (SORT, Bewley et al. 2016)
 MAX_DISTANCE = (
     0.6  # L2; dlib's loose threshold for one person. Higher links across cuts; lower breaks on blur and turns
 )
-MAX_GAP_S = 2.5  # a face may be missed in one frame at 1 fps. Higher links across longer absences
+# Chosen by reasoning: at one frame a second a face may be missed in one, which leaves 2 s, and half a second for uneven
+# frame times. Higher links across longer absences and so more of different people; lower splits more tracks.
+MAX_GAP_S = 2.5
 NO_LINK = 1e6  # cost of a pair that must not be linked
 
 
@@ -91,19 +96,6 @@ def _costs(tracks: list[_Open], faces: Faces, rows: IntArray) -> FloatArray:
     distance = np.linalg.norm(means[:, None] - faces.template[rows][None], axis=2)
     agree = (overlap >= MIN_OVERLAP) & (distance <= MAX_DISTANCE)
     return np.where(agree, distance / MAX_DISTANCE + 1 - overlap, NO_LINK).astype(np.float32)
-
-
-def box_iou(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Intersection over union of boxes (left, top, right, bottom): (N, 4) and (M, 4) to (N, M) in [0, 1]."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    union = _areas(a)[:, None] + _areas(b)[None] - shared
-    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
-
-
-def _areas(boxes: FloatArray) -> FloatArray:
-    return np.asarray(np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1), np.float32)
 
 
 def _weights(quality: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from PIL import Image
 from postlens.errors import EmptySourceError, SourceNotFoundError, TableError
 from postlens.pipelines.evaluation.faces_identity import BORDERS, evaluate, find_face
 from postlens.types import Faces
-from postlens.vision.detector import box_iou
+from postlens.vision.boxes import box_iou
 from postlens.vision.faces import FaceDetector
 from postlens.vision.zoo import load_spec
 
@@ -82,7 +82,7 @@ def test_a_face_found_with_a_border_keeps_its_place(folder):
     plain, none = find_face(FaceDetector(), photo)
     padded, border = find_face(PickyDetector(max(photo.shape) + 1), photo)
     assert (none, border) == (0.0, BORDERS[0])
-    assert box_iou(plain.xyxy_px[0], padded.xyxy_px)[0] > 0.7
+    assert box_iou(plain.xyxy_px, padded.xyxy_px)[0, 0] > 0.7
     assert np.linalg.norm(plain.template[0] - padded.template[0]) < 0.3
 
 
