@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _READ_BYTES: Final = 1 << 18  # one call into Python per 256 KiB
-# How much may be missing at the end before a video counts as partial: players end streams a little unevenly.
+# How much may be missing at the end before a video counts as partial: encoders end streams a little unevenly. By
+# convention, not measured. Higher misses more cut-off files; lower calls more whole ones partial.
 _MISSING_S: Final = 1.0
 _MISSING_SHARE: Final = 0.02
 _MISSING_PACKETS: Final = 2

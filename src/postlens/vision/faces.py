@@ -26,7 +26,9 @@ VERIFIER_ZOOM = 1.05  # side of the verifier's crop / longer side of the face bo
 # at .9), higher loses small and turned faces (benchmarks/results/face_detection.csv).
 MIN_CERTAINTY = 0.9
 MAX_INSIDE = 0.5  # share of a box that lies in a better one: more is a part of that face, less may be a neighbour
-MIN_TRUST = 0.2  # what a mesh without a face flag leaves of the quality: the alignment is then a guess
+# What a mesh without a face flag leaves of the quality, chosen by eye: its alignment is then a guess. Higher lets such
+# faces weigh more in a track's template; at 0 a track of none but such faces has no quality.
+MIN_TRUST = 0.2
 
 
 @dataclass(frozen=True, slots=True)
