@@ -23,14 +23,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from export_head import export_head
-from postlens.pipelines.evaluation.expression import (
-    MANIFEST,
-    ExpressionReader,
-    Photo,
-    read_all,
-    read_photos,
-    score_photos,
-)
+from postlens.pipelines.evaluation.expression import ExpressionReader, read_all, read_photos, score_photos
+from postlens.pipelines.evaluation.layout import MANIFEST, Photo
 from postlens.tasks.reactions.evaluate import emotion_indices
 from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, MIN_PROB
 from postlens.types import EMOTIONS, FloatArray

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from postlens.pipelines.evaluation.niche import MANIFEST, embed_photos, read_labelled
+from postlens.pipelines.evaluation.layout import MANIFEST
+from postlens.pipelines.evaluation.niche import embed_photos, read_labelled
 from postlens.tasks.niche.evaluate import POOLINGS, BagPlan, draw_bag, label_indices
 from postlens.tasks.niche.predict import POST_MODEL, THRESHOLD
 from postlens.tasks.scoring import bootstrap_interval, plain_interval, score_classes

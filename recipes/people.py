@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.pipelines.evaluation.faces_identity import largest
+from postlens.pipelines.evaluation.media import largest
 from postlens.pipelines.evaluation.video import join_tracks, look_at
 from postlens.tasks.people import duplicates
 from postlens.tasks.people.evaluate import score_clips

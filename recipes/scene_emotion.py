@@ -24,7 +24,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from export_head import export_head
 from expression import RESULTS, card_scores, write_csv
 from postlens.media.image import DecodedImage
-from postlens.pipelines.evaluation.expression import MANIFEST, Photo, read_all, read_photos, score_photos
+from postlens.pipelines.evaluation.expression import read_all, read_photos, score_photos
+from postlens.pipelines.evaluation.layout import MANIFEST, Photo
 from postlens.pipelines.evaluation.scene_emotion import ratings
 from postlens.tasks.reactions.evaluate import emotion_indices, score_ratings
 from postlens.tasks.reactions.features import AFFECT_HEAD, RATINGS, SCENE_HEAD

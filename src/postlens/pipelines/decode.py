@@ -12,7 +12,7 @@ from postlens.media.decode import Decoding, decode_file
 from postlens.media.image import ImageLimits, thumbnail
 from postlens.pipelines.plan import WorkItem
 from postlens.pipelines.stage import MediaWork
-from postlens.types import FrameBatch, Image, MediaFeatures
+from postlens.types import FrameBatch, Image, MediaFeatures, MediaKind
 
 SMALL_SIDE_PX = 320  # as thumbnails are; PDQ and the image measures look at less
 
@@ -23,7 +23,7 @@ def decode_work(item: WorkItem, *, settings: Settings, stored: MediaFeatures | N
     Raises:
         MediaError: as `decode_file`; `DecodeError` also when the file changed since it was hashed.
     """
-    media, frames = decode_file(item.path, how=_decoding(item, settings))
+    media, frames = decode_file(item.path, how=decoding(item.kind, settings))
     if media.sha256 != item.sha256:
         raise DecodeError(f"{item.path}: the file changed while it was being analyzed; run again")
     return new_work(frames, replace(stored, media=media) if stored else MediaFeatures(media))
@@ -47,8 +47,9 @@ def thumbnail_of(work: MediaWork) -> bytes:
     return thumbnail(work.small[len(work.small) // 2])
 
 
-def _decoding(item: WorkItem, settings: Settings) -> Decoding:
-    side = settings.video_max_side_px if item.kind == "video" else settings.image_max_side_px
+def decoding(kind: MediaKind, settings: Settings) -> Decoding:
+    """How media of a kind is decoded with these settings, in analysis and evaluation alike."""
+    side = settings.video_max_side_px if kind == "video" else settings.image_max_side_px
     return Decoding(
         max_side_px=side,
         rate_hz=settings.video_rate_hz,

@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from postlens.errors import EmptySourceError, TableError
-from postlens.pipelines.evaluation.expression import MANIFEST, evaluate, largest, read_photos
+from postlens.pipelines.evaluation.expression import evaluate, read_photos
+from postlens.pipelines.evaluation.layout import MANIFEST
 from postlens.tasks.reactions.features import EXPRESSION_HEAD
-from postlens.types import EMOTIONS, Faces
+from postlens.types import EMOTIONS
 from postlens.vision.zoo import load_spec
 
 
@@ -68,13 +68,6 @@ def test_folders_without_photos_or_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text("file,label\na.jpg,happy\n")
     with pytest.raises(EmptySourceError, match="could read none"):
         evaluate(tmp_path)
-
-
-def test_the_largest_face_is_the_labelled_one() -> None:
-    boxes = np.float32([[0, 0, 10, 10], [0, 0, 30, 20], [5, 5, 25, 25]])
-    n = np.zeros(3, np.float32)
-    faces = Faces(boxes, n, np.zeros((3, 6, 2), np.float32), n, np.zeros(3, np.int64), n)
-    assert largest(faces).xyxy_px.tolist() == [[0, 0, 30, 20]]
 
 
 @pytest.mark.data

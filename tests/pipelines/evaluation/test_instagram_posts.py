@@ -118,7 +118,10 @@ def test_nothing_to_score_is_an_error(tmp_path: Path):
         evaluate(write(tmp_path, [row(1, 0, likes=None)]))
 
 
-@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"{}\n" * 500)[:-20]])
+DAMAGED = gzip.compress(b"{}", mtime=0)[:10] + b"\xff" * 30  # a gzip header before what is no deflate stream
+
+
+@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"{}\n" * 500, mtime=0)[:-20], DAMAGED])
 def test_a_missing_or_damaged_file_is_an_error(tmp_path: Path, content: bytes | None):
     if content is not None:
         (tmp_path / POSTS).write_bytes(content)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from postlens.errors import EmptySourceError
 from postlens.media.image import decode_image
-from postlens.pipelines.evaluation.expression import MANIFEST, Photo
+from postlens.pipelines.evaluation.layout import MANIFEST, Photo
 from postlens.pipelines.evaluation.scene_emotion import SceneReader, evaluate, ratings
 from postlens.types import EMOTIONS
 

@@ -26,7 +26,7 @@ def evaluate_task(task: str, folder: Path, *, progress: Progress | None = None) 
     if task not in TASKS:
         raise UnknownNameError(f"expected a task out of {', '.join(TASKS)}, got {task!r}")
     if not folder.is_dir():
-        raise SourceNotFoundError(f"expected a folder of labelled data at {folder}, but there is none")
+        raise SourceNotFoundError(f"expected a folder of labelled data at {folder}, but there is none; check --data")
     module = importlib.import_module(f"postlens.pipelines.evaluation.{task}")
     scores: dict[str, Any] = module.evaluate(folder, progress=progress)
     return scores

@@ -7,7 +7,6 @@ detected, crops encoded, head applied. The largest face is taken to be the label
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.config import Settings
-from postlens.errors import EmptySourceError, MediaError, SourceNotFoundError, TableError
-from postlens.media.decode import Decoding, decode_file
+from postlens.errors import EmptySourceError, MediaError
+from postlens.media.image import DecodedImage
+from postlens.pipelines.evaluation.layout import read_table
+from postlens.pipelines.evaluation.media import read_photo
 from postlens.tasks.products.evaluate import score_attributes
 from postlens.tasks.products.features import face_features
 from postlens.tasks.products.predict import MODEL, predict_attributes
 from postlens.tasks.products.recommend import main_row
-from postlens.types import ATTRIBUTES, FloatArray, FrameBatch, ModelSpec
+from postlens.types import ATTRIBUTES, FloatArray, ModelSpec
 from postlens.vision.cards import file_sha256
 from postlens.vision.encoder import Encoder
 from postlens.vision.faces import FaceDetector
@@ -49,18 +50,12 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """The labelled photos of a folder; absent label columns are unknown throughout.
 
-    Raises `SourceNotFoundError` without attributes.csv, `TableError` without its column `file`, `EmptySourceError`
-    without rows.
+    Raises `SourceNotFoundError` without attributes.csv, `TableError` if it is damaged or lacks its column `file`,
+    `EmptySourceError` without rows.
     """
-    try:
-        with (folder / MANIFEST).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise SourceNotFoundError(f"{folder}: expected {MANIFEST} in the folder ({error.strerror})") from error
+    rows = read_table(folder / MANIFEST, "file")
     if not rows:
-        raise EmptySourceError(f"{folder / MANIFEST}: expected labelled photos, got no row")
-    if "file" not in rows[0]:
-        raise TableError(f"{folder / MANIFEST}: expected a column file, got {', '.join(rows[0])}")
+        raise EmptySourceError(f"{folder / MANIFEST}: expected labelled photos, got no row; add them")
     return Manifest(
         files=tuple(folder / row["file"] for row in rows),
         labels=np.array([[_label(row.get(name)) for name in ATTRIBUTES] for row in rows], np.float32),
@@ -109,7 +104,7 @@ class AttributeReader:
 
     def __init__(self) -> None:
         self._detector, self._encoder, self._head = FaceDetector(), Encoder(), open_model(MODEL)
-        self._how = Decoding(max_side_px=Settings.load().image_max_side_px)
+        self._settings = Settings.load()
 
     @property
     def spec(self) -> ModelSpec:
@@ -118,16 +113,14 @@ class AttributeReader:
 
     def read(self, path: Path) -> NDArray[np.float64]:
         """Probabilities (6,), NaN without a face. Raises `MediaError` for a file that cannot be decoded."""
-        _, frames = decode_file(path, how=self._how)
-        return self._probs(frames)
+        return self._probs(read_photo(path, settings=self._settings))
 
-    def _probs(self, frames: FrameBatch) -> NDArray[np.float64]:
-        image = frames.images[0]
-        faces = self._detector.detect(image, scale=frames.scale)
+    def _probs(self, photo: DecodedImage) -> NDArray[np.float64]:
+        faces = self._detector.detect(photo.image, scale=photo.scale)
         row = main_row(faces, min_quality=0)
         if row is None:
             return np.full(len(ATTRIBUTES), np.nan)
-        features = face_features(image, faces[[row]], self._encoder, scale=frames.scale)
+        features = face_features(photo.image, faces[[row]], self._encoder, scale=photo.scale)
         return np.asarray(predict_attributes(features, self._head)[0], np.float64)
 
 

@@ -8,17 +8,18 @@ counted: such collections are cut tightly around faces that a detector needs mor
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from postlens.errors import EmptySourceError, MediaError, TableError
-from postlens.media.image import DecodedImage, decode_image
+from postlens.config import Settings
+from postlens.errors import EmptySourceError, MediaError
+from postlens.media.image import DecodedImage
+from postlens.pipelines.evaluation.layout import MANIFEST, UNKNOWN_LABEL, Photo, is_in_sample, list_photos
+from postlens.pipelines.evaluation.media import largest, read_photo
 from postlens.tasks.reactions.evaluate import score_emotions
 from postlens.tasks.reactions.features import (
     EXPRESSION_HEAD,
@@ -28,28 +29,11 @@ from postlens.tasks.reactions.features import (
     expression_features,
     whole_crop,
 )
-from postlens.types import EMOTIONS, Faces, FloatArray
-from postlens.vision.cards import file_sha256
+from postlens.types import EMOTIONS, FloatArray
 from postlens.vision.faces import FaceDetector
 from postlens.vision.zoo import open_model
 
-MANIFEST = "manifest.csv"
-UNKNOWN_LABEL = "UnknownLabel"
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """One labelled photo; `row` holds all columns of its manifest line."""
-
-    path: Path
-    label: str
-    row: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def group(self) -> str:
-        """What is drawn whole by the bootstrap: the person or theme, else the photo."""
-        return self.row.get("holdout_group") or str(self.path)
 
 
 def evaluate(folder: Path, *, progress: Progress | None = None) -> dict[str, Any]:
@@ -86,17 +70,11 @@ class ExpressionReader:
         """Features of the largest face, or of the whole photo where none is found."""
         faces = self._detector.detect(photo.image, scale=photo.scale)
         if len(faces):
-            crops = expression_crops(photo.image, largest(faces), scale=photo.scale)
+            crops = expression_crops(photo.image, faces[[largest(faces)]], scale=photo.scale)
         else:
             self.n_undetected += 1
             crops = [whole_crop(photo.image)]
         return expression_features(crops, self._net)
-
-
-def largest(faces: Faces) -> Faces:
-    """The face with the largest box, as a batch of one."""
-    sides = faces.xyxy_px[:, 2:] - faces.xyxy_px[:, :2]
-    return faces[[int(np.argmax(sides.prod(axis=1)))]]
 
 
 def read_photos(folder: Path) -> tuple[list[Photo], Counter[str]]:
@@ -104,8 +82,7 @@ def read_photos(folder: Path) -> tuple[list[Photo], Counter[str]]:
 
     Raises `EmptySourceError` when there is no photo, `TableError` for a manifest without `file` and `label`.
     """
-    manifest = folder / MANIFEST
-    listed = _from_manifest(manifest) if manifest.is_file() else _from_folders(folder)
+    listed = list_photos(folder, EMOTIONS)
     if not listed:
         raise EmptySourceError(f"{folder}: expected {MANIFEST} with rows, or photos in folders named by emotion")
     photos = [photo for photo in listed if photo.label in EMOTIONS]
@@ -120,10 +97,11 @@ def read_all(
     progress: Progress | None,
 ) -> tuple[list[FloatArray], list[Photo]]:
     """`read` of every photo that can be decoded, and those photos; the others are added to `failures` by class."""
+    settings = Settings.load()
     rows, done = [], []
     for number, photo in enumerate(photos, start=1):
         try:
-            rows.append(read(decode_image(photo.path)))
+            rows.append(read(read_photo(photo.path, settings=settings)))
             done.append(photo)
         except MediaError as error:
             failures[type(error).__name__] += 1
@@ -138,27 +116,9 @@ def score_photos(probs: FloatArray, photos: Sequence[Photo]) -> dict[str, Any]:
     return score_emotions(probs, labels, groups=groups, rng=np.random.default_rng(0))
 
 
-def is_in_sample(folder: Path, train_manifests: Sequence[str]) -> bool:
-    """Whether the folder's manifest is one that a model was trained on."""
-    return (folder / MANIFEST).is_file() and file_sha256(folder / MANIFEST) in train_manifests
-
-
 def _by_source(probs: FloatArray, photos: Sequence[Photo]) -> dict[str, Any]:
-    sources = np.array([photo.row.get("source_group") or "" for photo in photos])
+    sources = np.array([photo.source_group for photo in photos])
     return {
         name: score_photos(probs[sources == name], [p for p, s in zip(photos, sources, strict=True) if s == name])
         for name in sorted(set(sources.tolist()) - {""})
     }
-
-
-def _from_manifest(manifest: Path) -> list[Photo]:
-    with manifest.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"file", "label"} <= rows[0].keys():
-        raise TableError(f"{manifest}: expected columns file and label, got {', '.join(rows[0])}")
-    return [Photo(manifest.parent / (row["file"] or ""), (row["label"] or "").strip(), row) for row in rows]
-
-
-def _from_folders(folder: Path) -> list[Photo]:
-    labels = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name in EMOTIONS]
-    return [Photo(path, label.name) for label in labels for path in sorted(label.iterdir()) if path.is_file()]

@@ -9,7 +9,6 @@ accuracy.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from postlens.config import Settings
-from postlens.errors import EmptySourceError, MediaError, SourceNotFoundError, TableError
-from postlens.media.decode import Decoding, decode_file
+from postlens.errors import EmptySourceError, MediaError
+from postlens.pipelines.evaluation.layout import read_table
+from postlens.pipelines.evaluation.media import largest, read_photo
 from postlens.tasks.people.evaluate import score_pairs
 from postlens.types import Faces, FloatArray, Image
 from postlens.vision.cards import file_sha256
@@ -81,31 +81,24 @@ def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None
 
 def read_pairs(folder: Path) -> list[dict[str, str]]:
     """The rows of pairs.csv that name two photos and an answer."""
-    try:
-        with (folder / PAIRS).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise SourceNotFoundError(f"{folder}: expected {PAIRS} in the folder ({error.strerror})") from error
     needed = ("file_a", "file_b", "same")
-    if rows and not set(needed) <= rows[0].keys():
-        raise TableError(f"{folder / PAIRS}: expected columns {', '.join(needed)}, got {', '.join(rows[0])}")
-    rows = [row for row in rows if all(row[name] for name in needed)]
+    rows = [row for row in read_table(folder / PAIRS, *needed) if all(row[name] for name in needed)]
     if not rows:
-        raise EmptySourceError(f"{folder / PAIRS}: expected rows with two photos and an answer, got none")
+        raise EmptySourceError(f"{folder / PAIRS}: expected rows with two photos and an answer, got none; add them")
     return rows
 
 
 def read_faces(folder: Path, files: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> PhotoFaces:
     """The largest face of each photo, in the order of `files`."""
-    detector, how = FaceDetector(), Decoding(max_side_px=Settings().image_max_side_px)
+    detector, settings = FaceDetector(), Settings.load()
     photos = PhotoFaces()
     for done, file in enumerate(files, start=1):
         try:
-            _, frames = decode_file(folder / file, how=how)
+            photo = read_photo(folder / file, settings=settings)
         except MediaError as error:
             photos.failures[type(error).__name__] += 1
         else:
-            _note(photos, file, *find_face(detector, frames.images[0]))
+            _note(photos, file, *find_face(detector, photo.image))
         if progress is not None:
             progress(done, len(files))
     return photos
@@ -141,11 +134,6 @@ def find_face(detector: FaceDetector, image: Image) -> tuple[Faces, float]:
 def templates_of(photos: PhotoFaces) -> dict[str, FloatArray]:
     """Template (D,) of each photo's face."""
     return {file: face.template[0] for file, face in photos.by_file.items() if face.template is not None}
-
-
-def largest(faces: Faces) -> int:
-    """Row of the face with the largest box."""
-    return int(np.argmax(np.prod(faces.xyxy_px[:, 2:] - faces.xyxy_px[:, :2], axis=1)))
 
 
 def distances(pairs: Iterable[Pair], templates: Mapping[str, FloatArray]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -7,6 +7,7 @@ import binascii
 import gzip
 import io
 import json
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,8 +89,11 @@ def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     try:
         with gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines:
             parsed = [_row(line) for line in lines if line.strip()]
-    except (OSError, EOFError) as error:
-        raise SourceNotFoundError(f"expected Instagram posts in {path}, got {type(error).__name__}: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceNotFoundError(
+            f"expected Instagram posts in {path}, got {type(error).__name__}: {error}; "
+            f"name the folder that holds a whole {POSTS}"
+        ) from error
     rows = [row for row in parsed if row is not None]
     return rows, len(parsed) - len(rows)
 
@@ -97,7 +101,7 @@ def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
 def _row(line: str) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and value.get("creator") is not None else None
 

@@ -7,33 +7,22 @@ applied, threshold applied.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from postlens.errors import EmptySourceError, MediaError, TableError
-from postlens.media.image import decode_image
+from postlens.config import Settings
+from postlens.errors import EmptySourceError, MediaError
+from postlens.pipelines.evaluation.layout import MANIFEST, UNKNOWN_LABEL, Photo, is_in_sample, list_photos
+from postlens.pipelines.evaluation.media import read_photo
 from postlens.tasks.niche import POST_MODEL, predict_posts
 from postlens.tasks.niche.evaluate import score_posts
 from postlens.types import NICHES, Embeddings, FloatArray
-from postlens.vision.cards import file_sha256
 from postlens.vision.encoder import BATCH_SIZE, Encoder
 from postlens.vision.zoo import open_model
-
-MANIFEST = "manifest.csv"
-UNKNOWN_LABEL = "UnknownLabel"
-
-
-class LabelledPhoto(NamedTuple):
-    """One row of the collection."""
-
-    path: Path
-    label: str
-    source_group: str  # "" where unknown
 
 
 def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -63,34 +52,34 @@ def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None
         "failed": (failures + errors).total(),
         "failures": dict(failures + errors),
         "interval_by": "source_group" if by_source else "photo",
-        "in_sample": (folder / MANIFEST).is_file() and file_sha256(folder / MANIFEST) in head.spec.train_manifests,
+        "in_sample": is_in_sample(folder, head.spec.train_manifests),
     }
 
 
-def read_labelled(folder: Path) -> list[LabelledPhoto]:
+def read_labelled(folder: Path) -> list[Photo]:
     """The labelled photos of a folder, from its manifest or from the names of its sub-folders.
 
     Raises `EmptySourceError` when there is neither, `TableError` for a manifest without `file` and `label`.
     """
-    manifest = folder / MANIFEST
-    photos = _from_manifest(manifest) if manifest.is_file() else _from_folders(folder)
+    photos = list_photos(folder, NICHES)
     if not photos:
         raise EmptySourceError(f"{folder}: expected {MANIFEST} with rows, or photos in folders named by niche")
     return photos
 
 
 def embed_photos(
-    photos: Sequence[LabelledPhoto], encoder: Encoder, *, progress: Callable[[int, int], None] | None = None
-) -> tuple[FloatArray, list[LabelledPhoto], Counter[str]]:
+    photos: Sequence[Photo], encoder: Encoder, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[FloatArray, list[Photo], Counter[str]]:
     """Vectors (N, D), the photos that they belong to, and the failures by error class."""
+    settings = Settings.load()
     rows: list[FloatArray] = []
-    read: list[LabelledPhoto] = []
+    read: list[Photo] = []
     failures: Counter[str] = Counter()
     for start in range(0, len(photos), BATCH_SIZE):
         images = []
         for photo in photos[start : start + BATCH_SIZE]:
             try:
-                images.append(decode_image(photo.path).image)
+                images.append(read_photo(photo.path, settings=settings).image)
                 read.append(photo)
             except MediaError as error:
                 failures[type(error).__name__] += 1
@@ -98,23 +87,3 @@ def embed_photos(
         if progress is not None:
             progress(min(start + BATCH_SIZE, len(photos)), len(photos))
     return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32), read, failures
-
-
-def _from_manifest(manifest: Path) -> list[LabelledPhoto]:
-    with manifest.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"file", "label"} <= rows[0].keys():
-        raise TableError(f"{manifest}: expected columns file and label, got {', '.join(rows[0])}")
-    return [
-        LabelledPhoto(
-            manifest.parent / (row["file"] or ""), (row["label"] or "").strip(), row.get("source_group") or ""
-        )
-        for row in rows
-    ]
-
-
-def _from_folders(folder: Path) -> list[LabelledPhoto]:
-    labels = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name in NICHES]
-    return [
-        LabelledPhoto(path, label.name, "") for label in labels for path in sorted(label.iterdir()) if path.is_file()
-    ]

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from postlens.errors import EmptySourceError
 from postlens.media.image import DecodedImage
-from postlens.pipelines.evaluation.expression import Photo, Progress, is_in_sample, read_all, read_photos, score_photos
+from postlens.pipelines.evaluation.expression import Progress, read_all, read_photos, score_photos
+from postlens.pipelines.evaluation.layout import Photo, is_in_sample
 from postlens.tasks.reactions.evaluate import score_ratings
 from postlens.tasks.reactions.features import (
     AFFECT_HEAD,

@@ -8,7 +8,6 @@ are left out of the people scores.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,9 @@ import numpy as np
 
 from postlens.config import Settings
 from postlens.errors import EmptySourceError, MediaError
-from postlens.media.decode import Decoding, decode_file
-from postlens.media.probe import kind_of
 from postlens.pipelines.decode import new_work
+from postlens.pipelines.evaluation.layout import read_table
+from postlens.pipelines.evaluation.media import read_media
 from postlens.pipelines.stage import MediaWork
 from postlens.pipelines.stages import DetectStage, EncodeStage, HashStage, TrackStage
 from postlens.tasks.people.duplicates import Content, find_duplicates
@@ -57,11 +56,10 @@ def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None
 
 
 def _read(table: Path, *needed: str) -> list[Row]:
-    """The rows that have the needed columns filled; none without the file."""
+    """The rows that have the needed columns filled; none without the file. Raises `TableError` as `read_table`."""
     if not table.is_file():
         return []
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        return [row for row in csv.DictReader(file) if all(row.get(name) for name in needed)]
+    return [row for row in read_table(table, *needed) if all(row[name] for name in needed)]
 
 
 def _listed(folder: Path, people: Sequence[Row], copies: Sequence[Row]) -> list[str]:
@@ -70,7 +68,7 @@ def _listed(folder: Path, people: Sequence[Row], copies: Sequence[Row]) -> list[
     names = [row["file"] for row in (*manifest, *people)]
     names += [row["edit_of"] for row in copies] + [row["file"] for row in copies]
     if not names:
-        raise EmptySourceError(f"{folder}: expected clips listed in people.csv, dup.csv or manifest.csv, got none")
+        raise EmptySourceError(f"{folder}: expected clips listed in people.csv, dup.csv or manifest.csv; add a table")
     return list(dict.fromkeys(names))
 
 
@@ -78,13 +76,13 @@ def look_at(
     folder: Path, files: Sequence[str], *, progress: Callable[[int, int], None] | None = None
 ) -> tuple[dict[str, MediaFeatures], Counter[str]]:
     """Embeddings, hashes, faces and tracks of each clip, and the failures by error class."""
-    settings = Settings()
+    settings = Settings.load()
     stages = (EncodeStage(), HashStage(), DetectStage(), TrackStage())
     features: dict[str, MediaFeatures] = {}
     failures: Counter[str] = Counter()
     for done, file in enumerate(files, start=1):
         try:
-            media, frames = decode_file(folder / file, how=_decoding(folder / file, settings))
+            media, frames = read_media(folder / file, settings=settings)
         except MediaError as error:
             failures[type(error).__name__] += 1
         else:
@@ -95,11 +93,6 @@ def look_at(
         if progress is not None:
             progress(done, len(files))
     return features, failures
-
-
-def _decoding(path: Path, settings: Settings) -> Decoding:
-    side = settings.image_max_side_px if kind_of(path) == "image" else settings.video_max_side_px
-    return Decoding(side, rate_hz=settings.video_rate_hz, max_frames=settings.video_max_frames)
 
 
 # --- people ---------------------------------------------------------------------------------------------------------
