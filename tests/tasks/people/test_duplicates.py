@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postlens.tasks.people import duplicates
 from postlens.tasks.people.duplicates import (
     Content,
     aligned_cosine,
@@ -115,6 +116,17 @@ def test_all_copies_of_a_group_point_to_its_first():
     bits = clip_bits(0, n=12)
     parts = [clip("end", 0, bits[8:]), clip("start", 1, bits[:4]), clip("whole", 2, bits)]
     assert [(one.later_id, one.first_id) for one in find_duplicates(parts)] == [("start", "end"), ("whole", "end")]
+
+
+def test_equal_photos_are_compared_once(monkeypatch):
+    """In number, the comparisons of 3,000 copies of one photo are those of one photo."""
+    compared: list[int] = []
+    monkeypatch.setattr(duplicates, "hamming", lambda a, b: compared.append(len(a) * len(b)) or hamming(a, b))
+    bits = clip_bits(0, n=1)
+    items = [clip(f"c{i:04}", i, bits, kind="image") for i in range(3000)]
+    found = duplicates.find_duplicates([*items, clip("near", 3000, noisy(bits, 9), kind="image")])
+    assert [one.first_id for one in found] == ["c0000"] * 3000
+    assert sum(compared) < 10
 
 
 @settings(deadline=None, max_examples=40)

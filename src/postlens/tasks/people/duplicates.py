@@ -7,7 +7,7 @@ the earliest of a group is kept. So the result does not depend on the order in w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -124,13 +124,23 @@ def _same_frames(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Mat
     rows = [row for row in rows if len(trusted[row])]
     if not rows:
         return
-    words = np.concatenate([trusted[row] for row in rows])
-    owner = np.repeat(rows, [len(trusted[row]) for row in rows])
-    for a, b in _owners_of_near_hashes(words, owner):
+    equal = _rows_of_equal_hashes(trusted, rows)
+    firsts = [row for row in rows if row not in equal]
+    words = np.concatenate([trusted[row] for row in firsts])
+    owner = np.repeat(firsts, [len(trusted[row]) for row in firsts])
+    near = _owners_of_near_hashes(words, owner)
+    for a, b in sorted([*near, *((first, row) for row, first in equal.items())]):
         single = len(trusted[a]) == len(trusted[b]) == 1  # images: near is all there is to ask
         score = 1.0 if single else copied_share(trusted[a], trusted[b])
         if score >= MIN_SHARE:
             yield _Match(a, b, "frames", score)
+
+
+def _rows_of_equal_hashes(trusted: Mapping[int, NDArray[np.uint64]], rows: Sequence[int]) -> dict[int, int]:
+    """Each row to the first with the same hashes, those firsts left out: what matches the one matches the other."""
+    seen: dict[bytes, int] = {}
+    firsts = {row: seen.setdefault(trusted[row].tobytes(), row) for row in rows}
+    return {row: first for row, first in firsts.items() if row != first}
 
 
 def trusted_words(hashes: FrameHashes | None) -> NDArray[np.uint64]:
