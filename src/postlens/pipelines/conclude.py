@@ -65,7 +65,8 @@ def _contents(conn: Connection, posts: Sequence[Post]) -> list[Content]:
     firsts = {post.post_id: post.media[0] for post in posts if post.media}
     wanted = list(dict.fromkeys(firsts.values()))
     media, hashes = read_media(conn, wanted), read_hashes(conn, wanted)
-    vectors = read_frame_embeddings(conn, wanted, load_spec(ENCODER).fingerprint)
+    videos = [sha256 for sha256 in wanted if sha256 in media and media[sha256].kind == "video"]
+    vectors = read_frame_embeddings(conn, videos, load_spec(ENCODER).fingerprint)  # photos are not told by their look
     return [
         Content(
             content_id=post_id,
