@@ -73,8 +73,8 @@ def parse_text(cell: Any) -> str | None:
     Raises:
         ValueError: no single value.
     """
-    if (kind := kind_of_cell(cell)) is not None:
-        raise ValueError(f"expected text, not {kind}")
+    if kind_of_cell(cell) is not None:
+        raise ValueError("expected text")
     if is_absent(cell):
         return None
     if isinstance(cell, float) and cell.is_integer():
@@ -88,8 +88,8 @@ def parse_caption(cell: Any) -> str | None:
     Raises:
         ValueError: no single value.
     """
-    if (kind := kind_of_cell(cell)) is not None:
-        raise ValueError(f"expected text, not {kind}")
+    if kind_of_cell(cell) is not None:
+        raise ValueError("expected text")
     return (
         None if cell is None or not str(cell).strip() or (isinstance(cell, float) and math.isnan(cell)) else str(cell)
     )
@@ -175,8 +175,8 @@ def parse_time(cell: Any) -> datetime | None:
         return datetime(cell.year, cell.month, cell.day, tzinfo=UTC)
     if isinstance(cell, int | float):
         return _unix(float(cell))
-    if (kind := kind_of_cell(cell)) is not None:
-        raise ValueError(f"expected a date, not {kind}")
+    if kind_of_cell(cell) is not None:
+        raise ValueError("expected a date such as 2024-12-31 18:00")
     text = str(cell).strip()
     if re.fullmatch(r"\d{9,13}(\.\d+)?", text):
         return _unix(float(text))
@@ -224,7 +224,11 @@ def parse_media(cell: Any, *, folder: str, as_url: bool = False) -> tuple[MediaR
     Raises:
         ValueError: an object, bytes, or a list within a list.
     """
-    texts = [parse_text(item) for item in (cell if isinstance(cell, list | tuple) else [cell])]
+    many = isinstance(cell, list | tuple)
+    items = cell if many else [cell]
+    if kind := next((kind for item in items if (kind := kind_of_cell(item))), None):
+        raise ValueError(f"expected text or a list of texts, got {kind}{' in a list' if many else ''}")
+    texts = [parse_text(item) for item in items]
     return tuple(_ref(part, folder, as_url) for text in texts if text is not None for part in _parts(text, folder))
 
 
