@@ -484,14 +484,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class StageResult:
-    """What a stage did: ids done, and failures."""
-
-    done: tuple[str, ...]
-    failed: tuple[Failure, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class PostAnalysis:
     """All five answers for one post."""
 

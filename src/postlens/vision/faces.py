@@ -48,11 +48,6 @@ class FaceDetector:
         self._mesh = open_model("face_mesh")
         self._template = open_model("face_template")
 
-    @property
-    def template_fingerprint(self) -> str:
-        """Names the template model in stored vectors."""
-        return self._template.spec.fingerprint
-
     def detect(self, image: Image, *, scale: float = 1.0, frame: int = 0, pts_s: float = 0.0) -> Faces:
         """The faces of an image uint8 (H, W, 3), most certain first, with templates.
 
