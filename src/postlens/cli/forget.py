@@ -3,42 +3,78 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from postlens.errors import UsageError
+from postlens.cli import EXIT_DONE, EXIT_NOTHING
+from postlens.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from postlens.pipelines.forget import Forgotten, Subject
+    from postlens.store import Store
 
 
 def forget(
     name: Annotated[str, typer.Argument(help="A person's id or name, or a creator's id (platform:handle) or handle.")],
     store: Annotated[str | None, typer.Option(help="Store: a file or a URL. Default: postlens.db in --out.")] = None,
-    out: Annotated[Path, typer.Option(help="Output folder of the analysis; its files are made anew.")] = Path(
-        "postlens-out"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Output folder; its files, and those in other folders of the store, are made anew.")
+    ] = Path("postlens-out"),
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: postlens.toml here, if any.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of the outputs: --set metric=views. Repeatable.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
-    """Delete faces, templates, thumbnails and appearances, and leave a tombstone so that no re-run brings them back."""
+    """Delete faces, templates, thumbnails and appearances, and leave a tombstone so that no re-run brings them back.
+
+    Of a creator also posts, downloaded media and lines of the log. Give the settings of the analysis again. Exit code 1
+    if something could not be deleted or written anew.
+    """
+    from postlens.cli.analyze import pairs
     from postlens.config import Settings
     from postlens.pipelines.analyze import STORE_FILE
-    from postlens.pipelines.forget import find_subject, forget_subject
+    from postlens.pipelines.forget import forget_subject
     from postlens.store import Store
 
-    settings = Settings.load(config=config)
+    loaded = Settings.load(config=config, flags=pairs(settings, "--set"))
     with Store.open(existing(store or str(out / STORE_FILE))) as opened:
-        subject = find_subject(name, store=opened)
+        subject = _find(name, opened)
         if not yes:
             typer.confirm(f"Delete all data of {subject.kind} {subject.title}? This cannot be undone", abort=True)
-        counts = forget_subject(subject, store=opened, out=out, settings=settings)
+        forgotten = forget_subject(subject, store=opened, out=out, settings=loaded)
+    _print(f"Forgotten: {subject.kind} {subject.title}", forgotten)
+    if forgotten.late is not None:
+        raise forgotten.late
+    return EXIT_NOTHING if forgotten.errors else EXIT_DONE
+
+
+def _find(name: str, store: Store) -> Subject:
+    """The subject; a name that is gone already may be one whose bytes could not be removed, so that is done now."""
+    from postlens.pipelines.forget import find_subject
+
+    try:
+        return find_subject(name, store=store)
+    except UnknownNameError:
+        if store.finish_scrub():
+            Console().print("The bytes of what was forgotten before are removed now.")
+        raise
+
+
+def _print(title: str, forgotten: Forgotten) -> None:
     table = Table("deleted from", "rows")
-    for what, count in counts.items():
+    for what, count in forgotten.counts.items():
         table.add_row(what, str(count))
-    Console().print(f"Forgotten: {subject.kind} {subject.title}", markup=False)
-    Console().print(table)
-    return 0
+    say = Console(soft_wrap=True, highlight=False, markup=False).print
+    say(title)
+    say(table)
+    for note in forgotten.notes:
+        say(f"left alone: {note}")
+    for error in forgotten.errors:
+        say(f"not written anew: {error}")
 
 
 def existing(location: str) -> str:

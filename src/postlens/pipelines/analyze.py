@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from postlens.config import Settings
-from postlens.errors import StoreError, UsageError
+from postlens.errors import StoreError, StoreLockedError, UsageError
 from postlens.media.probe import display_name
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.compile import NOTES
@@ -29,7 +29,7 @@ from postlens.sources import open_source
 from postlens.sources.protocol import absolute
 from postlens.store import Store, ledger
 from postlens.store.engine import shown_location
-from postlens.store.meta import write_meta
+from postlens.store.meta import write_folder, write_meta
 from postlens.types import Failure, SourcePost
 from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
@@ -120,6 +120,7 @@ def _analyze(
 ) -> Summary:
     started = time.perf_counter()
     with Store.open(request.store_location) as store, Runner(all_stages(), settings) as runner:
+        _prepare(store, request.out)
         ingested = Ingest(store, settings=settings, downloads=request.out / DOWNLOADS, now=now).run(found)
         processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)
         processed = processor.run(ingested.paths, now=now, progress=progress)
@@ -146,6 +147,16 @@ def _analyze(
         stage_seconds={part: round(s, 3) for part, s in summary.stage_seconds.items()},
     )
     return summary
+
+
+def _prepare(store: Store, out: Path) -> None:
+    """Remember the folder before anything of the store's creators gets there, and what `forget` had to leave."""
+    with store.write() as conn:
+        write_folder(conn, str(out.resolve()))
+    try:
+        store.finish_scrub()
+    except StoreLockedError as error:
+        event("scrub_pending", message=str(error))
 
 
 def _open_sources(request: Request) -> Iterable[SourcePost | Failure]:

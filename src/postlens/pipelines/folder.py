@@ -1,10 +1,16 @@
-"""An output folder: the state of the store that its outputs were written from."""
+"""An output folder: the state of the store that its outputs show, and what else in it names a creator."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePath
 
+from postlens.media.probe import display_name
 from postlens.pipelines.exports import replace_bytes
+from postlens.store.forget import Traces
 
 DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the output folder takes them for posts
 STATE = ".postlens-state"  # beside the outputs, since several stores may write to one folder
@@ -14,7 +20,7 @@ LOG = "run.log"
 def read_state(out: Path) -> str | None:
     """What the outputs in the folder show, `None` where they are not known to be whole.
 
-    The text is "store id, revision, settings", separated by spaces.
+    The text is "store id, place of the store, revision, settings", the last three as numbers, separated by spaces.
     """
     try:
         return (out / STATE).read_text(encoding="ascii")
@@ -30,3 +36,61 @@ def write_state(out: Path, state: str) -> None:
 def remove_state(out: Path) -> None:
     """Say, before the first of them changes, that the outputs are not whole."""
     (out / STATE).unlink(missing_ok=True)
+
+
+# --- forgetting ------------------------------------------------------------------------------------------------------
+
+_ENVELOPE = ("at", "level", "event")  # keys of a log line that no source has a word in
+
+
+def remove_downloads(out: Path, urls: Collection[str]) -> int:
+    """Delete what was downloaded from these URLs; returns how many files. Raises `OSError` where one cannot be."""
+    stems = _stems(urls)
+    folder = out / DOWNLOADS
+    found = [path for path in folder.iterdir() if path.stem in stems] if folder.is_dir() else []
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def _stems(urls: Collection[str]) -> set[str]:
+    """Names, without suffix, that `media.fetch.fetch` gives to what these URLs bring."""
+    return {hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:32] for url in urls}
+
+
+def remove_log_lines(out: Path, traces: Traces) -> int:
+    """Delete the lines of `run.log` that name a creator, its posts or files; returns how many.
+
+    A line goes when it holds the id or handle as a whole word, so that a handle like "data" takes more lines with it
+    than its own. Raises `OSError` where the log cannot be written.
+    """
+    path = out / LOG
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    words = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(traces.words)))
+    names = {*traces.names, *map(display_name, traces.names)}
+    stems = _stems(traces.urls)
+    kept = [
+        line
+        for line in lines
+        if not any(text in names or words.search(text) or PurePath(text).stem in stems for text in _texts(line))
+    ]
+    if len(kept) < len(lines):
+        replace_bytes(path, b"".join(kept))
+    return len(lines) - len(kept)
+
+
+def _texts(line: bytes) -> Iterator[str]:
+    """All texts in the values of a log line; the line itself where a killed run left half of one."""
+    text = line.decode("utf-8", "backslashreplace")
+    try:
+        values = json.loads(text)
+    except ValueError:
+        yield text
+        return
+    waiting = [value for key, value in values.items() if key not in _ENVELOPE] if isinstance(values, dict) else [values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value

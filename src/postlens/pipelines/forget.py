@@ -8,13 +8,29 @@ from pathlib import Path
 from typing import Literal
 
 from postlens.config import Settings
-from postlens.errors import UnknownNameError, UsageError
+from postlens.errors import StoreError, UnknownNameError, UsageError
 from postlens.pipelines.answers import load_tables
-from postlens.pipelines.outputs import OUTPUTS, update_outputs
+from postlens.pipelines.exports import remove_leftovers
+from postlens.pipelines.folder import LOG, STATE, read_state, remove_downloads, remove_log_lines
+from postlens.pipelines.outputs import OUTPUTS, place_of, update_outputs
 from postlens.store import Store
-from postlens.store.forget import forget_creator, forget_person
+from postlens.store.forget import Counts, Traces, forget_creator, forget_person, read_traces
+from postlens.store.meta import read_folders, read_store_id
 from postlens.store.people import read_persons
 from postlens.store.posts import read_creators
+from postlens.store.tombstones import forgotten_ids
+
+LEFTOVERS = (*OUTPUTS, STATE, LOG)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What became of a subject's data."""
+
+    counts: Counts  # rows removed by table; of a creator also "downloads" and "log lines"
+    notes: tuple[str, ...] = ()  # folders that may still hold the subject and that are not there, or not to be touched
+    errors: tuple[str, ...] = ()  # folders that still hold the subject since they could not be written
+    late: StoreError | None = None  # the rows are deleted, but their bytes are not yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +70,70 @@ def find_subject(name: str, *, store: Store) -> Subject:
 
 def forget_subject(
     subject: Subject, *, store: Store, out: Path, settings: Settings, now: datetime | None = None
-) -> dict[str, int]:
-    """Delete a person or creator from the store for good, and write the outputs in the folder anew.
+) -> Forgotten:
+    """Delete a person or creator from the store for good, and clean all folders that the store's outputs are in.
 
-    Returns the rows removed by table. A tombstone without biometric data keeps a re-run from bringing them back.
-    Outputs in other folders, and the source files, are not touched. Raises `SettingsError`, before anything is deleted,
-    when the settings would keep the outputs from being written anew.
+    Those are `out` and all that the store remembers: outputs are written anew with these settings; of a creator also
+    downloads and lines of the log go. A tombstone without biometric data keeps a re-run from bringing them back. The
+    source files are not touched. Raises `SettingsError`, before anything is deleted, when the settings would keep the
+    outputs from being written anew, and `StoreError` when nothing could be deleted.
     """
     load_tables(settings)
     at = now or datetime.now(UTC)
-    forget = forget_person if subject.kind == "person" else forget_creator
-    with store.write() as conn:
-        counts = forget(conn, subject.key, now=at)
-    if any((out / name).is_file() for name in OUTPUTS):
-        update_outputs(store, out, settings=settings, now=at, force=True)
-    return counts
+    counts, traces, late = _delete(subject, store=store, now=at)
+    with store.read() as conn:
+        folders = dict.fromkeys([out.resolve(), *map(Path, read_folders(conn))])
+    notes, errors = [], []
+    for folder in folders:
+        note = _reason_to_leave(folder, store=store, chosen=folder == out.resolve())
+        if note is not None:
+            notes += [f"{folder}: {note}"] if note else []
+            continue
+        try:
+            _clean(folder, traces, counts)
+            if any((folder / name).is_file() for name in OUTPUTS):
+                update_outputs(store, folder, settings=settings, now=at, force=True)
+        except (OSError, StoreError) as error:
+            errors.append(f"{folder}: {error}")
+    return Forgotten(counts, tuple(notes), tuple(errors), late)
+
+
+def _delete(subject: Subject, *, store: Store, now: datetime) -> tuple[Counts, Traces | None, StoreError | None]:
+    """Rows removed, what else names a creator, and why the bytes could not be removed, if so."""
+    counts: Counts = {}
+    traces: Traces | None = None
+    try:
+        with store.write() as conn:
+            if subject.kind == "creator":
+                traces = read_traces(conn, subject.key)
+                counts = forget_creator(conn, subject.key, now=now)
+            else:
+                counts = forget_person(conn, subject.key, now=now)
+    except StoreError as error:
+        with store.read() as conn:
+            if not forgotten_ids(conn, subject.kind, [subject.key]):
+                raise
+        return counts, traces, error
+    return counts, traces, None
+
+
+def _reason_to_leave(folder: Path, *, store: Store, chosen: bool) -> str | None:
+    """Why the folder is not touched, `None` if it is to be cleaned, "" where there is nothing to tell."""
+    if not folder.is_dir():
+        return "" if chosen else "outputs were written there, but it is gone; if it was moved, forget with --out there"
+    with store.read() as conn:
+        own_id = read_store_id(conn)
+    store_id, place, *_ = [*(read_state(folder) or "").split(" "), "", ""]
+    if store_id in ("", own_id) and (chosen or place in ("", place_of(store))):
+        return None
+    if store_id == own_id:
+        return "its outputs are of a copy of this store, or the store was moved; forget with --out there, too"
+    return "its outputs are of another store and were left as they are"
+
+
+def _clean(folder: Path, traces: Traces | None, counts: Counts) -> None:
+    """Delete what killed processes left, downloads and log lines; counts the last two."""
+    remove_leftovers(folder, LEFTOVERS)
+    if traces is not None:
+        counts["downloads"] = counts.get("downloads", 0) + remove_downloads(folder, traces.urls)
+        counts["log lines"] = counts.get("log lines", 0) + remove_log_lines(folder, traces)

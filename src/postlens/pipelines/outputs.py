@@ -34,7 +34,7 @@ def update_outputs(store: Store, out: Path, *, settings: Settings, now: datetime
     """
     folder = str(out.resolve())
     with store.read() as conn:
-        fresh = folder in read_folders(conn) and read_state(out) == _state(conn, settings)
+        fresh = folder in read_folders(conn) and read_state(out) == _state(store, conn, settings)
     if fresh and not force and all((out / name).is_file() for name in OUTPUTS):
         return False
     with store.write() as conn:
@@ -44,12 +44,20 @@ def update_outputs(store: Store, out: Path, *, settings: Settings, now: datetime
     return True
 
 
-def _state(conn: Connection, settings: Settings) -> str:
+def place_of(store: Store) -> str:
+    """A number for where the store is, so that a copy of it is another store."""
+    is_file = "://" not in store.name
+    place = str(Path(store.name).resolve()) if is_file else store.name
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _state(store: Store, conn: Connection, settings: Settings) -> str:
     """What outputs depend on: the store and its facts, the settings, the models and the code."""
     tables = [path.read_text(encoding="utf-8") for path in (settings.catalog, settings.emoji_table) if path]
     models = [spec.fingerprint for spec in list_models()]
     parts = [settings.model_dump_json(exclude=set(SPEED_SETTINGS)), *tables, *models, __version__]
-    return f"{read_store_id(conn)} {read_revision(conn)} {hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+    return f"{read_store_id(conn)} {place_of(store)} {read_revision(conn)} {digest}"
 
 
 def _write(store: Store, out: Path, *, settings: Settings, now: datetime) -> None:
@@ -60,7 +68,7 @@ def _write(store: Store, out: Path, *, settings: Settings, now: datetime) -> Non
     with store.read() as conn:
         campaign = compile_campaign(conn, answerer, now=now)
         thumbnails = read_thumbnails(conn, shown_media(campaign))
-        state = _state(conn, settings)
+        state = _state(store, conn, settings)
     try:
         remove_state(out)
         remove_leftovers(out, (*OUTPUTS, STATE))

@@ -9,6 +9,7 @@ is not brought back by a re-run over the same media, with any model; in new medi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Table, delete, select
@@ -39,6 +40,35 @@ from postlens.store.statements import chunks, delete_in, delete_keys, select_in
 from postlens.store.tombstones import write_forgotten_faces, write_tombstone
 
 Counts = dict[str, int]  # table to rows removed
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What files beside the database may hold of a creator."""
+
+    words: frozenset[str] = frozenset()  # id and handle: they may stand within a text
+    names: frozenset[str] = frozenset()  # ids of posts, paths and URLs of their media
+    urls: frozenset[str] = frozenset()  # of media that no other creator's post has
+
+
+def read_traces(conn: Connection, creator_id: str) -> Traces:
+    """What `forget_creator` makes unknown to the store. Raises `UnknownNameError` for an unknown id."""
+    _expect(conn, creators, "creator_id", creator_id)
+    handle = conn.execute(select(creators.c.handle).where(creators.c.creator_id == creator_id)).scalar_one()
+    post_ids = _post_ids(conn, creator_id)
+    items = read_post_media(conn, post_ids)
+    urls = {item.ref.url for item in items if item.ref.url}
+    users = select_in(conn, select(post_media.c.url, post_media.c.post_id), post_media.c.url, urls)
+    shared = {row.url for row in users if row.post_id not in post_ids}
+    return Traces(
+        words=frozenset({creator_id, handle}),
+        names=frozenset({*post_ids, *(item.ref.name for item in items)}),
+        urls=frozenset(urls - shared),
+    )
+
+
+def _post_ids(conn: Connection, creator_id: str) -> set[str]:
+    return set(conn.execute(select(posts.c.post_id).where(posts.c.creator_id == creator_id)).scalars())
 
 
 def forget_person(conn: Connection, person_id: str, *, now: datetime) -> Counts:
@@ -82,11 +112,8 @@ def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Count
     Media that no post uses any more goes too: an earlier version of a file may be the creator's. Persons seen nowhere
     else go with their tracks. Returns the rows removed by table. Raises `UnknownNameError` for an unknown id.
     """
-    _expect(conn, creators, "creator_id", creator_id)
-    handle = conn.execute(select(creators.c.handle).where(creators.c.creator_id == creator_id)).scalar_one()
-    post_ids = list(conn.execute(select(posts.c.post_id).where(posts.c.creator_id == creator_id)).scalars())
+    traces, post_ids = read_traces(conn, creator_id), _post_ids(conn, creator_id)
     items = read_post_media(conn, post_ids)
-    names = {creator_id, handle, *post_ids, *(item.ref.name for item in items)}
     write_tombstone(conn, "creator", creator_id, now=now)
     removed = _delete_posts(conn, post_ids)
     removed["creators"] = delete_in(conn, creators, "creator_id", [creator_id])
@@ -94,7 +121,7 @@ def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Count
     unused = _unused(conn, used)
     removed["files"] = delete_in(conn, files, "sha256", {*used, *unused})
     removed["files"] += delete_in(conn, files, "path", [item.ref.path for item in items if item.ref.path])
-    removed["failures"] = _delete_failures(conn, names)
+    removed["failures"] = _delete_failures(conn, traces.words | traces.names)
     removed |= _delete_media(conn, unused)
     scrub_after_commit(conn)
     return removed
