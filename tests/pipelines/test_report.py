@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postlens.pipelines.report import CREATORS_IN_FULL, count, lift, percent, render, seconds, shown_media, spot
+from postlens.pipelines.report import (
+    CREATORS_IN_FULL,
+    PEOPLE_SHOWN,
+    count,
+    lift,
+    percent,
+    render,
+    seconds,
+    shown_media,
+    spot,
+)
 from postlens.types import Creator, Failure
 
 from .campaigns import analysis, answer, campaign, forecast, person, thumbnails
@@ -119,6 +129,14 @@ def test_the_main_facts_can_be_read():
         assert fact in text, fact
 
 
+def test_of_many_people_the_first_are_shown_and_the_rest_counted():
+    people = tuple(person(f"person-{number}") for number in range(PEOPLE_SHOWN + 7))
+    text = page(campaign(people=people)).text
+    assert f"person-{PEOPLE_SHOWN - 1}" in text
+    assert f"person-{PEOPLE_SHOWN}" not in text
+    assert "and 7 more in people.xlsx" in text
+
+
 def test_a_person_is_called_by_the_users_name():
     shown = campaign(people=(person(name="Ann Bell"), person("person-2")))
     text = page(shown).text
@@ -194,6 +212,18 @@ def test_only_thumbnails_that_are_shown_are_asked_for():
     wanted = shown_media(campaign(1, 40))
     assert len(wanted) == len(set(wanted))
     assert len(wanted) < 40
+
+
+def test_no_thumbnail_of_a_creator_in_the_table_is_asked_for():
+    shown = campaign(CREATORS_IN_FULL + 20, 1)
+    assert len(shown_media(shown)) == CREATORS_IN_FULL
+
+
+def test_of_an_album_only_the_picture_that_is_shown_is_asked_for():
+    shown = campaign(1, 1)
+    (post,) = shown.posts
+    album = tuple(replace(post.media[0], sha256=f"{number:064x}") for number in range(5))
+    assert shown_media(replace(shown, posts=(replace(post, media=album),))) == [album[0].sha256]
 
 
 @pytest.mark.parametrize(

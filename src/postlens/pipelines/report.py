@@ -16,6 +16,7 @@ from postlens.version import __version__
 
 POSTS_PER_CREATOR = 12  # shown in full; all of them are in posts.parquet
 CREATORS_IN_FULL = 60  # beyond these a creator is a row of a table, so that the page stays openable
+PEOPLE_SHOWN = 100  # each with two pictures; all of them are in people.xlsx
 FAILURES_SHOWN = 50
 DUPLICATES_SHOWN = 50
 METRICS_SHOWN = 2  # of people; all of them are in people.xlsx
@@ -69,14 +70,14 @@ def write_report(campaign: Campaign, out: Path, *, thumbnails: Mapping[str, byte
 def shown_media(campaign: Campaign) -> list[str]:
     """sha256 of the media that the page shows, so that no other thumbnails need be read."""
     by_id = {post.post.post_id: post for post in campaign.posts}
-    wanted: list[str] = [p.best_post_id for person in campaign.people for p in person.performance]
+    wanted = [person.performance[0].best_post_id for person in campaign.people[:PEOPLE_SHOWN] if person.performance]
     for duplicate in campaign.duplicates[:DUPLICATES_SHOWN]:
         wanted += [duplicate.post_id, duplicate.first_post_id]
+    newest = _newest_by_creator(campaign.posts)
     for answer in campaign.creators[:CREATORS_IN_FULL]:
         wanted += [post_id for post_id, _ in (answer.niche.attention[:STRIP_LENGTH] if answer.niche else ())]
-    for posts in _newest_by_creator(campaign.posts).values():
-        wanted += [post.post.post_id for post in posts[:POSTS_PER_CREATOR]]
-    found = [sha256 for post_id in wanted if post_id in by_id for sha256 in by_id[post_id].post.media]
+        wanted += [post.post.post_id for post in newest.get(answer.creator.creator_id, ())[:POSTS_PER_CREATOR]]
+    found = [media.sha256 for post_id in wanted if post_id in by_id for media in by_id[post_id].media[:1]]
     return list(dict.fromkeys(found))
 
 
@@ -99,7 +100,8 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
         campaign=campaign,
         creators=creators[:CREATORS_IN_FULL],
         more_creators=creators[CREATORS_IN_FULL:],
-        people=[_person_row(person, labels[person.person_id], cards) for person in campaign.people],
+        people=[_person_row(person, labels[person.person_id], cards) for person in campaign.people[:PEOPLE_SHOWN]],
+        n_more_people=max(0, len(campaign.people) - PEOPLE_SHOWN),
         metrics=person_metrics(campaign.people),
         niches=_niche_bars(campaign),
         failures=campaign.failures[:FAILURES_SHOWN],
@@ -188,7 +190,7 @@ def _newest_by_creator(posts: Sequence[PostAnalysis]) -> dict[str, list[PostAnal
 
 def _person_row(person: PersonAnswer, label: str, cards: Mapping[str, PostCard]) -> PersonRow:
     by_metric = {p.metric: p for p in person.performance}
-    best = next((cards.get(p.best_post_id) for p in person.performance), None)
+    best = cards.get(person.performance[0].best_post_id) if person.performance else None
     return PersonRow(person, label, data_uri(person.thumbnail) if person.thumbnail else None, by_metric, best)
 
 
