@@ -129,6 +129,21 @@ def test_the_main_facts_can_be_read():
         assert fact in text, fact
 
 
+@pytest.mark.parametrize(("followers", "text"), [(0.0, "0 followers"), (12_345.0, "12.3 k followers")])
+def test_known_followers_are_shown_even_when_there_are_none(followers, text):
+    creator = Creator("x:a", "x", "a")
+    shown = campaign(1, 0, creators=(answer(creator, (), followers=followers),))
+    assert f"· {text}" in page(shown).text
+
+
+@pytest.mark.parametrize(("value", "shown_as"), [(0.25, "num up"), (-0.25, "num down"), (0.0, "num "), (None, "num ")])
+def test_a_lift_is_coloured_by_its_sign(value, shown_as):
+    one = person()
+    one = replace(one, performance=(replace(one.performance[0], lift=value),))
+    html = render(campaign(people=(one,)), thumbnails={})
+    assert f'<td class="{shown_as}">{lift(value)}</td>' in html
+
+
 def test_of_many_people_the_first_are_shown_and_the_rest_counted():
     people = tuple(person(f"person-{number}") for number in range(PEOPLE_SHOWN + 7))
     text = page(campaign(people=people)).text
