@@ -126,7 +126,15 @@ def test_a_threshold_of_the_users_makes_an_unsure_niche_other():
     assert post.niche.label == "other"
 
 
-def test_the_latest_followers_are_those_of_the_latest_post(answerer):
+def test_the_latest_followers_are_those_observed_last_not_those_of_the_latest_post(answerer):
+    posts = tuple(Post(f"p{year}", ANN.creator_id, "x", (), NOW.replace(year=year)) for year in (2024, 2025))
+    seen = {"p2024": (NOW.replace(year=2026), 300.0), "p2025": (NOW.replace(year=2025), 200.0)}
+    known = {p: EngagementSnapshot(p, observed_at=at, followers=followers) for p, (at, followers) in seen.items()}
+    creator, _ = answerer.answer(facts(answerer, posts=posts, snapshots=known), appearances={}, failures={})
+    assert creator.followers == 300.0
+
+
+def test_of_followers_observed_at_one_time_those_of_the_latest_post_count(answerer):
     posts = tuple(Post(f"p{year}", ANN.creator_id, "x", (), NOW.replace(year=year)) for year in (2024, 2026, 2025))
     posts += (Post("undated", ANN.creator_id, "x", ()),)
     known = {post.post_id: EngagementSnapshot(post.post_id, followers=float(i)) for i, post in enumerate(posts)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from statistics import median
 
 import numpy as np
@@ -180,12 +182,18 @@ def _failures(post: Post, facts: CreatorFacts, failures: Mapping[str, Failure]) 
 
 
 def _latest_followers(facts: CreatorFacts) -> float | None:
+    """Of the latest observation; of equally late ones that of the latest post."""
     known = [
-        (post.published_at is not None, post.published_at, snapshot.followers)
+        ((_seconds(snapshot.observed_at), _seconds(post.published_at)), snapshot.followers)
         for post in facts.posts
         if (snapshot := facts.snapshots.get(post.post_id)) and snapshot.followers is not None
     ]
-    return max(known, key=lambda row: (row[0], row[1].timestamp() if row[1] else 0.0))[2] if known else None
+    return max(known, key=lambda row: row[0])[1] if known else None
+
+
+def _seconds(at: datetime | None) -> float:
+    """For comparing times; an unknown one is before all others."""
+    return at.timestamp() if at else -math.inf
 
 
 def _medians(facts: CreatorFacts) -> dict[str, float]:
