@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,20 @@ def test_copies_do_not_weigh_in_the_campaign_mean():
     (with_copy,) = measured([seen("ann", "b")], POSTS, duplicate_of={"c": "a"}, metrics=["likes"])
     (without,) = measured([seen("ann", "b")], {k: v for k, v in POSTS.items() if k != "c"}, metrics=["likes"])
     assert with_copy.lift == without.lift
+
+
+def test_all_figures_are_read_once_however_many_persons():
+    """A mean over the campaign for each person would be quadratic."""
+    reads: Counter[str] = Counter()
+
+    class Counted(dict):
+        def items(self):
+            reads["all"] += 1
+            return super().items()
+
+    rows = measured([seen(f"p{n}", "a") for n in range(50)], Counted(POSTS), metrics=["likes", "views"])
+    assert len(rows) == 50
+    assert reads["all"] == 2
 
 
 def test_rows_come_by_person_and_metric():

@@ -36,18 +36,34 @@ def performance(
     two posts. `rng` is drawn from once: a person's interval depends on that draw and the person's own figures only.
     """
     first = duplicate_of or {}
-    shown = _by_person(appearances, first)
+    shown = by_person(appearances, first)
     seed = int(rng.integers(2**32))
+    figures = {metric: _figures(posts, metric) for metric in metrics}
+    means = {metric: _mean_of_firsts(figures[metric], first) for metric in metrics}
     rows = (
-        _row(person, metric, shown[person], posts=posts, first=first, seed=seed)
+        _row((person, metric), shown[person], figures=figures[metric], campaign_mean=means[metric], seed=seed)
         for person in sorted(shown)
         for metric in metrics
     )
     return tuple(row for row in rows if row is not None)
 
 
-def _by_person(appearances: Iterable[Appearance], first: Mapping[str, str]) -> dict[str, dict[str, list[Appearance]]]:
-    """person_id -> post_id of the first copy -> the appearances in one of its copies (the smallest post_id)."""
+def _figures(posts: Values, metric: str) -> dict[str, float]:
+    return {post: value for post, of in posts.items() if (value := of.get(metric)) is not None}
+
+
+def _mean_of_firsts(figures: Mapping[str, float], first: Mapping[str, str]) -> float:
+    """The campaign's mean, copies left out; 0 where nothing is known."""
+    values = [value for post, value in figures.items() if post not in first]
+    return float(np.mean(values)) if values else 0.0
+
+
+def by_person(appearances: Iterable[Appearance], first: Mapping[str, str]) -> dict[str, dict[str, list[Appearance]]]:
+    """person_id -> post_id of the first of a post's copies -> the appearances that count for it.
+
+    Those in the first itself; of a person who is found in copies only, those in one copy (the smallest post_id).
+    `first`: copies to their first.
+    """
     found: dict[str, dict[str, dict[str, list[Appearance]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -61,19 +77,19 @@ def _by_person(appearances: Iterable[Appearance], first: Mapping[str, str]) -> d
 
 
 def _row(
-    person: str,
-    metric: str,
+    key: tuple[str, str],
     shown: Mapping[str, list[Appearance]],
     *,
-    posts: Values,
-    first: Mapping[str, str],
+    figures: Mapping[str, float],
+    campaign_mean: float,
     seed: int,
 ) -> PersonPerformance | None:
-    figures = {post: value for post in sorted(shown) if (value := posts.get(post, {}).get(metric)) is not None}
-    if not figures:
+    """The row of (person, metric); None where no figure of the person's posts is known."""
+    person, metric = key
+    own = {post: figures[post] for post in sorted(shown) if post in figures}
+    if not own:
         return None
-    values = np.array(list(figures.values()), np.float64)
-    campaign = [value for post, of in posts.items() if post not in first and (value := of.get(metric)) is not None]
+    values = np.array(list(own.values()), np.float64)
     return PersonPerformance(
         person_id=person,
         metric=metric,
@@ -81,10 +97,10 @@ def _row(
         mean=float(values.mean()),
         median=float(np.median(values)),
         interval=mean_interval(values, rng=np.random.default_rng([seed, zlib.crc32(f"{person}\n{metric}".encode())])),
-        screen_time_s=sum(screen_time_s(shown[post]) for post in figures),
-        best_post_id=max(figures, key=figures.__getitem__),
-        worst_post_id=min(figures, key=figures.__getitem__),
-        lift=shrunk_lift(values, campaign_mean=float(np.mean(campaign))),
+        screen_time_s=sum(screen_time_s(shown[post]) for post in own),
+        best_post_id=max(own, key=own.__getitem__),
+        worst_post_id=min(own, key=own.__getitem__),
+        lift=shrunk_lift(values, campaign_mean=campaign_mean),
     )
 
 
