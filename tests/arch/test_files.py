@@ -96,3 +96,8 @@ def test_requirements_are_pinned_with_hashes_and_name_no_host(path):
 
 def test_there_is_no_lock_file_that_names_hosts():
     assert not (ROOT / "uv.lock").exists()
+
+
+def test_the_ci_script_takes_no_fixed_folder_or_port():
+    text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert not re.findall(r"/tmp\b|port=\d", text)
