@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from postlens import errors
 from postlens.cli.app import run
 from postlens.config import Settings
 from postlens.errors import MediaError, PostlensError, SettingsError, SourceError, UsageError
+from postlens.store.people import read_persons, write_persons
 from postlens.types import NICHES, Failure, PostAnalysis
 
 from ..media.samples import encoded, photo, png_claiming, write_video
@@ -147,6 +148,17 @@ def test_people_are_known_only_with_a_store(lens, campaign, tmp_path):
     assert persons
     assert max(persons.count(person_id) for person_id in persons) >= 2
     assert (tmp_path / "people.db").is_file()
+
+
+def test_a_person_whom_the_user_hid_is_in_no_answer(campaign, tmp_path):
+    with postlens.Lens(settings(), store=tmp_path / "people.db") as lens:
+        list(lens.analyze_many([campaign / PORTRAITS]))
+        with lens._store.write() as conn:
+            hidden, *others = read_persons(conn)
+            write_persons(conn, [replace(hidden, hidden=True)])
+        again = list(lens.analyze_many([campaign / PORTRAITS]))
+    shown = {a.person_id for one in again for a in one.appearances}
+    assert shown == {person.person_id for person in others}
 
 
 def test_the_answers_are_those_of_the_command_line(campaign, tmp_path):

@@ -63,6 +63,12 @@ def test_appearances_say_who_is_in_which_post(peopled: Store) -> None:
     assert found[-1].similarity == 1.0
 
 
+def test_hidden_persons_can_be_left_out(peopled: Store) -> None:
+    with peopled.read() as conn:
+        assert {one.person_id for one in appearances(conn)} == {"anna", "ben"}
+        assert {one.person_id for one in appearances(conn, hidden=False)} == {"anna"}
+
+
 def test_duplicate_posts_do_not_count_twice(peopled: Store) -> None:
     with peopled.write() as conn:
         write_duplicates(conn, [DuplicateLink("instagram:3", "instagram:1", "same frames", 0.9)])

@@ -137,7 +137,7 @@ class Lens:
         failures = {failure.subject: failure for failure in self.failures}
         found: dict[str, PostAnalysis] = {}
         with self._store.read() as conn:
-            seen = _by_post(appearances(conn, duplicates=True)) if self._keeps else {}
+            seen = _by_post(appearances(conn, duplicates=True, hidden=False)) if self._keeps else {}
             creator_ids = {post.creator_id for post in read_posts(conn, post_ids=wanted)}
             for creator in read_creators(conn):
                 if creator.creator_id in creator_ids:

@@ -164,12 +164,15 @@ def _shown(*, duplicates: bool = False) -> Select[Any]:
     return found if duplicates else found.where(posts.c.duplicate_of.is_(None))
 
 
-def appearances(conn: Connection, *, duplicates: bool = False) -> list[Appearance]:
+def appearances(conn: Connection, *, duplicates: bool = False, hidden: bool = True) -> list[Appearance]:
     """Who is seen in which post, when; by person, post and time. The user's own assignments have similarity 1.
 
-    Posts that are duplicates of others are left out unless asked for.
+    Posts that are duplicates of others are left out unless asked for; persons whom the user hid, if asked for.
     """
-    rows = conn.execute(_shown(duplicates=duplicates))
+    chosen = _shown(duplicates=duplicates)
+    if not hidden:
+        chosen = chosen.where(person_tracks.c.person_id.not_in(select(persons.c.person_id).where(persons.c.hidden)))
+    rows = conn.execute(chosen)
     found = [
         Appearance(**{**row._mapping, "similarity": 1.0 if row.similarity is None else row.similarity}) for row in rows
     ]
