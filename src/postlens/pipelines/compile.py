@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 import numpy as np
 from sqlalchemy import Connection
@@ -18,7 +19,7 @@ from postlens.store.meta import read_meta
 from postlens.store.people import appearances, count_waiting_tracks, read_person_thumbnails, read_persons
 from postlens.store.posts import read_creators, read_duplicates
 from postlens.store.snapshots import read_snapshots
-from postlens.tasks.people.performance import performance, screen_time_s
+from postlens.tasks.people.performance import by_person, performance, screen_time_s
 from postlens.types import Appearance, PersonPerformance, PostAnalysis
 from postlens.vision.zoo import list_models
 
@@ -28,7 +29,7 @@ SEED = 0  # of the bootstrap: the same store gives the same report
 
 def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> Campaign:
     """All answers from what is stored, one creator at a time, so that memory holds one creator's vectors."""
-    shown = _visible(conn)
+    shown = appearances(conn, duplicates=True, hidden=False)
     by_post: dict[str, list[Appearance]] = defaultdict(list)
     for one in shown:
         by_post[one.post_id].append(one)
@@ -59,12 +60,6 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
     )
 
 
-def _visible(conn: Connection) -> list[Appearance]:
-    """Appearances of persons that the user did not hide, in copies too."""
-    hidden = {person.person_id for person in read_persons(conn) if person.hidden}
-    return [one for one in appearances(conn, duplicates=True) if one.person_id not in hidden]
-
-
 def _videos(posts: Sequence[PostAnalysis]) -> frozenset[str]:
     return frozenset(media.sha256 for post in posts for media in post.media if media.kind == "video")
 
@@ -72,28 +67,25 @@ def _videos(posts: Sequence[PostAnalysis]) -> frozenset[str]:
 def _people(
     conn: Connection, shown: Sequence[Appearance], *, first: Mapping[str, str], videos: frozenset[str]
 ) -> tuple[PersonAnswer, ...]:
-    """Persons with the most posts first."""
+    """Persons with the most posts first; a person in copies of a post alone is one of the first post."""
     names = {person.person_id: person.name for person in read_persons(conn)}
     faces = read_person_thumbnails(conn)
     counts = {post_id: snapshot.values for post_id, snapshot in read_snapshots(conn).items()}
     rows: dict[str, list[PersonPerformance]] = defaultdict(list)
     for row in performance(shown, posts=counts, duplicate_of=first, rng=np.random.default_rng(SEED)):
         rows[row.person_id].append(row)
-    own: dict[str, list[Appearance]] = defaultdict(list)
-    for one in shown:
-        if one.post_id not in first:
-            own[one.person_id].append(one)
     found = [
         PersonAnswer(
             person_id=person_id,
             name=names.get(person_id),
-            n_posts=len({one.post_id for one in seen}),
+            n_posts=len(counted),
             n_videos=len({one.media for one in seen} & videos),
             screen_time_s=screen_time_s(seen),
             appearances=tuple(seen),
             performance=tuple(rows[person_id]),
             thumbnail=faces.get(person_id),
         )
-        for person_id, seen in own.items()
+        for person_id, counted in by_person(shown, first).items()
+        for seen in [list(chain.from_iterable(counted.values()))]
     ]
     return tuple(sorted(found, key=lambda person: (-person.n_posts, person.person_id)))
