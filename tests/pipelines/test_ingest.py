@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from postlens.media.hashing import sha256_file
+from postlens.pipelines import ingest as ingest_module
 from postlens.pipelines.ingest import Ingest, Ingested
 from postlens.sources import open_source
 from postlens.store import Store
@@ -45,6 +46,17 @@ def test_an_unchanged_file_is_not_read_again(store, tmp_path):
     path.write_bytes(bytes(before.st_size))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert set(ingest(store, [post(path)]).paths) == {sha256}
+
+
+def test_an_unchanged_download_is_not_read_again(store, tmp_path, monkeypatch):
+    """A folder stands for the network: the file is there under its name, as after an earlier run."""
+    path, hashed = picture(tmp_path / "downloaded.png", seed=1), []
+    monkeypatch.setattr(ingest_module, "fetch", lambda *_, **__: path)
+    monkeypatch.setattr(ingest_module, "sha256_file", lambda name: hashed.append(name) or sha256_file(name))
+    found = [SourcePost(handle="ann", media=(MediaRef(url="https://example.org/a.png"),))]
+    results = [ingest(store, found, downloads=tmp_path, allow_download=True).paths for _ in range(2)]
+    assert results == [{sha256_file(path): str(path)}] * 2
+    assert hashed == [str(path)]
 
 
 @pytest.mark.parametrize("change", ["size", "time"])

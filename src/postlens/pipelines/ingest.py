@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -70,8 +70,9 @@ class Ingest:
         posts = self._without_forgotten(posts, result)
         refs = list(dict.fromkeys(ref for post in posts for ref in post.media))
         result.subjects.update(ref.name for ref in refs)
-        known = self._known([ref.path for ref in refs if ref.path is not None])
-        located = dict(zip(refs, pool.map(lambda ref: self._locate(ref, known), refs), strict=True))
+        files = dict(zip(refs, pool.map(self._file, refs), strict=True))
+        known = self._known([path for path in files.values() if isinstance(path, str)])
+        located = dict(zip(refs, pool.map(lambda ref: _located(ref, files[ref], known), refs), strict=True))
         fresh = {}
         for ref, place in located.items():
             if isinstance(place, Failure):
@@ -100,11 +101,10 @@ class Ingest:
         with self._store.read() as conn:
             return read_files(conn, paths)
 
-    def _locate(self, ref: MediaRef, known: dict[str, FileStat]) -> tuple[str, FileStat] | Failure:
-        """The local file of a reference with its hash; remembered hashes hold while size and time are the same."""
+    def _file(self, ref: MediaRef) -> str | Failure:
+        """The local file of a reference, downloaded where it is not there yet."""
         try:
-            path = ref.path if ref.path is not None else self._fetch(str(ref.url))
-            return path, _file_stat(path, known.get(path))
+            return ref.path if ref.path is not None else self._fetch(str(ref.url))
         except PostlensError as error:
             return Failure.of(ref.name, "read", error)
 
@@ -123,6 +123,16 @@ def _forgotten(creator_id: str) -> Failure:
     """Told by the tombstone's key: the handle itself must not come back into the store or the report."""
     error = ForgottenError("a creator was forgotten on request; the posts are skipped, take them out of the source")
     return Failure.of(f"creator {tombstone_key('creator', creator_id)[:12]}", "source", error)
+
+
+def _located(ref: MediaRef, path: str | Failure, known: Mapping[str, FileStat]) -> tuple[str, FileStat] | Failure:
+    """The file with its hash; remembered hashes hold while size and time are the same."""
+    if isinstance(path, Failure):
+        return path
+    try:
+        return path, _file_stat(path, known.get(path))
+    except PostlensError as error:
+        return Failure.of(ref.name, "read", error)
 
 
 def _file_stat(path: str, known: FileStat | None) -> FileStat:
