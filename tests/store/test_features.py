@@ -17,7 +17,7 @@ from postlens.store.features import read_features, write_features
 from postlens.store.media import FileStat, read_files, read_media, read_thumbnails, write_files
 from postlens.store.meta import read_revision
 from postlens.store.posts import write_posts
-from postlens.store.vectors import read_embeddings, read_hashes, read_measures
+from postlens.store.vectors import read_frame_embeddings, read_hashes, read_measures
 from postlens.types import Embeddings, Faces, MediaFile
 
 from .conftest import undone
@@ -95,8 +95,8 @@ def test_two_encoders_live_side_by_side(store: Store) -> None:
     with store.write() as conn:
         write_features(conn, features(1))
         write_features(conn, features(1, embeddings=other))
-        assert equal(read_embeddings(conn, [sha(1)], "encoder-2"), other)
-        assert equal(read_embeddings(conn, [sha(1)], ENCODER), features(1).embeddings)
+        assert equal(read_frame_embeddings(conn, [sha(1)], "encoder-2")[sha(1)][0], other)
+        assert equal(read_frame_embeddings(conn, [sha(1)], ENCODER)[sha(1)][0], features(1).embeddings)
 
 
 def test_embeddings_come_in_the_order_asked_for(store: Store) -> None:
@@ -104,8 +104,9 @@ def test_embeddings_come_in_the_order_asked_for(store: Store) -> None:
     film = Embeddings(tuple(f"{sha(3)}:{i}" for i in range(12)), np.ones((12, 16), np.float32), ENCODER)
     with store.write() as conn:
         write_features(conn, features(1), features(3, embeddings=film, pts_s=frames))
-        ids = read_embeddings(conn, [sha(3), sha(9), sha(1)], ENCODER).ids
-    assert ids == (*film.ids, f"{sha(1)}:0")
+        found = read_frame_embeddings(conn, [sha(3), sha(9), sha(1)], ENCODER)
+    assert [vectors.ids for vectors, _ in found.values()] == [film.ids, (f"{sha(1)}:0",)]
+    assert list(found) == [sha(3), sha(1)]
 
 
 def test_everything_is_read_without_naming_it(store: Store) -> None:
@@ -114,12 +115,12 @@ def test_everything_is_read_without_naming_it(store: Store) -> None:
         everything = {sha(1), sha(2)}
         for read in (read_media, read_thumbnails, read_hashes, read_measures, read_faces):
             assert set(read(conn)) == everything
-        assert len(read_embeddings(conn, None, ENCODER)) == 2
+        assert set(read_frame_embeddings(conn, None, ENCODER)) == everything
 
 
 def test_empty_store_reads_as_empty(store: Store) -> None:
     with store.read() as conn:
-        assert len(read_embeddings(conn, [sha(1)], ENCODER)) == 0
+        assert read_frame_embeddings(conn, [sha(1)], ENCODER) == {}
         assert len(read_tracks(conn, [])) == 0
         assert read_features(conn, [sha(1)], fingerprint=ENCODER) == {}
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from postlens.store import Store
-from postlens.store.ledger import clear_failures, done, mark_done, read_failures, stale, write_failures
+from postlens.store.ledger import clear_failures, mark_done, read_failures, stale, write_failures
 from postlens.types import Failure
 
 from .facts import LATER, provenance, sha
@@ -39,15 +39,15 @@ def test_going_back_to_an_older_model_is_stale_too(store: Store) -> None:
         mark_done(conn, [provenance(1, "encode")])
         mark_done(conn, [provenance(1, "encode", fingerprint="model-2")])
         assert stale(conn, [sha(1)], [("encode", "1", "model-1")]) == {sha(1): {"encode"}}
-        assert done(conn, [(sha(1), "encode", "1", "model-2")]) == {(sha(1), "encode", "1", "model-2")}
+        assert stale(conn, [sha(1)], [("encode", "1", "model-2")]) == {}
 
 
 def test_marking_leaves_other_stages_alone(store: Store) -> None:
     with store.write() as conn:
         mark_done(conn, [provenance(1, "encode"), provenance(2, "faces")])
         mark_done(conn, [provenance(1, "faces", version="2")])
-        keys = [(sha(1), "encode", "1", "model-1"), (sha(2), "faces", "1", "model-1")]
-        assert done(conn, keys) == set(keys)
+        assert stale(conn, [sha(1)], [("encode", "1", "model-1"), ("faces", "2", "model-1")]) == {}
+        assert stale(conn, [sha(2)], [("faces", "1", "model-1")]) == {}
 
 
 def test_stage_done_again_keeps_its_first_time(store: Store) -> None:

@@ -19,10 +19,8 @@ from postlens.store.posts import (
     LocatedPost,
     read_creators,
     read_duplicates,
-    read_labels,
     read_post_media,
     read_posts,
-    write_creators,
     write_duplicates,
     write_post,
     write_posts,
@@ -43,7 +41,6 @@ def test_written_post_is_read_back(store: Store) -> None:
         assert read_posts(conn) == [expected]
         assert read_creators(conn) == [Creator("instagram:anna", "instagram", "anna")]
         assert [item.ref for item in read_post_media(conn)] == list(PAIR)
-        assert read_labels(conn) == {"instagram:1": "food"}
 
 
 def test_writing_again_changes_nothing(store: Store) -> None:
@@ -110,13 +107,6 @@ def test_thousands_of_ids_are_asked_for_at_once(store: Store) -> None:
     with store.write() as conn:
         write_posts(conn, [located(n) for n in range(2500)], now=NOW)
         assert len(read_posts(conn, post_ids=[f"instagram:{n}" for n in range(2500)])) == 2500
-
-
-def test_display_name_is_kept(store: Store) -> None:
-    with store.write() as conn:
-        write_creators(conn, [Creator("instagram:anna", "instagram", "anna", "Anna A.")])
-        write_posts(conn, [located(1)], now=NOW)
-        assert read_creators(conn)[0].display_name == "Anna A."
 
 
 def test_duplicate_links_are_replaced_as_a_whole(store: Store) -> None:

@@ -27,13 +27,6 @@ _KEYS = select(ledger.c.input_sha256, ledger.c.stage, ledger.c.stage_version, le
 _MANY_INPUTS = 20_000
 
 
-def done(conn: Connection, keys: Iterable[tuple[str, str, str, str]]) -> set[LedgerKey]:
-    """Those of the keys (input sha256, stage, stage version, fingerprint) that are done."""
-    wanted = set(keys)
-    rows = select_in(conn, _KEYS, ledger.c.input_sha256, {key[0] for key in wanted})
-    return {LedgerKey(*row) for row in rows if tuple(row) in wanted}
-
-
 def mark_done(conn: Connection, rows: Iterable[Provenance]) -> None:
     """Note stages as done, and no longer done by any other version or model: the stored facts are the new ones."""
     new = {LedgerKey(one.input_sha256, one.stage, one.stage_version, one.fingerprint): one for one in rows}

@@ -11,10 +11,9 @@ from sqlalchemy import Connection, Select, func, select
 
 from postlens.errors import ForgottenError
 from postlens.store.schema import constraints, faces, person_tracks, persons, post_media, posts, tracks
-from postlens.store.snapshots import read_snapshots
 from postlens.store.statements import delete_in, delete_keys, replace_rows, select_in, upsert
 from postlens.store.tombstones import forgotten_ids
-from postlens.types import Appearance, EngagementSnapshot
+from postlens.types import Appearance
 
 AssignmentOrigin = Literal["auto", "user"]
 ConstraintKind = Literal["must_link", "cannot_link"]
@@ -48,19 +47,6 @@ class Constraint:
     track_a: str
     track_b: str
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PersonPost:
-    """A post that shows a person, with what it gathered: one row of the base of performance figures."""
-
-    person_id: str
-    hidden: bool
-    post_id: str
-    creator_id: str
-    published_at: datetime | None
-    screen_time_s: float  # sum over the person's tracks; 0 for photos
-    snapshot: EngagementSnapshot | None  # latest known counts; None: no number known
 
 
 def write_persons(conn: Connection, batch: Iterable[Person]) -> int:
@@ -177,22 +163,6 @@ def appearances(conn: Connection, *, duplicates: bool = False, hidden: bool = Tr
         Appearance(**{**row._mapping, "similarity": 1.0 if row.similarity is None else row.similarity}) for row in rows
     ]
     return sorted(found, key=lambda one: (one.person_id, one.post_id, one.media, one.start_s, one.track_id))
-
-
-def person_posts(conn: Connection) -> list[PersonPost]:
-    """The posts of each person with their latest counts: one row per person and post, by person and post.
-
-    Duplicates are left out, so that a post published twice counts once; hidden persons are flagged.
-    """
-    shown = _shown().subquery()
-    screen_time_s = func.sum(shown.c.end_s - shown.c.start_s).label("screen_time_s")
-    grouped = select(shown.c.person_id, shown.c.post_id, screen_time_s).group_by(shown.c.person_id, shown.c.post_id)
-    one = grouped.subquery()
-    chosen = select(one, persons.c.hidden, posts.c.creator_id, posts.c.published_at)
-    chosen = chosen.join(persons, persons.c.person_id == one.c.person_id).join(posts, posts.c.post_id == one.c.post_id)
-    rows = sorted(conn.execute(chosen), key=lambda row: (row.person_id, row.post_id))
-    counts = read_snapshots(conn, {row.post_id for row in rows})
-    return [PersonPost(**row._mapping, snapshot=counts.get(row.post_id)) for row in rows]
 
 
 def read_person_thumbnails(conn: Connection) -> dict[str, bytes]:

@@ -111,16 +111,6 @@ def _write_media(conn: Connection, located: Iterable[LocatedPost]) -> int:
     return upsert(conn, post_media, rows) + delete_keys(conn, post_media, list(old))
 
 
-def write_creators(conn: Connection, batch: Iterable[Creator]) -> int:
-    """Insert or update creators, for sources that know display names; returns how many rows changed."""
-    rows = [
-        {"creator_id": c.creator_id, "platform": c.platform, "handle": c.handle, "display_name": c.display_name}
-        for c in batch
-    ]
-    _refuse_forgotten(conn, [row["creator_id"] or "" for row in rows])
-    return upsert(conn, creators, rows, keep_known=["display_name"])
-
-
 def read_creators(conn: Connection) -> list[Creator]:
     """All creators by id."""
     rows = conn.execute(select(creators).order_by(creators.c.creator_id))
@@ -139,12 +129,6 @@ def read_posts(conn: Connection, *, creator_id: str | None = None, post_ids: Ite
         if item.sha256 is not None:
             media[item.post_id].append(item.sha256)
     return [Post(r.post_id, r.creator_id, r.platform, tuple(media[r.post_id]), r.published_at, r.caption) for r in rows]
-
-
-def read_labels(conn: Connection) -> dict[str, str]:
-    """post_id to the label that its source gave, where it gave one."""
-    rows = conn.execute(select(posts.c.post_id, posts.c.label).where(posts.c.label.is_not(None)))
-    return {row.post_id: row.label for row in rows}
 
 
 def read_post_media(conn: Connection, post_ids: Iterable[str] | None = None) -> list[PostMedia]:

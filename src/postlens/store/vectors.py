@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -46,13 +45,6 @@ def _embedding_rows(sha256: str, batch: Embeddings, pts_s: FloatArray) -> list[d
         {**key, "frame": frame, "pts_s": float(at_s), "vector": pack(vector)}
         for frame, (at_s, vector) in enumerate(zip(pts_s, batch.vectors, strict=True))
     ]
-
-
-def read_embeddings(conn: Connection, sha256s: Sequence[str] | None, fingerprint: str) -> Embeddings:
-    """One encoder's embeddings of media, a row per frame with id "<sha256>:<frame>"; media in the order asked for."""
-    chosen = select(embeddings).where(embeddings.c.fingerprint == fingerprint)
-    rows = list(chain.from_iterable(_by_media(conn, chosen, embeddings, sha256s).values()))
-    return _embeddings(rows, fingerprint)
 
 
 def read_frame_embeddings(
