@@ -67,7 +67,7 @@ class Answerer:
             failures: by path or URL.
         """
         niches = self._niches(facts)
-        forecasts = self._forecasts(facts, niches)
+        forecasts = self._forecasts(facts)
         posts = tuple(
             PostAnalysis(
                 post=post,
@@ -136,29 +136,10 @@ class Answerer:
             policy=self.settings.reaction_policy,
         )
 
-    def _forecasts(self, facts: CreatorFacts, niches: Mapping[str, NichePrediction]) -> dict[str, EngagementForecast]:
-        rows = [self._post_facts(post, facts, niches.get(post.post_id)) for post in facts.posts]
+    def _forecasts(self, facts: CreatorFacts) -> dict[str, EngagementForecast]:
+        rows = [_post_facts(post, facts) for post in facts.posts]
         found = predict_account(rows, metric=self.settings.metric, model=self._engagement)
         return {one.post_id: one for one in found}
-
-    def _post_facts(self, post: Post, facts: CreatorFacts, niche: NichePrediction | None) -> PostFacts:
-        snapshot = facts.snapshots.get(post.post_id)
-        first = next((facts.media[sha256] for sha256 in post.media if sha256 in facts.media), None)
-        own = facts.embeddings.get(first.sha256) if first else None
-        return PostFacts(
-            post_id=post.post_id,
-            published_at=post.published_at,
-            counts=snapshot.values if snapshot else {},
-            followers=snapshot.followers if snapshot else None,
-            observed_at=snapshot.observed_at if snapshot else None,
-            caption=post.caption,
-            n_media=len(post.media),
-            media=first,
-            measures=facts.measures.get(first.sha256) if first else None,
-            embedding=own[0].vectors.mean(axis=0) if own else None,
-            faces=facts.faces.get(first.sha256) if first else None,
-            niche=niche,
-        )
 
 
 def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:
@@ -168,6 +149,21 @@ def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:
     except SourceError as error:
         raise SettingsError(f"setting catalog: {error}") from error
     return catalog, load_table(settings.emoji_table)
+
+
+def _post_facts(post: Post, facts: CreatorFacts) -> PostFacts:
+    snapshot = facts.snapshots.get(post.post_id)
+    first = next((facts.media[sha256] for sha256 in post.media if sha256 in facts.media), None)
+    return PostFacts(
+        post_id=post.post_id,
+        published_at=post.published_at,
+        counts=snapshot.values if snapshot else {},
+        followers=snapshot.followers if snapshot else None,
+        observed_at=snapshot.observed_at if snapshot else None,
+        caption=post.caption,
+        media=first,
+        measures=facts.measures.get(first.sha256) if first else None,
+    )
 
 
 def _by_post(facts: CreatorFacts) -> dict[str, list[Embeddings]]:

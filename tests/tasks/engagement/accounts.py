@@ -23,12 +23,8 @@ def make_post(day: float | None, likes: float | None = None, **changes: Any) -> 
         "counts": {} if likes is None else {"likes": likes},
         "followers": None,
         "caption": None,
-        "n_media": 1,
         "media": None,
         "measures": None,
-        "embedding": None,
-        "faces": None,
-        "niche": None,
     }
     return PostFacts(**(values | changes))
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.types import Faces, FloatArray, MediaFile, ModelSpec, NichePrediction
+from postlens.types import MediaFile, ModelSpec
 
 ENGAGEMENT_MODEL = "engagement"  # name in the zoo
 
@@ -26,12 +26,8 @@ class PostFacts:
     counts: Mapping[str, float]  # metric to latest count; hidden ones left out
     followers: float | None
     caption: str | None
-    n_media: int
     media: MediaFile | None  # first media file that could be read
     measures: Mapping[str, float] | None  # vision.measures.measure_image
-    embedding: FloatArray | None  # (1280,) mean over its frames, shared encoder
-    faces: Faces | None
-    niche: NichePrediction | None
     observed_at: datetime | None = None  # when the counts were read: how long the post had time to gather them
     followees: float | None = None  # accounts that the account follows
     n_posts_of_account: float | None = None
