@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 import pytest
+from sqlalchemy import create_engine
 
 from postlens.cli.app import run
 from postlens.config import Settings
@@ -17,7 +18,7 @@ from postlens.errors import StoreWriteError
 from postlens.pipelines.campaign import Campaign
 from postlens.pipelines.exports import CREATOR_SCHEMA, POST_SCHEMA, write_exports
 from postlens.pipelines.folder import STATE
-from postlens.pipelines.outputs import OUTPUTS, update_outputs
+from postlens.pipelines.outputs import OUTPUTS, place_of, update_outputs
 from postlens.pipelines.sample import POSTS_TABLE
 from postlens.store import Store
 from postlens.store.ledger import write_failures
@@ -213,6 +214,21 @@ def test_what_a_killed_process_left_goes_and_other_files_stay(copied, name):
         path.write_bytes(b"faces")
     update(copied, metric="views")
     assert (left.exists(), other.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql://ann@host/db", "postgresql://ben@host/db", True),
+        ("postgresql://host/db", "postgresql://ben@host/db", True),
+        ("postgresql://host/db", "postgresql://host/copy", False),
+        ("a/../x.db", "x.db", True),
+        ("a/x.db", "b/x.db", False),
+    ],
+)
+def test_a_store_has_one_place_for_all_its_users(one, other, same):
+    places = {place_of(Store(create_engine("sqlite://"), name=name, read_only=True)) for name in (one, other)}
+    assert len(places) == (1 if same else 2)
 
 
 def test_outputs_that_cannot_be_written_are_an_error_that_helps(copied, monkeypatch):

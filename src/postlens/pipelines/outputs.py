@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -45,9 +46,9 @@ def update_outputs(store: Store, out: Path, *, settings: Settings, now: datetime
 
 
 def place_of(store: Store) -> str:
-    """A number for where the store is, so that a copy of it is another store."""
+    """A number for where the store is, whoever opens it, so that a copy of it is another store."""
     is_file = "://" not in store.name
-    place = str(Path(store.name).resolve()) if is_file else store.name
+    place = str(Path(store.name).resolve()) if is_file else re.sub("//[^/]*@", "//", store.name)
     return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
