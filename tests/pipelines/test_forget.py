@@ -343,8 +343,15 @@ def test_the_next_run_removes_the_bytes_that_a_reader_held(copied):
         read_persons(conn)
         assert forget(copied, person_id) == 1
         assert run(["demo", "--out", str(copied)]) == 0
+        assert scrub_pending(copied)
     assert run(["demo", "--out", str(copied)]) == 0
+    assert not scrub_pending(copied)
     assert files_naming(copied, person_id) == []
+
+
+def scrub_pending(out: Path) -> bool:
+    with Store.open(out / "postlens.db", read_only=True) as store:
+        return store.scrub_pending()
 
 
 def test_what_a_killed_process_left_in_the_folder_goes(copied):
