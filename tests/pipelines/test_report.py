@@ -141,7 +141,8 @@ def test_a_lift_is_coloured_by_its_sign(value, shown_as):
     one = person()
     one = replace(one, performance=(replace(one.performance[0], lift=value),))
     html = render(campaign(people=(one,)), thumbnails={})
-    assert f'<td class="{shown_as}">{lift(value)}</td>' in html
+    metric = one.performance[0].metric
+    assert f'<td class="{shown_as}" data-label="lift of {metric}">{lift(value)}</td>' in html
 
 
 def test_of_many_people_the_first_are_shown_and_the_rest_counted():
