@@ -232,11 +232,11 @@ def test_a_store_has_one_place_for_all_its_users(one, other, same):
 
 
 def test_outputs_that_cannot_be_written_are_an_error_that_helps(copied, monkeypatch):
-    def full(self: Path, data: bytes) -> int:
+    def full(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 
     before = {name: (copied / name).read_bytes() for name in OUTPUTS}
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(StoreWriteError, match="free space and run again"):
         update(copied, metric="views")
     assert {name: (copied / name).read_bytes() for name in OUTPUTS} == before

@@ -43,7 +43,7 @@ def write_exports(campaign: Campaign, out: Path) -> None:
     _write_parquet(out / "posts.parquet", _post_rows(campaign), POST_SCHEMA)
     _write_parquet(out / "creators.parquet", [_creator_row(answer) for answer in campaign.creators], CREATOR_SCHEMA)
     replace_bytes(out / "people.xlsx", _people_xlsx(campaign))
-    replace_bytes(out / "predictions.json", json.dumps(_predictions(campaign), indent=1).encode())
+    replace_bytes(out / "predictions.json", _predictions(campaign))
     _write_csv(out / "confidence_scores.csv", ("kind", "id", "question", "label", "prob"), _score_rows(campaign))
     write_failures(campaign.failures, out)
 
@@ -66,11 +66,12 @@ def _failure_row(failure: Failure) -> tuple[str, ...]:
     return failure.subject, failure.stage, failure.error, failure.message
 
 
-def replace_bytes(path: Path, data: bytes) -> None:
+def replace_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write beside the target, then rename over it; `remove_leftovers` knows the name used meanwhile."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(data)
+        with beside.open("wb") as file:
+            file.writelines([data] if isinstance(data, bytes) else data)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -236,14 +237,22 @@ def _unarmed(cell: object) -> object:
 # --- predictions -----------------------------------------------------------------------------------------------------
 
 
-def _predictions(campaign: Campaign) -> dict[str, Any]:
-    return {
-        "created_at": campaign.created_at.isoformat(),
-        "models": dict(campaign.models),
-        "creators": {a.creator.creator_id: _creator_prediction(a) for a in campaign.creators},
-        "posts": {post.post.post_id: post.to_dict() for post in campaign.posts},
-        "people": {person.person_id: _person_prediction(person) for person in campaign.people},
-    }
+def _predictions(campaign: Campaign) -> Iterator[bytes]:
+    """One JSON object, an answer a line and never all in memory at once."""
+    head = {"created_at": campaign.created_at.isoformat(), "models": dict(campaign.models)}
+    yield json.dumps(head)[:-1].encode()
+    yield from _json_part("creators", ((a.creator.creator_id, _creator_prediction(a)) for a in campaign.creators))
+    yield from _json_part("posts", ((post.post.post_id, post.to_dict()) for post in campaign.posts))
+    yield from _json_part("people", ((person.person_id, _person_prediction(person)) for person in campaign.people))
+    yield b"}\n"
+
+
+def _json_part(name: str, items: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
+    """`, "name": {...}` with an item a line."""
+    yield f",\n{json.dumps(name)}: {{".encode()
+    for number, (key, value) in enumerate(items):
+        yield f"{',' if number else ''}\n {json.dumps(key)}: {json.dumps(value)}".encode()
+    yield b"}"
 
 
 def category(niche: NichePrediction) -> dict[str, Any]:
