@@ -17,7 +17,7 @@ help: ## print the verbs
 	touch $@
 
 .venv/.core: .venv/.uv requirements/core.txt requirements/build.txt pyproject.toml
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --require-hashes -r requirements/core.txt -r requirements/build.txt
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements/core.txt -r requirements/build.txt
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
