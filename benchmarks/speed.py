@@ -109,7 +109,7 @@ def run(words: Sequence[str]) -> tuple[float, float]:
         "print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
         "sys.exit(code)\n"
     )
-    # Where Python may not keep its bytecode, every start compiles 300 files: 1 s that an installed package does not take.
+    # Where Python may not keep its bytecode, every start compiles 300 files: 1 s that an installed one does not take.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, env=env)
