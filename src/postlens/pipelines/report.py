@@ -222,8 +222,10 @@ def count(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """0.456 -> 46 %."""
-    return "–" if value is None else f"{value:.0%}".replace("%", " %")
+    """0.456 -> 46 %, 0.001 -> under 1 %."""
+    if value is None:
+        return "–"
+    return "under 1 %" if 0 < value < 0.005 else f"{value:.0%}".replace("%", " %")
 
 
 def lift(value: float | None) -> str:
