@@ -113,7 +113,7 @@ def campaign(n_creators: int = 2, posts_each: int = 2, **changes: Any) -> Campai
         "creators": tuple(answers),
         "posts": tuple(posts),
         "snapshots": {p.post.post_id: EngagementSnapshot(p.post.post_id, likes=100.0, followers=900.0) for p in posts},
-        "locations": {sha256: f"/in/{int(sha256, 16)}.jpg" for p in posts for sha256 in p.post.media},
+        "locations": {(p.post.post_id, name): f"/in/{int(name, 16)}.jpg" for p in posts for name in p.post.media},
         "people": (person(),) if has_posts else (),
         "duplicates": (Duplicate("post-1", "post-0", "same bytes", 1.0),) if len(posts) > 1 else (),
         "failures": (Failure("/in/broken.jpg", "decode", "DecodeError", "copy it again"),),

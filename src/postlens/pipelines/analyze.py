@@ -175,7 +175,8 @@ def _replace_failures(store: Store, request: Request, ingested: Ingested, failur
     roots = {absolute(source) for source in request.sources}
     inside = tuple(f"{root}{sign}" for root in {*roots, *map(display_name, roots)} for sign in (os.sep, ROW_SIGN))
     with store.write() as conn:
-        old = [f for f in ledger.read_failures(conn) if f.subject in seen | roots or f.subject.startswith(inside)]
+        named = seen | roots | set(request.sources)  # a source that was not there is told as it was typed
+        old = [f for f in ledger.read_failures(conn) if f.subject in named or f.subject.startswith(inside)]
         if set(old) != set(failures):
             ledger.clear_failures(conn, [f.subject for f in old])
             ledger.write_failures(conn, failures)

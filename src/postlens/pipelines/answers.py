@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from statistics import median
 
@@ -32,6 +33,7 @@ from postlens.types import (
     EngagementForecast,
     Faces,
     Failure,
+    MediaFile,
     NichePrediction,
     Post,
     PostAnalysis,
@@ -67,12 +69,12 @@ class Answerer:
             failures: by path or URL.
         """
         niches = self._niches(facts)
-        forecasts = self._forecasts(facts)
+        forecasts, places = self._forecasts(facts), facts.locations
         posts = tuple(
             PostAnalysis(
                 post=post,
                 creator=facts.creator,
-                media=tuple(facts.media[sha256] for sha256 in post.media if sha256 in facts.media),
+                media=_own_media(post, facts, places),
                 niche=niches.get(post.post_id),
                 faces=tuple(facts.faces.get(sha256, Faces.none()) for sha256 in post.media if sha256 in facts.media),
                 recommendation=self._recommendation(post.post_id, post.media, facts),
@@ -164,6 +166,12 @@ def _post_facts(post: Post, facts: CreatorFacts) -> PostFacts:
         media=first,
         measures=facts.measures.get(first.sha256) if first else None,
     )
+
+
+def _own_media(post: Post, facts: CreatorFacts, places: Mapping[tuple[str, str], str]) -> tuple[MediaFile, ...]:
+    """The post's media that could be read, each with the place where this post has it."""
+    known = [facts.media[sha256] for sha256 in post.media if sha256 in facts.media]
+    return tuple(replace(media, path=places.get((post.post_id, media.sha256), media.path)) for media in known)
 
 
 def _by_post(facts: CreatorFacts) -> dict[str, list[Embeddings]]:

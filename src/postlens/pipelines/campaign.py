@@ -63,7 +63,7 @@ class Campaign:
     creators: tuple[CreatorAnswer, ...]
     posts: tuple[PostAnalysis, ...]
     snapshots: Mapping[str, EngagementSnapshot]  # latest by post_id
-    locations: Mapping[str, str]  # sha256 to where the file was read
+    locations: Mapping[tuple[str, str], str]  # post and sha256 to where the file was read
     people: tuple[PersonAnswer, ...]
     duplicates: tuple[Duplicate, ...]
     failures: tuple[Failure, ...]

@@ -37,7 +37,7 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
     by_subject = {failure.subject: failure for failure in failures}
     creators: list[CreatorAnswer] = []
     posts: list[PostAnalysis] = []
-    locations: dict[str, str] = {}
+    locations: dict[tuple[str, str], str] = {}
     for creator in read_creators(conn):
         facts = read_creator_facts(conn, creator, fingerprint=answerer.encoder_fingerprint)
         creator_answer, post_answers = answerer.answer(facts, appearances=by_post, failures=by_subject)

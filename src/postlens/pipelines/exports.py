@@ -149,7 +149,7 @@ def _post_row(post: PostAnalysis, campaign: Campaign) -> dict[str, Any]:
         "creator_id": post.post.creator_id,
         "platform": post.post.platform,
         "published_at": post.post.published_at,
-        "media": [display_name(campaign.locations.get(sha256, sha256)) for sha256 in post.post.media],
+        "media": [display_name(campaign.locations.get((post.post.post_id, name), name)) for name in post.post.media],
         "niche": post.niche.label if post.niche else None,
         "niche_prob": post.niche.confidence if post.niche else None,
         "n_faces": sum(len(faces) for faces in post.faces),
@@ -369,6 +369,6 @@ def _appearance_sheet(sheet: Any, campaign: Campaign, bold: Any) -> None:
     for person in campaign.people:
         for a in person.appearances:
             row += 1
-            where = display_name(campaign.locations.get(a.media, a.media))
+            where = display_name(campaign.locations.get((a.post_id, a.media), a.media))
             cells = [a.person_id, person.name, a.post_id, where, a.start_s, a.end_s, round(a.similarity, 4)]
             sheet.write_row(row, 0, cells)

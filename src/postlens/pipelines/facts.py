@@ -30,10 +30,14 @@ class CreatorFacts:
     snapshots: Mapping[str, EngagementSnapshot]  # latest, by post_id
 
     @property
-    def locations(self) -> dict[str, str]:
-        """sha256 to where the file was read."""
-        items = [item for own in self.post_media.values() for item in own]
-        return {item.sha256: item.ref.name for item in reversed(items) if item.sha256 is not None}
+    def locations(self) -> dict[tuple[str, str], str]:
+        """Post and sha256 to where that post's file was read: equal files of two posts keep their own places."""
+        return {
+            (post_id, item.sha256): item.ref.name
+            for post_id, own in self.post_media.items()
+            for item in reversed(own)
+            if item.sha256 is not None
+        }
 
 
 def read_creator_facts(

@@ -88,7 +88,7 @@ class Lens:
 
     def analyze_many(
         self,
-        sources: Iterable[PathOrUrl],
+        sources: PathOrUrl | Iterable[PathOrUrl],
         *,
         creator: str | None = None,
         mapping: Mapping[str, str] | None = None,
@@ -99,7 +99,8 @@ class Lens:
         A post whose media cannot be read comes with `failures` and without a niche. Forecasts use the counts of all
         posts in the sources from the first answer on.
         """
-        specs = [os.fspath(source) for source in sources]
+        given = [sources] if isinstance(sources, str | os.PathLike) else sources
+        specs = [os.fspath(source) for source in given]
         opened = [open_source(spec, creator=creator, mapping=dict(mapping or {}), kind=kind) for spec in specs]
         now = datetime.now(UTC)
         ingest = Ingest(self._store, settings=self.settings, downloads=self._downloads, now=now)

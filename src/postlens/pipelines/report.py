@@ -138,7 +138,7 @@ def _post_card(
     thumbnails: Mapping[str, bytes],
 ) -> PostCard:
     shown = next((sha256 for sha256 in post.post.media if sha256 in thumbnails), None)
-    location = campaign.locations.get(post.post.media[0], "") if post.post.media else ""
+    location = campaign.locations.get((post.post.post_id, post.post.media[0]), "") if post.post.media else ""
     return PostCard(
         post=post,
         title=Path(location).name.encode("utf-8", "replace").decode() or post.post.post_id,
