@@ -44,3 +44,11 @@ def test_a_source_that_was_missing_is_no_failure_once_it_is_there(tmp_path, monk
     (tmp_path / "later.csv").write_text("path,creator\na.jpg,ann\n")
     assert run(["analyze", "a.jpg", "later.csv", "--out", "out"]) == 0
     assert pl.read_csv(tmp_path / "out" / "failures.csv").height == 0
+
+
+def test_info_shows_which_settings_come_from_flags(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["info", "--settings", "--set", "metric=views"]) == 0
+    shown = next(line for line in capsys.readouterr().out.splitlines() if " metric " in line)
+    assert "views" in shown
+    assert "flag" in shown

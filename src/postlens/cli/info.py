@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from postlens.cli.analyze import pairs
 from postlens.cli.console import wide_table
 
 LIBRARIES = ("numpy", "onnxruntime", "pillow", "pillow-heif", "simplejpeg", "av", "sqlalchemy", "polars")
@@ -21,12 +22,15 @@ EXTRAS = {"serve": "fastapi", "train": "torch", "ray": "ray", "postgres": "psyco
 def info(
     show_settings: Annotated[bool, typer.Option("--settings", help="Each setting and where it came from.")] = False,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: postlens.toml here, if any.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting: --set metric=views. Repeatable.")
+    ] = None,
     store: Annotated[str | None, typer.Option(help="Also count what this store holds.")] = None,
 ) -> int:
     """Show versions, execution providers, models, settings or the contents of a store."""
     console = Console()
     if show_settings:
-        console.print(_settings_table(config))
+        console.print(_settings_table(config, pairs(settings, "--set")))
         return 0
     console.print(_versions_table())
     console.print(_models_line(), highlight=False, soft_wrap=True)
@@ -35,10 +39,10 @@ def info(
     return 0
 
 
-def _settings_table(config: Path | None) -> Table:
+def _settings_table(config: Path | None, flags: dict[str, Any]) -> Table:
     from postlens.config import Settings
 
-    settings = Settings.load(config=config)
+    settings = Settings.load(config=config, flags=flags)
     origins = settings.origins()
     table = wide_table("setting", "value", "from", "what it does", keep=("setting",))
     for name, field in type(settings).model_fields.items():
