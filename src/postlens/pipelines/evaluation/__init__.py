@@ -17,7 +17,8 @@ def evaluate_task(task: str, folder: Path, *, progress: Progress | None = None) 
     """Scores of the shipped models on the folder, each with a 95 % interval under the same name + `_ci`.
 
     `in_sample` is true when the shipped models were trained on these very files: such scores show that the pipeline
-    works, not how good it is; the cards hold the held-out ones.
+    works, not how good it is; the cards hold the held-out ones. A part of such a folder is not recognised: there it is
+    false although the models saw the files.
 
     Raises:
         UnknownNameError: no such task.
