@@ -22,7 +22,7 @@ help: ## print the verbs
 	touch $@
 
 .venv/.dev: .venv/.core requirements/dev.txt
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --require-hashes -r requirements/dev.txt
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
 	touch $@
 
 demo: .venv/.core ## analyze the bundled sample campaign and say where the report is
