@@ -4,7 +4,8 @@ PostlensError
 ├── UsageError                   wrong call or settings (exit code 2)
 │   ├── SettingsError            a setting has a value that cannot be used
 │   ├── MissingExtraError        an optional part is not installed
-│   └── UnknownNameError         no task, model, person or creator of that name
+│   ├── UnknownNameError         no task, model, person or creator of that name
+│   └── SplitError               images cannot be divided for training as asked
 ├── ShapeError                   an array or record does not have the promised form
 ├── SourceError                  posts cannot be read from a source
 │   ├── SourceNotFoundError      the path is not there or cannot be opened
@@ -29,6 +30,7 @@ PostlensError
 │   ├── StoreVersionError        written by a newer postlens
 │   ├── StoreLockedError         another process writes to it
 │   └── StoreWriteError          nothing more can be written (disk full, read-only)
+├── CacheError                   a cache of training images cannot be used
 ├── ForgottenError               the person or creator was forgotten on request
 └── NotEnoughDataError           a conclusion would rest on too little
 
@@ -58,6 +60,10 @@ class MissingExtraError(UsageError):
 
 class UnknownNameError(UsageError):
     """No task, model, person or creator has the given name."""
+
+
+class SplitError(UsageError):
+    """Images cannot be divided into parts for training, validation and test as asked."""
 
 
 class ShapeError(PostlensError, ValueError):
@@ -154,6 +160,10 @@ class StoreLockedError(StoreError):
 
 class StoreWriteError(StoreError):
     """Nothing more can be written to the store: the disk is full or read-only."""
+
+
+class CacheError(PostlensError):
+    """A cache of training images cannot be used."""
 
 
 class ForgottenError(PostlensError):
