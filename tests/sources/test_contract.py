@@ -63,14 +63,24 @@ def json_table(root: Path, names: list[str]) -> Path:
     return root / "posts.jsonl"
 
 
+def influencer_layout(root: Path, names: list[str]) -> Path:
+    made_files(root / "image", [f"anna-{name}" for name in names])
+    (root / "influencers.txt").write_text("Username\tCategory\nanna\tpet\n", encoding="utf-8")
+    rows = "".join(f"anna\t{number}.info\t{[name]}\n" for number, name in enumerate(names))
+    (root / "JSON-Image_files_mapping.txt").write_text(rows, encoding="utf-8")
+    return root
+
+
 Build = Callable[[Path, list[str]], Path]
 # For each source its makers: from file names to a path that it reads.
 BUILDERS: dict[str, list[Build]] = {
     "single": [single],
     "folder": [folder],
     "labelled_folders": [folder],
+    "instagram": [influencer_layout],
     "table": [csv_table, xlsx_table, parquet_table, json_table],
 }
+NAMING_CREATORS = {"table", "instagram"}  # these say themselves whose posts they are
 CASES = [pytest.param(kind, build, id=f"{kind}-{build.__name__}") for kind in BUILDERS for build in BUILDERS[kind]]
 MANY = [case for case in CASES if case.values[0] != "single"]
 
@@ -112,7 +122,7 @@ def test_it_gives_the_same_posts_in_the_same_order_each_time(kind: str, build: B
 @pytest.mark.parametrize(("kind", "build"), MANY)
 def test_every_file_is_a_post_of_its_own_in_order(kind: str, build: Build, tmp_path: Path) -> None:
     posts = posts_of(list(open_source(build(tmp_path, NAMES), kind=kind)))
-    assert [Path(str(post.media[0].path)).name for post in posts] == NAMES
+    assert [Path(str(post.media[0].path)).name.removeprefix("anna-") for post in posts] == NAMES
     assert len({post.post_id for post in posts}) == len(NAMES)
 
 
@@ -140,7 +150,7 @@ def test_an_empty_source_is_one_failure(kind: str, build: Build, tmp_path: Path)
 def test_the_given_creator_is_taken(kind: str, build: Build, tmp_path: Path) -> None:
     path = build(tmp_path, NAMES)
     posts = posts_of(list(open_source(path, kind=kind, creator=" @Dana ")))
-    assert {post.handle for post in posts} == ({"anna"} if kind == "table" else {"Dana"})
+    assert {post.handle for post in posts} == ({"anna"} if kind in NAMING_CREATORS else {"Dana"})
 
 
 @pytest.mark.parametrize("kind", SOURCES)
