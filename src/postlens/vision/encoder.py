@@ -6,13 +6,14 @@ The image is resized and normalised exactly as the encoder's card says; training
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from postlens.errors import ShapeError
 from postlens.types import FloatArray, Image, ModelSpec
 from postlens.vision.session import Session
-from postlens.vision.zoo import open_model
+from postlens.vision.zoo import open_card, open_model
 
 ENCODER = "efficientnet_lite0"
 # Larger batches were slower per image and cost memory (benchmarks/results/vision.csv).
@@ -23,8 +24,9 @@ REDUCING_GAP = 2.0
 class Encoder:
     """Holds one session; make one per worker thread."""
 
-    def __init__(self, name: str = ENCODER) -> None:
-        self._session: Session = open_model(name)
+    def __init__(self, name: str = ENCODER, *, card: Path | None = None) -> None:
+        """The shipped encoder of that name, or the one on the card of a training."""
+        self._session: Session = open_model(name) if card is None else open_card(card)
 
     @property
     def spec(self) -> ModelSpec:
@@ -37,10 +39,10 @@ class Encoder:
         return self.spec.fingerprint
 
     def embed(self, images: Sequence[Image]) -> tuple[FloatArray, FloatArray]:
-        """Features (N, dim) and class logits (N, n_classes), float32.
+        """Features (N, dim) and class logits (N, n_classes), float32; (N, 0) for an encoder without classes.
 
-        Images are uint8 (H, W, 3) RGB of any size; features are averages of rectified activations, in [0, 6].
-        Raises `ShapeError` for any other array.
+        Images are uint8 (H, W, 3) RGB of any size; the shipped encoder's features are averages of rectified
+        activations, in [0, 6]. Raises `ShapeError` for any other array.
         """
         return self.embed_prepared(np.stack([prepare(image, self.spec) for image in images]) if images else None)
 
@@ -52,7 +54,10 @@ class Encoder:
             self._session.run({"image": batch[start : start + BATCH_SIZE]})
             for start in range(0, len(batch), BATCH_SIZE)
         ]
-        return np.concatenate([p["features"] for p in parts]), np.concatenate([p["logits"] for p in parts])
+        features = np.concatenate([p["features"] for p in parts])
+        if "logits" not in self.spec.outputs:
+            return features, np.zeros((len(features), 0), np.float32)
+        return features, np.concatenate([p["logits"] for p in parts])
 
 
 def prepare(image: Image, spec: ModelSpec) -> FloatArray:
@@ -61,18 +66,27 @@ def prepare(image: Image, spec: ModelSpec) -> FloatArray:
     On the niche photos with sources held out, a linear probe scored .859 on the centre square, .861 on its inner
     7/8, .847 on the whole image squashed and .842 letterboxed (recipes/encoder_crop.py).
     """
+    _, height, width = spec.input_size
+    return normalize(centre_square(image, width_px=width, height_px=height), spec)
+
+
+def centre_square(image: Image, *, width_px: int, height_px: int) -> Image:
+    """The centre square of an uint8 (H, W, 3) image, resized antialiased (bicubic): uint8 (height_px, width_px, 3).
+
+    Raises `ShapeError` for any other array.
+    """
     from PIL import Image as Pil
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ShapeError(f"an image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    _, height, width = spec.input_size
     square = Pil.fromarray(image).resize(
-        (width, height), Pil.Resampling.BICUBIC, box=_centre_square(image), reducing_gap=REDUCING_GAP
+        (width_px, height_px), Pil.Resampling.BICUBIC, box=square_box(image), reducing_gap=REDUCING_GAP
     )
-    return normalize(np.asarray(square), spec)
+    return np.asarray(square)
 
 
-def _centre_square(image: Image) -> tuple[float, float, float, float]:
+def square_box(image: Image) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the centre square, in pixels."""
     height, width = image.shape[:2]
     side = min(height, width)
     left, top = (width - side) / 2, (height - side) / 2
