@@ -18,6 +18,8 @@ from postlens.errors import (
     UnknownNameError,
 )
 from postlens.media.probe import IMAGE_SUFFIXES, display_name
+from postlens.sources import instagram
+from postlens.sources.influencer_tables import FULL, SMALL
 from postlens.sources.protocol import absolute
 from postlens.sources.rows import read_table
 from postlens.sources.walk import media_files
@@ -78,6 +80,8 @@ class Listing(NamedTuple):
 def read_labelled_images(folder: Path, *, classes: Sequence[str] | None = None) -> LabelledImages:
     """The labelled images of a folder in one of these layouts, told by what lies in it, in this order.
 
+    - the influencer layout, whole or a subset (`sources.instagram`): the account's category is the label of all its
+      images, the account is the group;
     - `manifest.csv` with the columns `file`, `label` and, if wanted, `source_group`; without one each image is a group;
     - a sub-folder of images for each label; a folder below it (a creator's, say) is the group, else each image is one.
 
@@ -94,12 +98,18 @@ def read_labelled_images(folder: Path, *, classes: Sequence[str] | None = None) 
     """
     if not folder.is_dir():
         raise SourceNotFoundError(f"{display_name(folder)}: expected a folder of labelled images; check the name")
-    read = _manifest if (folder / MANIFEST).is_file() else _folders
-    return as_columns(read(folder), classes=classes, name=display_name(folder))
+    return _as_columns(_listing(folder), classes=classes, name=display_name(folder))
 
 
-def as_columns(listing: Listing, *, classes: Sequence[str] | None, name: str) -> LabelledImages:
-    """Listed files with their labels as numbers. Raises as `read_labelled_images`; `name` is of the source."""
+def _listing(folder: Path) -> Listing:
+    """What the folder lists, by the layout that it has."""
+    if any((folder / name).is_file() for pair in (FULL, SMALL) for name in pair):  # one without the other is an error
+        return _influencers(folder)
+    return _manifest(folder) if (folder / MANIFEST).is_file() else _folders(folder)
+
+
+def _as_columns(listing: Listing, *, classes: Sequence[str] | None, name: str) -> LabelledImages:
+    """Listed files with their labels as numbers; `name` is of the source, for messages."""
     order = tuple(classes) if classes is not None else _classes_of(listing.labels)
     number = {label.casefold(): k for k, label in enumerate(order)}
     known = [file for file in listing.files if file.label.casefold() in number]
@@ -148,6 +158,19 @@ def _first(failures: Sequence[Failure]) -> str:
 
 
 # --- layouts --------------------------------------------------------------------------------------------------------
+
+
+def _influencers(folder: Path) -> Listing:
+    """Images of accounts; those of an account without a known category are left out, the account is the failure."""
+    accounts = [one for one in instagram.read_influencers(folder) if not isinstance(one, Failure)]
+    files, failures = [], []
+    for item in instagram.located_posts(folder):
+        if isinstance(item, Failure):
+            failures.append(item)
+        elif item.influencer.category is not None:
+            account = item.influencer
+            files += [LabelledFile(path, account.category or "", account.username) for path in item.images]
+    return Listing(files, failures, [account.category for account in accounts if account.category is not None])
 
 
 def _manifest(folder: Path) -> Listing:

@@ -24,6 +24,7 @@ _PART_NAMES: Final = {"train": 0, "training": 0, "val": 1, "valid": 1, "validati
 # longer. 20,000 groups placed take 0.5 s on one core; many small groups need but one draw.
 _MOST_DRAWS: Final = 200
 _MOST_PLACED: Final = 20_000
+_NEAREST: Final = 3  # a part's first group of a class is one of the nearest 3, so that draws differ
 
 Floats = NDArray[np.float64]
 
@@ -51,8 +52,8 @@ def split_by_group(images: LabelledImages, *, val: float = 0.15, test: float = 0
     """Divide by whole groups, each class in each part as near to the asked share as the groups allow.
 
     Greedy, as scikit-learn's StratifiedGroupKFold: each part first gets one group of each class, the scarcest class
-    first; then groups, the largest first, go where they bring the classes' shares nearest (squared differences). Of
-    several draws the nearest is kept.
+    first; then groups, roughly the largest first, go where they bring the classes' shares nearest (squared
+    differences). Of several draws the nearest is kept.
 
     Args:
         val: share of each class for validation, in [0, 1); 0 for none.
@@ -107,11 +108,12 @@ def _draw(shares_of: Floats, wanted: Floats, rng: np.random.Generator) -> IntArr
             continue
         if not len(free):
             return None
-        nearest = free[_costs(shares_of[free], have[part], wanted[part]).argmin()]
-        _assign(int(nearest), part, part_of=part_of, have=have, shares_of=shares_of)
+        nearest = free[np.argsort(_costs(shares_of[free], have[part], wanted[part]), kind="stable")[:_NEAREST]]
+        _assign(int(rng.choice(nearest)), part, part_of=part_of, have=have, shares_of=shares_of)
     rest = order[part_of[order] < 0]
     used = np.flatnonzero(wanted > 0)
-    for group in rest[np.argsort(-shares_of[rest].max(axis=1), kind="stable")]:
+    sizes = shares_of[rest].max(axis=1) * rng.uniform(0.5, 1.5, len(rest))  # so that draws differ
+    for group in rest[np.argsort(-sizes)]:
         costs = [_costs(shares_of[group], have[part], wanted[part]) for part in used]
         _assign(int(group), int(used[np.argmin(costs)]), part_of=part_of, have=have, shares_of=shares_of)
     return part_of
