@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from postlens.errors import UnknownNameError
+from postlens.errors import ModelError, ModelIntegrityError, UnknownNameError
 from postlens.types import ModelSpec
+from postlens.vision.cards import write_card
 from postlens.vision.session import Session
-from postlens.vision.zoo import WEIGHTS, list_models, load_spec, open_model
+from postlens.vision.zoo import WEIGHTS, list_models, load_spec, open_card, open_model
 
 MODELS = list_models()
 ENCODER = "efficientnet_lite0"
@@ -82,3 +83,28 @@ def test_models_are_read_from_another_folder_too(tmp_path: Path) -> None:
         (tmp_path / f"face_verifier{suffix}").write_bytes((WEIGHTS / f"face_verifier{suffix}").read_bytes())
     assert [spec.name for spec in list_models(tmp_path)] == ["face_verifier"]
     assert open_model("face_verifier", folder=tmp_path) is not open_model("face_verifier")
+
+
+def copied(name: str, folder: Path) -> Path:
+    """A shipped model in another folder; its card."""
+    for suffix in (".onnx", ".toml"):
+        (folder / f"{name}{suffix}").write_bytes((WEIGHTS / f"{name}{suffix}").read_bytes())
+    return folder / f"{name}.toml"
+
+
+def test_a_card_anywhere_is_opened_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    card = copied("scene_affect", tmp_path)
+    first = open_card(card)
+    assert open_card(card) is first
+    write_card(replace(first.spec, limits="told anew"), card)
+    assert open_card(card).spec.limits == "told anew"
+
+
+def test_a_card_elsewhere_tells_to_train_again_and_not_to_reinstall(tmp_path: Path) -> None:
+    card = copied("scene_affect", tmp_path)
+    (tmp_path / "scene_affect.onnx").write_bytes(b"cut off")
+    with pytest.raises(ModelIntegrityError, match="train or export again"):
+        open_card(card)
+    card.write_bytes(b"\xff")
+    with pytest.raises(ModelError, match="train or export again"):
+        open_card(card)

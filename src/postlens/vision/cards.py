@@ -21,12 +21,15 @@ _TABLES = ("thresholds", "metrics")
 _REQUIRED = ("name", "version", "task", "file", "sha256", "licence", "source", "paper", "outputs", "limits")
 
 
-def read_card(path: Path) -> ModelSpec:
-    """The spec on a card. Raises `ModelError` when the card is absent, damaged, or lacks a field."""
+def read_card(path: Path, *, remedy: str = "reinstall postlens") -> ModelSpec:
+    """The spec on a card. Raises `ModelError` when the card is absent, damaged, or lacks a field.
+
+    remedy: what the error tells to do about a card that cannot be read.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"{path}: cannot read the model card ({error}); reinstall postlens") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path}: cannot read the model card ({error}); {remedy}") from error
     known = {f.name for f in fields(ModelSpec)}
     missing, unknown = [name for name in _REQUIRED if not values.get(name)], sorted(values.keys() - known)
     if missing or unknown:

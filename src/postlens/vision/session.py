@@ -18,18 +18,21 @@ from postlens.errors import ModelError, ModelIntegrityError, ShapeError
 from postlens.types import ModelSpec
 
 PROVIDERS = ("CPUExecutionProvider",)
+REMEDY = "reinstall postlens"  # for files that ship
 
 
 class Session:
     """One model, ready to run in the thread that made it."""
 
-    def __init__(self, spec: ModelSpec, path: Path, *, providers: tuple[str, ...] = PROVIDERS) -> None:
-        """Check the file against the card and load it.
+    def __init__(
+        self, spec: ModelSpec, path: Path, *, providers: tuple[str, ...] = PROVIDERS, remedy: str = REMEDY
+    ) -> None:
+        """Check the file against the card and load it; errors end with the remedy.
 
         Raises `ModelIntegrityError` when the sha256 differs, `ModelError` when the file is absent, a provider is not
         there, or the file's outputs are not those of the card.
         """
-        data = _read_checked(spec, path)
+        data = _read_checked(spec, path, remedy)
         self.spec = spec
         self._session = _create(data, path, providers)
         self._inputs = {item.name: tuple(item.shape) for item in self._session.get_inputs()}
@@ -63,14 +66,14 @@ class Session:
                 raise ShapeError(f"{self.spec.name}: {name} must have shape {want}, got {got}")
 
 
-def _read_checked(spec: ModelSpec, path: Path) -> bytes:
+def _read_checked(spec: ModelSpec, path: Path, remedy: str) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: cannot read the weights of {spec.name} ({error}); reinstall postlens") from error
+        raise ModelError(f"{path}: cannot read the weights of {spec.name} ({error}); {remedy}") from error
     got = hashlib.sha256(data).hexdigest()
     if got != spec.sha256:
-        raise ModelIntegrityError(f"{path}: expected sha256 {spec.sha256}, got {got}; reinstall postlens")
+        raise ModelIntegrityError(f"{path}: expected sha256 {spec.sha256}, got {got}; {remedy}")
     return data
 
 

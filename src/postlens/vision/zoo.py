@@ -1,4 +1,4 @@
-"""Model names to cards and sessions: every ONNX file under `weights/` with the TOML card beside it."""
+"""Model names and cards to sessions: every ONNX file under `weights/` with the TOML card beside it, or any other."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from postlens.vision.cards import read_card
 from postlens.vision.session import Session
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+RUN_REMEDY = "train or export again"  # for files that a training wrote
 
 _own = threading.local()
 
@@ -41,3 +42,15 @@ def open_model(name: str, *, folder: Path = WEIGHTS) -> Session:
         spec = load_spec(name, folder=folder)
         sessions[folder, name] = Session(spec, folder / spec.file)
     return sessions[folder, name]
+
+
+def open_card(card: Path) -> Session:
+    """This thread's session of the model on a card anywhere, such as one that a training wrote.
+
+    A card that was written anew since is opened anew. Raises `ModelError`, as `read_card` and `Session`.
+    """
+    sessions: dict[Path, Session] = _own.__dict__.setdefault("by_card", {})
+    spec = read_card(card, remedy=RUN_REMEDY)
+    if card not in sessions or sessions[card].spec != spec:
+        sessions[card] = Session(spec, card.parent / spec.file, remedy=RUN_REMEDY)
+    return sessions[card]
