@@ -31,6 +31,7 @@ PostlensError
 │   ├── StoreLockedError         another process writes to it
 │   └── StoreWriteError          nothing more can be written (disk full, read-only)
 ├── CacheError                   a cache of training images cannot be used
+├── DivergedError                a training has no finite loss any more
 ├── ForgottenError               the person or creator was forgotten on request
 └── NotEnoughDataError           a conclusion would rest on too little
 
@@ -53,8 +54,9 @@ class SettingsError(UsageError):
 class MissingExtraError(UsageError):
     """An optional part of postlens is not installed."""
 
-    def __init__(self, extra: str, *, needed_for: str) -> None:
-        super().__init__(f'{needed_for} needs an optional part: pip install "postlens[{extra}]"')
+    def __init__(self, extra: str, *, needed_for: str, package: str | None = None) -> None:
+        """`package`: what to install where it is not an extra of postlens."""
+        super().__init__(f'{needed_for} needs an optional part: pip install "{package or f"postlens[{extra}]"}"')
         self.extra = extra
 
 
@@ -164,6 +166,10 @@ class StoreWriteError(StoreError):
 
 class CacheError(PostlensError):
     """A cache of training images cannot be used."""
+
+
+class DivergedError(PostlensError):
+    """A training has no finite loss any more; what it had learnt before is kept."""
 
 
 class ForgottenError(PostlensError):
