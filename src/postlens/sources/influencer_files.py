@@ -57,7 +57,7 @@ def post_key(post: MappedPost) -> str | None:
     if post.metadata is None:
         return None
     stem = _split(post.metadata)[0].replace("\\", "/").rpartition("/")[2].removeprefix(f"{post.username}-")
-    return stem if _MEDIA_ID.fullmatch(stem) else f"{post.username}-{stem}"
+    return stem if _MEDIA_ID.fullmatch(stem) else f"{post.username.casefold()}-{stem}"
 
 
 def _split(name: str) -> tuple[str, str]:

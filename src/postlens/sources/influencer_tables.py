@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,9 +25,12 @@ INFLUENCERS_HEADER: Final = ("Username", "Category", "#Followers", "#Followees",
 MAPPING_HEADER: Final = ("influencer_name", "JSON_PostMetadata_file_name", "Image_file_name")
 _HEADER_LINES: Final = 3  # a header stands among the first lines; further down "username" would be an account
 _HEADS: Final = frozenset({"username", "influencername", "influencer"})
+_ODD: Final = re.compile(r"[/\\\0]|^\.\.$")  # what only few names have
+_UPWARDS: Final = re.compile(r"(^|[/\\])\.\.([/\\]|$)")
 _RULE: Final = re.compile(r"[=\-+|\s]+")  # a line that only separates
 _SHOWN_CHARS: Final = 60  # of what could not be read
 # One entry of a list of names: quoted in either way, or bare.
+_ONE_NAME: Final = re.compile(r"\['([^'\\]+)'\]")  # most rows, and quick
 _NAME: Final = re.compile(
     r"""\s*u?(?:'(?P<one>(?:[^'\\]|\\.)*)'|"(?P<two>(?:[^"\\]|\\.)*)"|(?P<bare>[^,;'"\[\]]+?))\s*(?:[,;]|$)"""
 )
@@ -59,6 +62,7 @@ class Influencer:
     followers: int | None = None
     followees: int | None = None
     posts: int | None = None
+    written: str = field(default="", compare=False)  # the category as the table has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def _influencer(username: str, cells: list[str], problems: list[str]) -> Influen
     """The record; what could not be read of it goes to `problems`."""
     counts = [_count(cell, name, problems) for cell, name in zip(cells[2:5], INFLUENCERS_HEADER[2:], strict=False)]
     followers, followees, posts = [*counts, None, None, None][:3]
-    return Influencer(username, _category(cells[1], problems), followers, followees, posts)
+    return Influencer(username, _category(cells[1], problems), followers, followees, posts, cells[1])
 
 
 def _category(cell: str, problems: list[str]) -> str | None:
@@ -237,6 +241,9 @@ def parse_post(row: MappingRow) -> MappedPost:
 def _names(cell: str) -> Iterator[str]:
     """The names in a Python-style list, a bare list or a single name; empty ones are left out."""
     text = cell.strip()
+    if (match := _ONE_NAME.fullmatch(text)) is not None:
+        yield match[1]
+        return
     if text.startswith('"[') and text.endswith(']"'):  # a CSV writer's quoting around the list
         text = text[1:-1].replace('""', '"')
     if text.startswith("[") != text.endswith("]"):
@@ -254,13 +261,12 @@ def _names(cell: str) -> Iterator[str]:
 
 def _is_inside(name: str) -> bool:
     """Whether a name from the table stays within the folder; it is read and, by a subset, copied."""
-    parts = re.split(r"[/\\]", name)
-    return "\0" not in name and ".." not in parts and (name == "" or parts[0] != "")
+    return not _ODD.search(name) or (name[:1] not in ("/", "\\") and "\0" not in name and not _UPWARDS.search(name))
 
 
 def _is_plain(username: str) -> bool:
     """Whether a username can be part of a file's name."""
-    return username.strip(".") != "" and not re.search(r"[/\\\0\t]", username)
+    return username.strip(".") != "" and not _ODD.search(username)
 
 
 def _lines(path: Path, progress: Callable[[int, int], None] | None = None) -> Iterator[tuple[int, str]]:
@@ -292,6 +298,15 @@ def row_failure(path: Path, row: int, text: str, *, error: type[PostlensError] =
     """A failure about one row of a table."""
     origin = f"{display_name(path)}, row {row}"
     return failure(origin, error(f"{origin}: {display_name(text)}"))
+
+
+def stranger(tables: Tables, username: str, row: int) -> Failure:
+    """The failure of an account that only the mapping names."""
+    text = (
+        f"expected an account out of {tables.influencers.name}, got {username!r}; "
+        "add it there (all its posts are left out)"
+    )
+    return row_failure(tables.mapping, row, text)
 
 
 def _shown(text: Any) -> str:

@@ -28,6 +28,7 @@ from postlens.sources.influencer_tables import (
     read_influencers,
     read_mapping,
     row_failure,
+    stranger,
 )
 from postlens.sources.instagram_media import PostFacts, parse_media
 from postlens.sources.protocol import Item, Source, SourceOptions, absolute, failure
@@ -100,7 +101,7 @@ def _located(
         if key not in accounts:
             if key not in strangers:
                 strangers.add(key)
-                yield _stranger(tables, row.username, row.row)
+                yield stranger(tables, row.username, row.row)
             continue
         try:
             post = parse_post(row)
@@ -108,14 +109,6 @@ def _located(
             yield row_failure(tables.mapping, row.row, str(error))
             continue
         yield from _with_files(tables, accounts[key], post, files)
-
-
-def _stranger(tables: Tables, username: str, row: int) -> Failure:
-    text = (
-        f"expected an account out of {tables.influencers.name}, got {username!r}; "
-        "add it there (all its posts are left out)"
-    )
-    return row_failure(tables.mapping, row, text)
 
 
 def _with_files(
