@@ -18,6 +18,7 @@ from postlens.cli import (
     forget,
     info,
     models,
+    sample,
     version,
 )
 from postlens.cli.console import plain
@@ -35,6 +36,7 @@ app.command("demo")(demo.demo)
 app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("evaluate")(evaluate.evaluate)
+app.command("sample")(sample.sample)
 app.command("forget")(forget.forget)
 app.command("version")(version.version)
 
