@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from torch import nn
 
 from postlens.errors import ModelError
 from postlens.train.backbones import build_net
@@ -20,41 +19,10 @@ from postlens.types import NICHES
 from postlens.vision.encoder import ENCODER, Encoder, prepare
 from postlens.vision.zoo import load_spec, open_card
 
+from .nets import Sorting, tiny_net, tiny_recipe
+
 ABOUT = About(source="a test", limits="a test", trained_on=("8 drawings",), metrics={"n": 8, "accuracy": None})
 CALIBRATION = Calibration(temperature=1.7, thresholds={"other_below": 0.3}, n=8)
-
-
-class Dots(nn.Module):
-    """The smallest backbone: one convolution and a mean, so that an export takes a second."""
-
-    num_features = 6
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, self.num_features, 5, stride=4)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.relu(self.conv(images)).mean((2, 3))
-
-
-class Sorting(Dots):
-    """Looks at its data to decide how to go on, which no graph can say."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return super().forward(images) if images.sum().item() > 0 else images.amax((2, 3))
-
-
-def tiny(backbone: str = "dots", *, size_px: int = 32, feature_dim: int | None = None) -> Recipe:
-    return load_recipe("efficientnet_lite0").changed(
-        backbone=backbone, weights="none", input_size=(3, size_px, size_px), feature_dim=feature_dim
-    )
-
-
-def net_of(recipe: Recipe) -> NicheNet:
-    torch.manual_seed(0)
-    timm_net = recipe.backbone != "dots"
-    backbone = timm.create_model(recipe.backbone, pretrained=False, num_classes=0) if timm_net else Dots()
-    return NicheNet(backbone, n_classes=9, feature_dim=recipe.feature_dim, dropout=0.5)
 
 
 def export(net: NicheNet, out: Path, recipe: Recipe) -> Exported:
@@ -64,18 +32,23 @@ def export(net: NicheNet, out: Path, recipe: Recipe) -> Exported:
 @pytest.fixture(scope="module")
 def projecting(tmp_path_factory) -> tuple[NicheNet, Path, Exported]:
     """A net with a projection, the folder of its files, and their cards."""
-    recipe, out = tiny(feature_dim=24), tmp_path_factory.mktemp("run")
-    net = net_of(recipe)
+    recipe, out = tiny_recipe(feature_dim=24), tmp_path_factory.mktemp("run")
+    net = tiny_net(recipe)
     return net, out, export(net, out, recipe)
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [tiny("test_efficientnet"), tiny("test_vit", size_px=160, feature_dim=32), tiny("test_resnet", feature_dim=24)],
+    [
+        tiny_recipe("test_efficientnet"),
+        tiny_recipe("test_vit", size_px=160, feature_dim=32),
+        tiny_recipe("test_resnet", feature_dim=24),
+    ],
     ids=lambda recipe: recipe.backbone,
 )
 def test_files_answer_as_the_net_does(recipe, tmp_path):
-    net, image = net_of(recipe), np.random.default_rng(1).integers(0, 256, (90, 70, 3)).astype(np.uint8)
+    net = tiny_net(recipe, backbone=timm.create_model(recipe.backbone, pretrained=False, num_classes=0))
+    image = np.random.default_rng(1).integers(0, 256, (90, 70, 3)).astype(np.uint8)
     found = export(net, tmp_path, recipe)
     features, _ = Encoder(card=tmp_path / "encoder.toml").embed([image] * 3)
     probs = open_card(tmp_path / "head.toml").run({"features": features})["probs"]
@@ -135,10 +108,10 @@ def test_the_least_change_of_the_shipped_backbone_or_its_input_makes_it_another(
 def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("postlens.train.export.PARITY", -1.0)
     with pytest.raises(ModelError, match="relative difference"):
-        export(net_of(tiny()), tmp_path, tiny())
+        export(tiny_net(tiny_recipe()), tmp_path, tiny_recipe())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_net_that_cannot_be_written_as_a_graph_is_told(tmp_path):
     with pytest.raises(ModelError, match="torch cannot export"):
-        export(NicheNet(Sorting(), n_classes=9), tmp_path, tiny())
+        export(tiny_net(tiny_recipe(), backbone=Sorting()), tmp_path, tiny_recipe())
