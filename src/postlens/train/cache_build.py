@@ -119,6 +119,10 @@ class _Chunk:
     images: LabelledImages
 
 
+class _StoppedError(Exception):
+    """Ends a thread whose run has failed or was interrupted; nobody hears of it."""
+
+
 @dataclass(slots=True)
 class _Build:
     """One run into one folder."""
@@ -160,7 +164,8 @@ class _Build:
             form, shards = form or finished.form, [*finished.shards, *shards]
         if form is not None and form != self.form:
             raise CacheError(
-                f"{display_name(self.out)}: expected {self.form}, got a cache of {form}; name a new folder"
+                f"{display_name(self.out)}: expected {_differing(self.form, form)}, got {_differing(form, self.form)}; "
+                "name a new folder, or ask for the same again"
             )
         paths = {row.path for shard in shards for row in shard.rows}
         if paths and paths.isdisjoint(images.paths):
@@ -202,7 +207,7 @@ class _Build:
         def pictures() -> Iterator[Image]:
             for place in range(len(chunk.images)):
                 if self.stopped.is_set():
-                    return
+                    raise _StoppedError
                 result = self._picture(chunk.images.paths[place])
                 if isinstance(result, Failure):
                     failures.append(result)
