@@ -18,6 +18,7 @@ from postlens.cli import (
     forget,
     info,
     models,
+    preprocess,
     sample,
     version,
 )
@@ -37,6 +38,7 @@ app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
+app.command("preprocess")(preprocess.preprocess)
 app.command("forget")(forget.forget)
 app.command("version")(version.version)
 
