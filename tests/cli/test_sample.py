@@ -31,6 +31,7 @@ def test_what_was_drawn_and_what_was_short_is_told(dataset, tmp_path, capsys):
     code, text = sample(capsys, dataset, "--out", tmp_path / "out", "--posts", "4", "--influencers", "2")
     assert code == 0
     assert "short: fewer than 2 influencers: beauty, family, fashion, fitness, interior, other, travel" in text
+    assert "short: no image at all: beauty, family, fashion, fitness, interior, other, travel" in text
     assert "short: 4 influencers have fewer than 4 posts" in text
     assert "short: unknown categories, left out: 'fasion' (1)" in text
     assert "short: 1 images are missing" in text

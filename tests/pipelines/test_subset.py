@@ -165,6 +165,7 @@ def test_the_report_says_what_was_short(dataset, tmp_path):
     counts = {count.category: (count.n_found, count.n_drawn, count.n_posts) for count in report.categories}
     assert (counts["pet"], counts["travel"], counts["beauty"]) == ((4, 4, 20), (1, 1, 0), (0, 0, 0))
     assert report.short_categories == tuple(niche for niche in NICHES if niche not in ("pet", "food"))
+    assert report.blank_categories == report.short_categories
     assert [(one.username, one.n_posts) for one in report.short_accounts] == [("lone", 0)]
     assert report.unknown_categories == {"cars": 1}
     assert (report.n_images, report.n_missing_images, report.n_missing_metadata) == (39, 1, 1)

@@ -77,6 +77,7 @@ def _shortages(report: SubsetReport) -> list[str]:
     first = f"; the first: {report.failures[0].message}" if report.failures else ""
     lines = {
         f"fewer than {asked.influencers} influencers: {', '.join(report.short_categories)}": report.short_categories,
+        f"no image at all: {', '.join(report.blank_categories)}": report.blank_categories,
         f"{n_fewer} influencers have fewer than {asked.posts} posts": n_fewer,
         f"{n_blank} influencers have no image here": n_blank,
         f"unknown categories, left out: {unknown}": unknown,

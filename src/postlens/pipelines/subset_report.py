@@ -30,6 +30,7 @@ class CategoryCount:
     n_found: int  # accounts in influencers.txt
     n_drawn: int
     n_posts: int
+    n_images: int  # that are there
     n_missing_images: int
 
 
@@ -66,6 +67,11 @@ class SubsetReport:
     def short_categories(self) -> tuple[str, ...]:
         """Categories with fewer accounts than asked for."""
         return tuple(count.category for count in self.categories if count.n_drawn < self.asked.influencers)
+
+    @property
+    def blank_categories(self) -> tuple[str, ...]:
+        """Categories without a single image; training on all of NICHES would refuse them."""
+        return tuple(count.category for count in self.categories if count.n_images == 0)
 
 
 # --- of a draw -------------------------------------------------------------------------------------------------------
@@ -131,6 +137,7 @@ def _count(category: str, accounts: Accounts, drawn: Sequence[DrawnAccount], pla
         n_found=accounts.n_found[category],
         n_drawn=len(mine),
         n_posts=sum(len(account.posts) for account in mine),
+        n_images=sum(_n_images(account, placed) for account in mine),
         n_missing_images=sum(placed.n_missing[account.influencer.username.casefold()] for account in mine),
     )
 
