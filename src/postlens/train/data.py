@@ -1,0 +1,174 @@
+"""Labelled pictures and their split to batches of uint8 tensors, the same for the same seed on any number of workers.
+
+What is random about an image (crop, colours, ...) is drawn from a seed that its sampler hands on with its row. So a
+resumed training sees what an undisturbed one sees, however many worker processes there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from postlens.train.augment import as_tensor, eval_transform, train_transform
+from postlens.train.labels import LabelledImages, Split
+from postlens.train.pictures import Pictures
+from postlens.train.recipe import Recipe
+from postlens.train.targets import row_weights
+from postlens.types import IntArray
+
+PREFETCH = 4  # batches ready for each worker: more even out slow ones and hold more memory
+Item = tuple[int, int]  # row, and the seed of what is drawn for it
+Batch = tuple[Tensor, Tensor]  # images uint8 (N, 3, S, S), rows int64 (N,)
+
+
+class PictureSet(Dataset[tuple[Tensor, int]]):  # type: ignore[misc]
+    """Pictures by item, transformed."""
+
+    def __init__(self, pictures: Pictures, transform: Callable[[Tensor], Tensor]) -> None:
+        self._pictures = pictures
+        self._transform = transform
+
+    def __getitem__(self, item: Item) -> tuple[Tensor, int]:
+        row, seed = item
+        image = as_tensor(self._pictures.image(row))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return self._transform(image), row
+
+
+class EpochSampler(Sampler[Item]):  # type: ignore[misc]
+    """The rows of an epoch in a new order, this process's share of them, each with a seed.
+
+    With weights, rows are drawn with repeats, as often as their weight says; an epoch has as many as there are rows.
+    The order is repeated from its beginning until it can be shared out evenly, as all processes must take equally many
+    steps.
+    """
+
+    def __init__(
+        self, rows: IntArray, *, seeds: Sequence[int], weights: Any = None, rank: int = 0, world: int = 1
+    ) -> None:
+        self._rows, self._seeds = rows, tuple(seeds)
+        self._share = None if weights is None else np.asarray(weights) / np.sum(weights)
+        self._rank, self._world = rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._rows) / self._world)
+
+    def __iter__(self) -> Iterator[Item]:
+        rng = np.random.default_rng([*self._seeds, self.epoch])
+        n = len(self._rows)
+        order = rng.permutation(n) if self._share is None else rng.choice(n, size=n, p=self._share)
+        order = np.resize(order, len(self) * self._world)
+        seeds = rng.integers(2**63 - 1, size=len(order))
+        mine = slice(self._rank, None, self._world)
+        yield from zip(self._rows[order[mine]].tolist(), seeds[mine].tolist(), strict=True)
+
+
+class RowSampler(Sampler[Item]):  # type: ignore[misc]
+    """Rows in order, this process's share of them; none twice, so shares may differ by one."""
+
+    def __init__(self, rows: IntArray, *, rank: int = 0, world: int = 1) -> None:
+        self._rows = rows[rank::world]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Item]:
+        yield from ((row, 0) for row in self._rows.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How batches are made on this machine."""
+
+    batch_size: int
+    workers: int  # processes that read and transform; 0: the training process itself
+    pinned: bool = False  # memory that a CUDA device copies from faster
+
+
+def make_loader(
+    pictures: Pictures, sampler: Sampler[Item], transform: Callable[[Tensor], Tensor], *, loading: Loading, train: bool
+) -> DataLoader[Batch]:
+    """Batches in the sampler's order. A training epoch drops its last, smaller batch, unless it is the only one."""
+    return DataLoader(
+        PictureSet(pictures, transform),
+        batch_size=loading.batch_size,
+        sampler=sampler,
+        drop_last=train and len(sampler) >= loading.batch_size,
+        num_workers=loading.workers,
+        persistent_workers=loading.workers > 0,
+        prefetch_factor=PREFETCH if loading.workers else None,
+        pin_memory=loading.pinned,
+        generator=torch.Generator(),  # its own, so that starting workers takes no number from the global one
+    )
+
+
+def eval_loader(pictures: Pictures, rows: IntArray, *, size_px: int, loading: Loading) -> DataLoader[Batch]:
+    """The rows in order, prepared as serving prepares them."""
+    return make_loader(pictures, RowSampler(rows), eval_transform(size_px=size_px), loading=loading, train=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a training learns from and is measured on."""
+
+    pictures: Pictures
+    images: LabelledImages  # of the pictures, row for row
+    split: Split
+    fingerprint: str = ""  # of all that
+
+    @property
+    def n_classes(self) -> int:
+        """Labels that the images have."""
+        return len(self.images.classes)
+
+
+class NicheData(lightning.LightningDataModule):  # type: ignore[misc]
+    """Training and validation batches of one phase.
+
+    `first_epoch` is the number of epochs that the phase has behind it: the first order is that of this epoch.
+    """
+
+    def __init__(self, material: Material, recipe: Recipe, *, phase: int, first_epoch: int, loading: Loading) -> None:
+        super().__init__()
+        self._material, self._recipe = material, recipe
+        self._phase, self._first_epoch, self._loading = phase, first_epoch, loading
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled or drawn by weight, augmented."""
+        rows, recipe = self._material.split.train, self._recipe
+        weights = weights_of(self._material, recipe) if recipe.balance == "sampler" else None
+        sampler = EpochSampler(rows, seeds=(recipe.seed, self._phase), weights=weights, **self._share())
+        sampler.set_epoch(self._first_epoch)
+        transform = train_transform(recipe.augment, size_px=recipe.size_px)
+        return make_loader(self._material.pictures, sampler, transform, loading=self._loading, train=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Each row once, over all processes."""
+        transform = eval_transform(size_px=self._recipe.size_px)
+        loading = replace(self._loading, workers=math.ceil(self._loading.workers / 2))
+        sampler = RowSampler(self._material.split.val, **self._share())
+        return make_loader(self._material.pictures, sampler, transform, loading=loading, train=False)
+
+    def _share(self) -> dict[str, int]:
+        trainer = self.trainer
+        return {"rank": trainer.global_rank, "world": trainer.world_size} if trainer is not None else {}
+
+
+def weights_of(material: Material, recipe: Recipe) -> Any:
+    """(R,) weights of the training rows, mean 1, as `targets.row_weights`."""
+    part = material.images[material.split.train]
+    return row_weights(part.labels, part.groups, group_damping=recipe.group_damping)

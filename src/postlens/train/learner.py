@@ -1,0 +1,131 @@
+"""One phase of training, as Lightning runs it: batches to losses, steps, and the scores of an epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from postlens.errors import DivergedError
+from postlens.train.augment import mix_batch
+from postlens.train.data import Batch, Material, weights_of
+from postlens.train.module import NicheNet
+from postlens.train.phases import freeze, make_optimizer, make_schedule, set_training
+from postlens.train.recipe import Recipe
+from postlens.train.targets import soft_targets
+
+# Steps between two looks at whether the loss is a number. Each look waits for the device; a rarer look costs less and
+# wastes more steps on a training that has failed already. Nothing is saved before a look.
+STEPS_BETWEEN_CHECKS = 16
+
+
+class PhaseLearner(lightning.LightningModule):  # type: ignore[misc]
+    """Trains the layers of one phase; the others stay exactly as they are."""
+
+    def __init__(self, net: NicheNet, recipe: Recipe, material: Material, *, phase: int, show_loss: bool = False):
+        super().__init__()
+        self.net = net
+        self.recipe, self.phase = recipe, recipe.phases[phase]
+        self._number, self._show_loss = phase, show_loss
+        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
+        self.confusion = MulticlassConfusionMatrix(material.n_classes, validate_args=False)
+        for name, value in _tables(material, recipe).items():
+            self.register_buffer(name, value, persistent=False)
+        freeze(net, self.phase.unfrozen_layers)
+
+    def train(self, mode: bool = True) -> PhaseLearner:
+        """Training mode for what learns only (`phases.set_training`); Lightning calls this around validation."""
+        super().train(mode)
+        if mode:
+            set_training(self.net, batch_norm=self.recipe.batch_norm)
+        return self
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW, and its rate at every step of the phase."""
+        optimizer = make_optimizer(self.net, self.phase)
+        steps = int(self.trainer.estimated_stepping_batches) // self.phase.epochs
+        schedule = make_schedule(optimizer, self.phase, steps_per_epoch=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """uint8 images as the net takes them: (x - mean) / std."""
+        return (images.float() - self.mean) / self.std
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Mean over the batch of the cross-entropy with weighted, smoothed, maybe mixed targets."""
+        if batch_idx == 0:  # dropout and the like draw from torch's own generator
+            torch.manual_seed(int(self._rng().integers(2**63)))
+        images, rows = batch
+        images, targets = mix_batch(
+            self.prepare(images),
+            self.targets[self.labels[rows]] * self.weights[rows, None],
+            augment=self.recipe.augment,
+            n_classes=self.targets.shape[1],
+            rng=self._rng(batch_idx),
+        )
+        loss = -(targets * torch.log_softmax(self.net(images).float(), dim=1)).sum(dim=1).mean()
+        self.train_loss.update(loss.detach())
+        if batch_idx % STEPS_BETWEEN_CHECKS == 0:
+            self._check_finite(loss, "training loss")
+        if self._show_loss:
+            self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count answers by true label; the loss is the plain cross-entropy."""
+        images, rows = batch
+        logits, truth = self.net(self.prepare(images)).float(), self.labels[rows]
+        self.val_loss.update(torch.nn.functional.cross_entropy(logits, truth), weight=len(rows))
+        self.confusion.update(logits, truth)
+
+    def scores(self) -> dict[str, float]:
+        """Of the epoch that ends, over all processes; starts the next one. Raises `DivergedError`."""
+        train, val = self.train_loss.compute(), self.val_loss.compute()
+        self._check_finite(train, "training loss")
+        self._check_finite(val, "validation loss")
+        counts = self.confusion.compute().double().cpu().numpy()
+        for metric in (self.train_loss, self.val_loss, self.confusion):
+            metric.reset()
+        return {"train_loss": float(train), "val_loss": float(val), **_class_scores(counts)}
+
+    def _check_finite(self, loss: Tensor, name: str) -> None:
+        """Raise `DivergedError` in all processes unless the loss is a number in all of them."""
+        if not self.trainer.strategy.reduce_boolean_decision(bool(torch.isfinite(loss))):
+            raise DivergedError(
+                f"expected a finite {name}, got {float(loss.detach())} in phase {self.phase.name}, epoch "
+                f"{self.current_epoch + 1} of {self.phase.epochs}; weights and history of the epochs before are kept. "
+                "Begin a new run from best.safetensors (--weights) with a lower learning rate, gradient clipping "
+                "(clip_norm), or precision 32 or bf16"
+            )
+
+    def _rng(self, *place: int) -> np.random.Generator:
+        """Random numbers that depend on the place in the training only, not on what ran before."""
+        return np.random.default_rng([self.recipe.seed, self._number, self.current_epoch, self.global_rank, *place])
+
+
+def _tables(material: Material, recipe: Recipe) -> dict[str, Tensor]:
+    """By row number: labels (N,) and weights (N,) in the loss; by label: targets (K, K); mean and std (3, 1, 1)."""
+    n_classes, labels = material.n_classes, material.images.labels
+    weights = np.ones(len(labels), np.float32)
+    if recipe.balance == "loss":
+        weights[material.split.train] = weights_of(material, recipe)
+    every = soft_targets(np.arange(n_classes), n_classes=n_classes, smoothing=recipe.label_smoothing)
+    return {
+        "labels": torch.from_numpy(np.asarray(labels, np.int64)),
+        "weights": torch.from_numpy(weights),
+        "targets": torch.from_numpy(every),
+        "mean": torch.tensor(recipe.mean)[:, None, None],
+        "std": torch.tensor(recipe.std)[:, None, None],
+    }
+
+
+def _class_scores(counts: Any) -> dict[str, float]:
+    """Macro-F1 over the labels that occur, and accuracy, of counts (true label, answer)."""
+    true, hit = counts.sum(axis=1), np.diag(counts)
+    f1 = 2 * hit / np.maximum(true + counts.sum(axis=0), 1)
+    return {"val_macro_f1": float(f1[true > 0].mean()), "val_accuracy": float(hit.sum() / counts.sum())}

@@ -1,0 +1,215 @@
+"""Labelled images and a recipe to a trained niche model in a run folder: `postlens train niche`.
+
+Each phase starts from the best weights so far. The folder then holds recipe.toml, command.txt, splits.csv,
+training.log, tensorboard/, the best weights of each phase and of all, last.ckpt to resume from, and what
+`train.outcome` writes. Minutes on a GPU for thousands of images, hours on a processor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from postlens.errors import SettingsError, SplitError
+from postlens.media.probe import display_name
+from postlens.train.backbones import build_net
+from postlens.train.checkpoints import load_net
+from postlens.train.data import Loading, Material, NicheData
+from postlens.train.fit import Machine, fit_phase, precision_of
+from postlens.train.history import SCORE, Row, best_at, is_over, rows_of
+from postlens.train.keeper import Keeper
+from postlens.train.labels import read_splits, split_by_group
+from postlens.train.learner import PhaseLearner
+from postlens.train.loggers import close_loggers, make_loggers
+from postlens.train.module import NicheNet
+from postlens.train.outcome import Predictions, write_outcome
+from postlens.train.pictures import open_pictures, square_of
+from postlens.train.predict import predict_rows
+from postlens.train.recipe import Recipe
+from postlens.train.run_folder import RunFolder, fingerprint_of, write_splits
+
+MOST_WORKERS = 16  # by default: more processes gained nothing on a machine of 16 cores with one GPU
+log = logging.getLogger("postlens.train")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a training came to; files in `out` say the rest."""
+
+    out: Path
+    history: tuple[Mapping[str, Any], ...]
+    val: Predictions | None = None  # None in the further processes of a training on several devices: one predicts
+    test: Predictions | None = None
+
+    @property
+    def best(self) -> Mapping[str, Any]:
+        """The row of the best epoch, whose weights are in best.safetensors."""
+        return self.history[best_at(self.history) - 1]
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process wrote the folder, and is to tell of it."""
+        return self.val is not None
+
+
+def train_niche(
+    data: Path,
+    *,
+    recipe: Recipe,
+    out: Path,
+    splits: Path | None = None,
+    devices: int | str = 1,
+    accelerator: str = "auto",
+    resume: bool = False,
+    loggers: Sequence[str] = (),
+    progress: bool = True,
+    workers: int | None = None,
+    command: str = "",
+) -> TrainResult:
+    """Train on a cache folder, or on anything that `read_labelled_images` reads, and write the run folder `out`.
+
+    Args:
+        splits: CSV with the columns group and split (train, val, test). Default: drawn by group with the recipe's seed.
+        devices: how many, or "auto". With several, the script is started once for each (Lightning's DDP), and
+            `recipe.batch_size` counts for each.
+        resume: go on after the last finished epoch of the run in `out`; with the same recipe and data the history is
+            that of an undisturbed run. A run without a finished epoch starts anew.
+        loggers: of "wandb" and "mlflow"; TensorBoard always.
+        workers: processes that make batches, for each device. Default: a core each, at most 16.
+
+    Raises:
+        UsageError: the folder holds another run, or settings do not fit (SettingsError, SplitError, ...).
+        SourceError, CacheError, NotEnoughDataError: the images cannot be used.
+        ModelError: weights cannot be loaded, or the exported model does not compute what the net does.
+        DivergedError: the loss is no number; weights and history of the epochs before are kept.
+    """
+    machine = Machine(devices, accelerator, _workers(workers, devices), progress)
+    precision_of(recipe, machine)
+    material = _open(data, splits, recipe=recipe, workers=_cores())
+    run = _Run(RunFolder(out), recipe, material, machine)
+    history = run.resume() if resume and run.folder.recipe.exists() else run.begin(command)
+    with run.folder.logging() if run.writes else nullcontext():
+        for failure in material.images.failures:
+            log.warning("left out: %s: %s: %s", failure.subject, failure.error, failure.message)
+        net, history = run.fit(history, loggers=loggers)
+        if not run.writes:
+            return TrainResult(out, tuple(history))
+        return run.finish(net, history, data=data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One training in its folder."""
+
+    folder: RunFolder
+    recipe: Recipe
+    material: Material
+    machine: Machine
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is the first of the processes."""
+        return int(rank_zero_only.rank) == 0
+
+    @property
+    def loading(self) -> Loading:
+        return Loading(self.recipe.batch_size, self.machine.workers, pinned=self.machine.on_cuda)
+
+    def begin(self, command: str) -> list[Row]:
+        """A new folder; nothing has been trained."""
+        if self.writes:
+            self.folder.begin(self.recipe, command=command)
+            write_splits(self.material.images, self.material.split, self.folder.splits)
+        return []
+
+    def resume(self) -> list[Row]:
+        """The history so far. Raises `SettingsError` where recipe or data are not those that it came from."""
+        self.folder.check_same(self.recipe)
+        history, material = self.folder.read_state()
+        if history and material != self.material.fingerprint:
+            raise SettingsError(
+                f"{display_name(self.folder.path)}: expected the images and splits that the run began with, got "
+                "others; resume with the same data, or begin a run in a new folder"
+            )
+        return history
+
+    def fit(self, history: list[Row], *, loggers: Sequence[str]) -> tuple[NicheNet, list[Row]]:
+        """Train the phases that are not over; returns the net with its best weights, and the whole history."""
+        curves = make_loggers(loggers, self.folder.path) if self.writes else []
+        status = "failed"
+        lightning.seed_everything(self.recipe.seed, workers=True, verbose=False)
+        net = build_net(self.recipe, n_classes=self.material.n_classes)
+        try:
+            for number in range(len(self.recipe.phases)):
+                history = self._fit_phase(net, number, history, curves)
+            status = "success"
+        finally:
+            close_loggers(curves, status=status)
+        load_net(net, self.folder.best)
+        return net, history
+
+    def _fit_phase(self, net: NicheNet, number: int, history: list[Row], curves: Sequence[Any]) -> list[Row]:
+        phase = self.recipe.phases[number]
+        if is_over(history, phase, patience=self.recipe.patience):
+            return history
+        done = len(rows_of(history, phase.name))
+        if history:
+            load_net(net, self.folder.best)
+        keeper = Keeper(self.folder, history, material=self.material.fingerprint, loggers=curves)
+        learner = PhaseLearner(net, self.recipe, self.material, phase=number, show_loss=self.machine.shows_bar)
+        data = NicheData(self.material, self.recipe, phase=number, first_epoch=done, loading=self.loading)
+        log.info("phase %s: %d epochs, from epoch %d", phase.name, phase.epochs, done + 1)
+        fit_phase(learner, data, keeper, machine=self.machine, resume_from=self.folder.last if done else None)
+        return keeper.history
+
+    def finish(self, net: NicheNet, history: list[Row], *, data: Path) -> TrainResult:
+        """Predict validation and test images with the best weights, and write what came of it."""
+        split = self.material.split
+        val, test = (
+            predict_rows(net, self.material, rows, recipe=self.recipe, loading=self.loading, device=self.machine.device)
+            for rows in (split.val, split.test)
+        )
+        out, size_px = self.folder.path, self.recipe.size_px
+        write_outcome(
+            out, net=net, recipe=self.recipe, history=history, val=val, test=test, images=self.material.images,
+            split=split, data=data, picture=lambda row: square_of(self.material.pictures, row, size_px=size_px),
+        )  # fmt: skip
+        log.info("done: best macro-F1 on validation %.4f", history[best_at(history) - 1][SCORE])
+        return TrainResult(out, tuple(history), val, test)
+
+
+def _open(data: Path, splits: Path | None, *, recipe: Recipe, workers: int) -> Material:
+    """Pictures with their split. Raises `SplitError` where nothing is left to validate on."""
+    pictures = open_pictures(data, size_px=recipe.size_px, workers=workers)
+    images = pictures.labelled
+    split = (
+        split_by_group(images, rng=np.random.default_rng(recipe.seed))
+        if splits is None
+        else read_splits(splits, images)
+    )
+    if not len(split.val):
+        raise SplitError(
+            "expected images for validation, which choose the best epoch, got none; give some groups to val"
+        )
+    return Material(pictures, images, split, fingerprint_of(images, split))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _workers(asked: int | None, devices: int | str) -> int:
+    if asked is not None:
+        return asked
+    n_devices = devices if isinstance(devices, int) and devices > 0 else max(1, torch.cuda.device_count())
+    return max(1, min(MOST_WORKERS, _cores() // n_devices))
