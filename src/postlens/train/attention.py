@@ -120,14 +120,14 @@ class BagAttention(nn.Module):  # type: ignore[misc]
         self.query, self.key = nn.Linear(width, key_width), nn.Linear(width, key_width)
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, posts: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, posts: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
         """Weights (B, N) and pooled values (B, width) of posts (B, N, width)."""
         b, n, width = posts.shape
         mean = bag_mean(posts, real)
         query = self.query(mean).view(b, self.n_heads, 1, -1)
         key = self.key(posts).view(b, n, self.n_heads, -1).transpose(1, 2)
         scores = (query * key).sum(-1) / math.sqrt(key.shape[-1])  # (B, H, N)
-        weights = masked_softmax(scores, real[:, None])
+        weights = masked_softmax(scores, None if real is None else real[:, None])
         # The weights sum to 1, so that pooling first and projecting after is the same, at a N-th of the cost.
         pooled = weights @ posts  # (B, H, width)
         rows = self.value.weight.view(self.n_heads, width // self.n_heads, width)
@@ -143,7 +143,7 @@ class GatedAttention(nn.Module):  # type: ignore[misc]
         self.content, self.gate = nn.Linear(width, key_width), nn.Linear(width, key_width)
         self.score = nn.Linear(key_width, 1)
 
-    def forward(self, posts: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, posts: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
         """Weights (B, N) and pooled posts (B, width)."""
         scores = self.score(torch.tanh(self.content(posts)) * torch.sigmoid(self.gate(posts)))[..., 0]
         weights = masked_softmax(scores, real)
@@ -153,17 +153,18 @@ class GatedAttention(nn.Module):  # type: ignore[misc]
 class MeanPooling(nn.Module):  # type: ignore[misc]
     """Every post counts the same."""
 
-    def forward(self, posts: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, posts: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
         """Weights (B, N) and the mean post (B, width)."""
-        weights = real / real.sum(dim=1, keepdim=True)
-        return weights, bag_mean(posts, real)
+        return masked_softmax(torch.zeros_like(posts[..., 0]), real), bag_mean(posts, real)
 
 
-def bag_mean(posts: Tensor, real: Tensor) -> Tensor:
-    """(B, width) mean of the real posts."""
+def bag_mean(posts: Tensor, real: Tensor | None) -> Tensor:
+    """(B, width) mean of the real posts; None: of all."""
+    if real is None:
+        return posts.mean(dim=1)
     return torch.as_tensor((posts * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True))
 
 
-def masked_softmax(scores: Tensor, real: Tensor) -> Tensor:
-    """Softmax over the last axis, 0 at padding; a row must have a real post."""
-    return torch.softmax(scores.masked_fill(~real, -torch.inf), dim=-1)
+def masked_softmax(scores: Tensor, real: Tensor | None) -> Tensor:
+    """Softmax over the last axis, 0 at padding; a row must have a real post. None: all are."""
+    return torch.softmax(scores if real is None else scores.masked_fill(~real, -torch.inf), dim=-1)

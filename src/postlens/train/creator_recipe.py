@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from postlens.errors import SettingsError
+from postlens.train.recipe import Phase
 
+PHASE = "creator"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -33,7 +35,7 @@ class CreatorRecipe(BaseModel):
     post_dropout: Fraction = 0.2  # share of the posts' features that are blanked; higher: slower, less overfitting
 
     epochs: int = Field(40, ge=1)
-    bags_per_step: int = Field(32, ge=1)  # for each device
+    batch_size: int = Field(32, ge=1)  # creators a step, for each device
     # A creator is seen each epoch through a random part of its posts, between these numbers (log-uniform), so that
     # every bag size is learnt. Validation and test see up to `most_posts` of each.
     fewest_posts: int = Field(5, ge=1)
@@ -44,6 +46,7 @@ class CreatorRecipe(BaseModel):
     label_smoothing: Fraction = 0.05  # Szegedy et al. 2016
     patience: int | None = Field(10, ge=1)  # epochs without a better validation macro-F1 that end the training
     clip_norm: float | None = Field(1.0, gt=0)  # largest norm of all gradients together
+    precision: Literal["auto", "32", "bf16", "fp16"] = "32"  # the net is small: less buys next to nothing
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
@@ -53,6 +56,30 @@ class CreatorRecipe(BaseModel):
         if self.fewest_posts > self.most_posts:
             raise ValueError(f"fewest_posts ({self.fewest_posts}) must not be above most_posts ({self.most_posts})")
         return self
+
+    @property
+    def phases(self) -> tuple[Phase]:
+        """The one phase, as the training loop counts them."""
+        return (
+            Phase(
+                name=PHASE,
+                epochs=self.epochs,
+                unfrozen_layers=0,
+                learning_rate=self.learning_rate,
+                warmup_epochs=self.warmup_epochs,
+                weight_decay=self.weight_decay,
+            ),
+        )
+
+    @property
+    def backbone(self) -> str:
+        """What the weight files name as their architecture."""
+        return f"creator {self.pooling}"
+
+    @property
+    def batch_norm(self) -> str:
+        """Each device normalises by its own posts: a batch has thousands."""
+        return "eval"
 
     def changed(self, **values: Any) -> CreatorRecipe:
         """A copy with other values, checked again; those that are None stay. Raises `SettingsError`."""

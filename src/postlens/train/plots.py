@@ -105,10 +105,12 @@ def _mark_phases(panel: Any, history: Sequence[Mapping[str, Any]], *, named: boo
     panel.set_xlim(0.5, max(len(history), 1) + 0.5)
 
 
-def plot_confusion(truth: IntArray, answers: IntArray, path: Path, *, labels: Sequence[str], title: str = "") -> None:
+def plot_confusion(
+    truth: IntArray, answers: IntArray, path: Path, *, labels: Sequence[str], title: str = "", unit: str = "images"
+) -> None:
     """Shares of each true label's images by answer (rows add up to 1), with counts below.
 
-    truth, answers (N,): positions in `labels`.
+    truth, answers (N,): positions in `labels`; unit: what is counted, in the plural.
     """
     k = len(labels)
     counts = np.bincount(truth * k + answers, minlength=k * k).reshape(k, k)
@@ -123,9 +125,9 @@ def plot_confusion(truth: IntArray, answers: IntArray, path: Path, *, labels: Se
     rows = [f"{name} ({n})" for name, n in zip(names, counts.sum(1), strict=True)]
     panel.set_yticks(range(k), rows, parse_math=False)
     panel.set_xlabel("answer")
-    panel.set_ylabel("true label (images)")
+    panel.set_ylabel(f"true label ({unit})")
     panel.set_title(title, parse_math=False, fontsize=11)
-    figure.colorbar(shown, ax=panel, fraction=0.046, pad=0.03, label="share of the true label's images")
+    figure.colorbar(shown, ax=panel, fraction=0.046, pad=0.03, label=f"share of the true label's {unit}")
     _save(figure, path)
 
 
