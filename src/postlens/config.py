@@ -19,7 +19,7 @@ from postlens.errors import SettingsError
 
 DEFAULT_FILE = "postlens.toml"
 ENV_PREFIX = "POSTLENS_"
-_PATHS = ("catalog", "emoji_table")  # relative ones in a file are relative to that file
+_PATHS = ("catalog", "emoji_table", "niche_model")  # relative ones in a file are relative to that file
 Origin = str  # "default", "postlens.toml", "environment", "flag"
 
 
@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     )
     niche_threshold: float | None = Field(
         None, ge=0, le=1, description="A less certain niche becomes `other`. Default: the niche card's."
+    )
+    niche_model: Path | None = Field(
+        None,
+        description="Folder of a run of `postlens train niche`, whose model answers niche. Default: the shipped one."
+        " A run with an encoder of its own looks at every frame a second time.",
     )
     reaction_threshold: float | None = Field(
         None, ge=0, le=1, description="One threshold for all emotions. Default: the table's and cards' own."

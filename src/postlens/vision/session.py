@@ -32,7 +32,7 @@ class Session:
         Raises `ModelIntegrityError` when the sha256 differs, `ModelError` when the file is absent, a provider is not
         there, or the file's outputs are not those of the card.
         """
-        data = _read_checked(spec, path, remedy)
+        data = read_checked(spec, path, remedy=remedy)
         self.spec = spec
         self._session = _create(data, path, providers)
         self._inputs = {item.name: tuple(item.shape) for item in self._session.get_inputs()}
@@ -66,7 +66,8 @@ class Session:
                 raise ShapeError(f"{self.spec.name}: {name} must have shape {want}, got {got}")
 
 
-def _read_checked(spec: ModelSpec, path: Path, remedy: str) -> bytes:
+def read_checked(spec: ModelSpec, path: Path, *, remedy: str = REMEDY) -> bytes:
+    """The model file's bytes. Raises `ModelIntegrityError` when they are not those of the card, `ModelError`."""
     try:
         data = path.read_bytes()
     except OSError as error:

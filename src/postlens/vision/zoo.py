@@ -9,7 +9,7 @@ from pathlib import Path
 from postlens.errors import UnknownNameError
 from postlens.types import ModelSpec
 from postlens.vision.cards import read_card
-from postlens.vision.session import Session
+from postlens.vision.session import REMEDY, Session, read_checked
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 RUN_REMEDY = "train or export again"  # for files that a training wrote
@@ -50,7 +50,16 @@ def open_card(card: Path) -> Session:
     A card that was written anew since is opened anew. Raises `ModelError`, as `read_card` and `Session`.
     """
     sessions: dict[Path, Session] = _own.__dict__.setdefault("by_card", {})
-    spec = read_card(card, remedy=RUN_REMEDY)
+    spec = read_card(card, remedy=_remedy(card))
     if card not in sessions or sessions[card].spec != spec:
-        sessions[card] = Session(spec, card.parent / spec.file, remedy=RUN_REMEDY)
+        sessions[card] = Session(spec, card.parent / spec.file, remedy=_remedy(card))
     return sessions[card]
+
+
+def check_file(spec: ModelSpec, card: Path) -> None:
+    """See that the file of a card is there and whole. Raises `ModelError`, `ModelIntegrityError`."""
+    read_checked(spec, card.parent / spec.file, remedy=_remedy(card))
+
+
+def _remedy(card: Path) -> str:
+    return REMEDY if card.parent == WEIGHTS else RUN_REMEDY
