@@ -306,6 +306,7 @@ class MediaFeatures:
     media: MediaFile
     thumbnail: bytes | None = None  # JPEG, longest side 320 px
     embeddings: Embeddings | None = None  # a row per frame, ids "<sha256>:<frame>"
+    niche_embeddings: Embeddings | None = None  # the same frames by the encoder of the setting `niche_model`
     pts_s: FloatArray | None = None  # (N,) of the embeddings' frames
     measures: Mapping[str, float] | None = None  # simple image measures by name
     faces: Faces | None = None

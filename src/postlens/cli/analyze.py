@@ -25,6 +25,9 @@ def analyze(
     allow_download: Annotated[
         bool | None, typer.Option("--allow-download/--no-download", help="Fetch the URLs in tables.")
     ] = None,
+    niche_model: Annotated[
+        Path | None, typer.Option(help="Folder of a run of `postlens train niche` that answers niche.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: postlens.toml here, if any.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: --set metric=views. Repeatable.")
@@ -39,6 +42,8 @@ def analyze(
     from postlens.config import Settings
 
     flags: dict[str, Any] = pairs(settings, "--set") | {"allow_download": allow_download}
+    if niche_model is not None:
+        flags["niche_model"] = niche_model
     return run_and_report(
         sources,
         out=out,

@@ -23,13 +23,16 @@ def evaluate(
     data: Annotated[
         Path, typer.Option(exists=True, file_okay=False, help="Folder with a manifest in the layout of that task.")
     ],
+    niche_model: Annotated[
+        Path | None, typer.Option(help="Score the model of a run of `postlens train niche` instead (task niche).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Score the models that ship on a labelled folder, each figure with its 95 % interval."""
     from postlens.pipelines.evaluation import evaluate_task
 
     with progress_bar(f"evaluate {task}") as update:
-        scores = evaluate_task(task, data, progress=update)
+        scores = evaluate_task(task, data, progress=update, niche_model=niche_model)
     if as_json:
         sys.stdout.write(json.dumps(scores, allow_nan=False) + "\n")
     else:

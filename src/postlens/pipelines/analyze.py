@@ -24,12 +24,14 @@ from postlens.pipelines.outputs import REPORT, update_outputs
 from postlens.pipelines.process import Processor, Progress
 from postlens.pipelines.run import Runner
 from postlens.pipelines.runlog import event, run_log
+from postlens.pipelines.stage import Stage
 from postlens.pipelines.stages import all_stages
 from postlens.sources import open_source
 from postlens.sources.protocol import absolute
 from postlens.store import Store, ledger
 from postlens.store.engine import shown_location
 from postlens.store.meta import write_folder, write_meta
+from postlens.tasks.niche.model import load_niche_model
 from postlens.types import Failure, SourcePost
 from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
@@ -93,18 +95,20 @@ def analyze(
     """Read the sources, bring the store up to date, write tables and report; nothing is done twice.
 
     Raises:
-        UsageError: no source, an unknown kind of source or store, an output folder that cannot be written, a catalog or
-            an emoji table that cannot be read.
+        UsageError: no source, an unknown kind of source or store, an output folder that cannot be written, a catalog,
+            an emoji table or a niche model that cannot be used.
+        ModelError: the niche model is damaged, or its parts do not belong together.
         StoreError: the store cannot be opened or written; what was committed before stays, and the error also stands
             in `failures.csv` where that can still be written.
     """
     found, store = _open_sources(request), shown_location(request.store_location)
     load_tables(settings)
+    stages = all_stages(load_niche_model(settings.niche_model).encoder_card)
     _make_folder(request.out)
     with run_log(request.out, verbose=request.verbose):
         event("start", version=__version__, sources=request.sources, store=store)
         try:
-            return _analyze(request, found, settings, progress, now or datetime.now(UTC))
+            return _analyze(request, found, settings, progress, now=now or datetime.now(UTC), stages=stages)
         except StoreError as error:
             event("store_error", error=type(error).__name__, message=str(error))
             _try_to_tell(Failure.of(store, "store", error), request.out)
@@ -116,10 +120,12 @@ def _analyze(
     found: Iterable[SourcePost | Failure],
     settings: Settings,
     progress: Progress | None,
+    *,
     now: datetime,
+    stages: Sequence[Stage],
 ) -> Summary:
     started = time.perf_counter()
-    with Store.open(request.store_location) as store, Runner(all_stages(), settings) as runner:
+    with Store.open(request.store_location) as store, Runner(stages, settings) as runner:
         _prepare(store, request.out)
         ingested = Ingest(store, settings=settings, downloads=request.out / DOWNLOADS, now=now).run(found)
         processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from statistics import median
 
 import numpy as np
+from sqlalchemy import Connection
 
 from postlens.config import Settings
 from postlens.errors import SettingsError, SourceError
 from postlens.pipelines.campaign import CreatorAnswer
-from postlens.pipelines.facts import CreatorFacts
+from postlens.pipelines.facts import CreatorFacts, read_creator_facts
 from postlens.pipelines.stages import join_faces
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_account
 from postlens.tasks.niche.features import post_embeddings
-from postlens.tasks.niche.predict import POST_MODEL, predict_creator, predict_posts
+from postlens.tasks.niche.model import load_niche_model
+from postlens.tasks.niche.predict import predict_creator, predict_posts
 from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
 from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.recommend import recommend
@@ -29,11 +31,13 @@ from postlens.tasks.reactions.predict import predict as predict_reaction
 from postlens.types import (
     METRICS,
     Appearance,
+    Creator,
     Embeddings,
     EngagementForecast,
     Faces,
     Failure,
     MediaFile,
+    ModelSpec,
     NichePrediction,
     Post,
     PostAnalysis,
@@ -42,21 +46,39 @@ from postlens.types import (
     Recommendation,
 )
 from postlens.vision.encoder import ENCODER
-from postlens.vision.zoo import load_spec, open_model
+from postlens.vision.zoo import list_models, load_spec, open_model
 
 
 class Answerer:
     """Heads, catalog and emoji table, opened once; answers one creator at a time. For one thread."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises `SettingsError` for a catalog or an emoji table that cannot be read."""
+        """Raises `SettingsError` for a catalog, an emoji table or a niche model that cannot be used, `ModelError`."""
         self.settings = settings
         self.encoder_fingerprint = load_spec(ENCODER).fingerprint
-        self._niche = open_model(POST_MODEL)
+        self.niche_model = load_niche_model(settings.niche_model)
+        self._niche = self.niche_model.open_head()
         self._scene = open_model(SCENE_HEAD)
         self._engagement = open_model(ENGAGEMENT_MODEL)
         self._attribute_thresholds = dict(load_spec(ATTRIBUTE_MODEL).thresholds)
         self._catalog, self._emoji = load_tables(settings)
+
+    def models(self) -> dict[str, ModelSpec]:
+        """Cards of all models that answer, by name; those of a training as `niche_model/<name>`."""
+        found = {spec.name: spec for spec in list_models()}
+        if self.settings.niche_model is not None:
+            found |= {f"niche_model/{spec.name}": spec for spec in self.niche_model.specs}
+        return found
+
+    def read_facts(self, conn: Connection, creator: Creator, *, only: Set[str] | None = None) -> CreatorFacts:
+        """What the store knows about a creator, as `answer` takes it; `only`: as `facts.read_creator_facts`."""
+        return read_creator_facts(
+            conn,
+            creator,
+            fingerprint=self.encoder_fingerprint,
+            niche_fingerprint=self.niche_model.encoder.fingerprint,
+            only=only,
+        )
 
     def answer(
         self, facts: CreatorFacts, *, appearances: Mapping[str, Sequence[Appearance]], failures: Mapping[str, Failure]
@@ -175,8 +197,9 @@ def _own_media(post: Post, facts: CreatorFacts, places: Mapping[tuple[str, str],
 
 
 def _by_post(facts: CreatorFacts) -> dict[str, list[Embeddings]]:
-    """Frame embeddings of each post's media; posts without any are left out."""
-    found = {p.post_id: [facts.embeddings[s][0] for s in p.media if s in facts.embeddings] for p in facts.posts}
+    """Frame embeddings for niche of each post's media; posts without any are left out."""
+    vectors = facts.embeddings if facts.niche_embeddings is None else facts.niche_embeddings
+    found = {post.post_id: [vectors[sha256][0] for sha256 in post.media if sha256 in vectors] for post in facts.posts}
     return {post_id: own for post_id, own in found.items() if own}
 
 

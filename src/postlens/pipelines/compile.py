@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, Duplicate, PersonAnswer
-from postlens.pipelines.facts import read_creator_facts
 from postlens.store.ledger import read_failures
 from postlens.store.meta import read_meta
 from postlens.store.people import appearances, count_waiting_tracks, read_person_thumbnails, read_persons
@@ -21,7 +20,6 @@ from postlens.store.posts import read_creators, read_duplicates
 from postlens.store.snapshots import read_snapshots
 from postlens.tasks.people.performance import by_person, performance, screen_time_s
 from postlens.types import Appearance, PersonPerformance, PostAnalysis
-from postlens.vision.zoo import list_models
 
 NOTES = "notes"  # meta key: what the report says first, a JSON list
 SEED = 0  # of the bootstrap: the same store gives the same report
@@ -39,7 +37,7 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
     posts: list[PostAnalysis] = []
     locations: dict[tuple[str, str], str] = {}
     for creator in read_creators(conn):
-        facts = read_creator_facts(conn, creator, fingerprint=answerer.encoder_fingerprint)
+        facts = answerer.read_facts(conn, creator)
         creator_answer, post_answers = answerer.answer(facts, appearances=by_post, failures=by_subject)
         creators.append(creator_answer)
         posts += post_answers
@@ -56,7 +54,7 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
         n_waiting_faces=count_waiting_tracks(conn),
         created_at=now,
         notes=tuple(json.loads(read_meta(conn, NOTES) or "[]")),
-        models={spec.name: f"{spec.version} {spec.fingerprint}" for spec in list_models()},
+        models={name: f"{spec.version} {spec.fingerprint}" for name, spec in answerer.models().items()},
     )
 
 

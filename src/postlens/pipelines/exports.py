@@ -17,7 +17,8 @@ from typing import Any
 
 from postlens.media.probe import display_name
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
-from postlens.types import METRICS, Failure, NichePrediction, PostAnalysis
+from postlens.tasks.niche.influencer import as_category
+from postlens.types import METRICS, Failure, PostAnalysis
 
 FAILURES = "failures.csv"
 FILES = (
@@ -31,7 +32,6 @@ FILES = (
 FAILURE_HEADER = ("file", "stage", "error", "message")
 FACE_PX = 80  # a face's cell in people.xlsx
 FORMULA_SIGNS = tuple("=+-@\t\r\n＝＋－＠")  # owasp.org/www-community/attacks/CSV_Injection
-N_TOP = 3  # labels listed as top_predictions
 
 
 def write_exports(campaign: Campaign, out: Path) -> None:
@@ -255,19 +255,9 @@ def _json_part(name: str, items: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
     yield b"}"
 
 
-def category(niche: NichePrediction) -> dict[str, Any]:
-    """A niche as `predicted_category`, `confidence` and `top_predictions`."""
-    top = sorted(niche.probs.items(), key=lambda item: -item[1])[:N_TOP]
-    return {
-        "predicted_category": niche.label,
-        "confidence": round(niche.confidence, 4),
-        "top_predictions": [{"category": label, "confidence": round(prob, 4)} for label, prob in top],
-    }
-
-
 def _creator_prediction(answer: CreatorAnswer) -> dict[str, Any]:
     choice = answer.recommendation
-    found = category(answer.niche) if answer.niche else {"predicted_category": None}
+    found = as_category(answer.niche) if answer.niche else {"predicted_category": None}
     return {
         **found,
         "n_posts": answer.n_posts,

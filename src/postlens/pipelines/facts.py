@@ -28,6 +28,7 @@ class CreatorFacts:
     faces: Mapping[str, Faces]  # media without faces are left out
     measures: Mapping[str, Mapping[str, float]]
     snapshots: Mapping[str, EngagementSnapshot]  # latest, by post_id
+    niche_embeddings: Mapping[str, tuple[Embeddings, FloatArray]] | None = None  # of niche's own encoder, if it has one
 
     @property
     def locations(self) -> dict[tuple[str, str], str]:
@@ -41,12 +42,18 @@ class CreatorFacts:
 
 
 def read_creator_facts(
-    conn: Connection, creator: Creator, *, fingerprint: str, only: Set[str] | None = None
+    conn: Connection,
+    creator: Creator,
+    *,
+    fingerprint: str,
+    niche_fingerprint: str | None = None,
+    only: Set[str] | None = None,
 ) -> CreatorFacts:
     """All facts about one creator.
 
     Args:
         fingerprint: of the encoder whose embeddings are read.
+        niche_fingerprint: of the encoder whose embeddings answer niche; default: the same.
         only: post_ids whose media is read; of the others the counts alone. None: all.
     """
     posts = tuple(read_posts(conn, creator_id=creator.creator_id))
@@ -56,6 +63,9 @@ def read_creator_facts(
     own: dict[str, list[PostMedia]] = defaultdict(list)
     for item in read_post_media(conn, post_ids):
         own[item.post_id].append(item)
+    niche = None
+    if niche_fingerprint not in (None, fingerprint):
+        niche = read_frame_embeddings(conn, sha256s, str(niche_fingerprint))
     return CreatorFacts(
         creator=creator,
         posts=posts,
@@ -65,4 +75,5 @@ def read_creator_facts(
         faces=read_faces(conn, sha256s),
         measures=read_measures(conn, sha256s),
         snapshots=read_snapshots(conn, post_ids),
+        niche_embeddings=niche,
     )

@@ -18,7 +18,6 @@ from postlens.config import Settings
 from postlens.errors import PartialMediaError, PostlensError, UsageError
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.conclude import conclude
-from postlens.pipelines.facts import read_creator_facts
 from postlens.pipelines.ingest import Ingest, Ingested
 from postlens.pipelines.process import Processor
 from postlens.pipelines.run import Runner
@@ -43,7 +42,7 @@ class Lens:
         """Open the store, if any; models are loaded with the first post.
 
         Raises:
-            SettingsError, StoreError: the settings or the store cannot be used.
+            SettingsError, ModelError, StoreError: the settings, the models or the store cannot be used.
         """
         self.settings = settings or Settings.load()
         self.failures: tuple[Failure, ...] = ()  # of the last call, those of sources included
@@ -54,7 +53,9 @@ class Lens:
             self._downloads = folder / "downloads"
             location = os.fspath(store) if store is not None else str(folder / "postlens.db")
             self._store = opened.enter_context(Store.open(location))
-            self._runner = opened.enter_context(Runner(all_stages(), self.settings))
+            self._runner = opened.enter_context(
+                Runner(all_stages(self._answerer.niche_model.encoder_card), self.settings)
+            )
             self._closing = opened.pop_all()
         self._processor = Processor(self._store, self._runner, encoder=self._answerer.encoder_fingerprint)
 
@@ -142,9 +143,7 @@ class Lens:
             creator_ids = {post.creator_id for post in read_posts(conn, post_ids=wanted)}
             for creator in read_creators(conn):
                 if creator.creator_id in creator_ids:
-                    facts = read_creator_facts(
-                        conn, creator, fingerprint=self._answerer.encoder_fingerprint, only=wanted
-                    )
+                    facts = self._answerer.read_facts(conn, creator, only=wanted)
                     _, posts = self._answerer.answer(facts, appearances=seen, failures=failures)
                     found |= {post.post.post_id: post for post in posts if post.post.post_id in wanted}
         for post_id in post_ids:

@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from postlens.tasks.products.predict import predict_attributes
 from postlens.tasks.products.recommend import MIN_QUALITY
 from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, read_expressions
 from postlens.types import ATTRIBUTES, EMOTIONS, Embeddings, Faces, FloatArray, Image, IntArray
+from postlens.vision.cards import read_card
 from postlens.vision.encoder import ENCODER, Encoder
 from postlens.vision.faces import FaceDetector
 from postlens.vision.measures import MEASURES_VERSION, measure_image
@@ -70,16 +72,50 @@ class EncodeStage:
 
     def __call__(self, batch: MediaBatch) -> MediaBatch:
         """All frames of the batch in one call."""
-        vectors, _ = self._encoder.get(Encoder).embed([image for work in batch for image in work.frames.images])
-        ends = np.cumsum([len(work.frames) for work in batch])
+        found = _embedded(batch, self._encoder.get(Encoder))
         return tuple(
-            work.with_features(embeddings=self._named(work, own), pts_s=work.frames.pts_s)
-            for work, own in zip(batch, np.split(vectors, ends[:-1]), strict=True)
+            work.with_features(embeddings=own, pts_s=work.frames.pts_s) for work, own in zip(batch, found, strict=True)
         )
 
-    def _named(self, work: MediaWork, vectors: np.ndarray) -> Embeddings:
-        ids = tuple(f"{work.sha256}:{i}" for i in range(len(vectors)))
-        return Embeddings(ids=ids, vectors=vectors, fingerprint=self.fingerprint)
+
+class NicheEncodeStage:
+    """Every frame to its embedding by the encoder of a training, which answers niche instead of the shipped one.
+
+    The name holds its fingerprint, so that the vectors of several trainings count as done side by side.
+    """
+
+    version, needs = "1", ()
+
+    def __init__(self, card: Path) -> None:
+        self.fingerprint = read_card(card).fingerprint
+        self.name = f"encode:{self.fingerprint}"
+        self._card = card
+        self._encoder = OwnPart()
+
+    def setup(self) -> None:
+        """Load the encoder."""
+        self._encoder.get(self._open)
+
+    def _open(self) -> Encoder:
+        return Encoder(card=self._card)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """All frames of the batch in one call."""
+        found = _embedded(batch, self._encoder.get(self._open))
+        return tuple(
+            work.with_features(niche_embeddings=own, pts_s=work.frames.pts_s)
+            for work, own in zip(batch, found, strict=True)
+        )
+
+
+def _embedded(batch: MediaBatch, encoder: Encoder) -> list[Embeddings]:
+    """The embeddings of each file's frames."""
+    vectors, _ = encoder.embed([image for work in batch for image in work.frames.images])
+    ends = np.cumsum([len(work.frames) for work in batch])
+    return [
+        Embeddings(tuple(f"{work.sha256}:{i}" for i in range(len(own))), own, encoder.fingerprint)
+        for work, own in zip(batch, np.split(vectors, ends[:-1]), strict=True)
+    ]
 
 
 class MeasureStage:
@@ -269,10 +305,14 @@ def _face_jpeg(faces: Faces, row: int, work: MediaWork) -> bytes:
     return encode_jpeg(np.asarray(square.resize((FACE_PX, FACE_PX), PillowImage.Resampling.BICUBIC)))
 
 
-def all_stages() -> tuple[Stage, ...]:
-    """All stages in order of need; making them reads the cards, not the weights."""
+def all_stages(niche_encoder: Path | None = None) -> tuple[Stage, ...]:
+    """All stages in order of need; making them reads the cards, not the weights.
+
+    niche_encoder: card of a training's own encoder; default: niche reads the vectors of the shipped one.
+    """
     return (
         EncodeStage(),
+        *([NicheEncodeStage(niche_encoder)] if niche_encoder is not None else []),
         MeasureStage(),
         HashStage(),
         DetectStage(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -17,7 +17,7 @@ from postlens.store.vectors import (
     write_hashes,
     write_measures,
 )
-from postlens.types import FaceTracks, MediaFeatures
+from postlens.types import Embeddings, FaceTracks, FloatArray, MediaFeatures
 
 
 def write_features(conn: Connection, *features: MediaFeatures) -> int:
@@ -28,12 +28,8 @@ def write_features(conn: Connection, *features: MediaFeatures) -> int:
     """
     by_id = {one.media.sha256: one for one in features}
     n_rows = write_media(conn, [(one.media, one.thumbnail) for one in by_id.values()])
-    vectors = {
-        sha256: (one.embeddings, one.pts_s)
-        for sha256, one in by_id.items()
-        if one.embeddings is not None and one.pts_s is not None
-    }
-    n_rows += write_embeddings(conn, vectors)
+    n_rows += write_embeddings(conn, _with_times(by_id, "embeddings"))
+    n_rows += write_embeddings(conn, _with_times(by_id, "niche_embeddings"))
     n_rows += write_measures(conn, {name: one.measures for name, one in by_id.items() if one.measures is not None})
     n_rows += write_hashes(conn, {name: one.hashes for name, one in by_id.items() if one.hashes is not None})
     links = take_links(conn, {name: one.faces for name, one in by_id.items() if one.faces and one.tracks is not None})
@@ -42,10 +38,17 @@ def write_features(conn: Connection, *features: MediaFeatures) -> int:
     return n_rows
 
 
+def _with_times(features: Mapping[str, MediaFeatures], name: str) -> dict[str, tuple[Embeddings, FloatArray]]:
+    """The embeddings under a field of the features, and the times of their frames; media without are left out."""
+    rows = ((sha256, getattr(one, name), one.pts_s) for sha256, one in features.items())
+    return {sha256: (vectors, at) for sha256, vectors, at in rows if vectors is not None and at is not None}
+
+
 def read_features(conn: Connection, sha256s: Sequence[str], *, fingerprint: str) -> dict[str, MediaFeatures]:
     """All that is stored of media, with the embeddings of one encoder, by sha256; unknown media are left out.
 
-    `None` stands for parts without rows: whether a stage ran and found nothing, the ledger knows.
+    `None` stands for parts without rows: whether a stage ran and found nothing, the ledger knows. Vectors for niche
+    alone are not read: no stage needs them.
     """
     vectors = read_frame_embeddings(conn, sha256s, fingerprint)
     measures, hashes = read_measures(conn, sha256s), read_hashes(conn, sha256s)

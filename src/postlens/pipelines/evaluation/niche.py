@@ -1,4 +1,4 @@
-"""Labelled photos to the scores of the niche head that ships.
+"""Labelled photos to the scores of the niche head that ships, or of one that was trained.
 
 Layout: `manifest.csv` with the columns `file`, `label` and, if wanted, `source_group`; or, without a manifest, one
 folder of photos for each label. Every photo goes the way of `postlens analyze`: decoded at its scale, encoded, head
@@ -18,23 +18,33 @@ from postlens.config import Settings
 from postlens.errors import EmptySourceError, MediaError
 from postlens.pipelines.evaluation.layout import MANIFEST, UNKNOWN_LABEL, Photo, is_in_sample, list_photos
 from postlens.pipelines.evaluation.media import read_photo
-from postlens.tasks.niche import POST_MODEL, predict_posts
+from postlens.tasks.niche import predict_posts
 from postlens.tasks.niche.evaluate import score_posts
+from postlens.tasks.niche.model import load_niche_model
 from postlens.types import NICHES, Embeddings, FloatArray
 from postlens.vision.encoder import BATCH_SIZE, Encoder
-from postlens.vision.zoo import open_model
 
 
-def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+def evaluate(
+    folder: Path, *, progress: Callable[[int, int], None] | None = None, niche_model: Path | None = None
+) -> dict[str, Any]:
     """n, accuracy, macro_f1, ece and per_class with 95 % intervals, drawn by source where sources are named.
 
-    Also failed (photos not scored), failures (by error class), interval_by, and in_sample. Raises `EmptySourceError`
-    when nothing is labelled with a niche or no photo can be read, `TableError` for a manifest without its columns.
+    Also failed (photos not scored), failures (by error class), interval_by, and in_sample.
+
+    Args:
+        niche_model: folder of a run of `postlens train niche`; default: the models that ship.
+
+    Raises:
+        EmptySourceError: nothing is labelled with a niche, or no photo can be read.
+        TableError: a manifest without its columns.
+        SettingsError, ModelError: the niche model cannot be used.
     """
+    model = load_niche_model(niche_model)
     listed = read_labelled(folder)
     photos = [photo for photo in listed if photo.label in NICHES]
     failures = Counter({UNKNOWN_LABEL: len(listed) - len(photos)})
-    encoder, head = Encoder(), open_model(POST_MODEL)
+    encoder, head = model.open_encoder(), model.open_head()
     vectors, read, errors = embed_photos(photos, encoder, progress=progress)
     if not read:
         raise EmptySourceError(f"{folder}: expected photos labelled {', '.join(NICHES)}, could read none")
