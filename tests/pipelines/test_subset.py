@@ -240,5 +240,5 @@ def test_memory_grows_with_what_is_drawn_not_with_the_mapping(tmp_path):
     finally:
         tracemalloc.stop()
     assert report.n_posts == 50
-    assert peak < 4 * 2**20  # the rows as records take 10; the interpreter's own tables may grow by 2 meanwhile
+    assert peak < 4 * 2**20  # the rows as records take 8; the interpreter's own tables may grow by 2 meanwhile
     assert seen[-1] == (50, 50) and any(done == total > 2**20 for done, total in seen)

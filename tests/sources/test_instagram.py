@@ -321,5 +321,5 @@ def test_memory_does_not_grow_with_the_mapping(tmp_path):
         nonlocal n_read
         n_read = sum(isinstance(item, MappedPost) for item in read_mapping(folder))
 
-    assert peak_mib(read) < 4  # the rows as records take 10; the interpreter's own tables may grow by 2 meanwhile
+    assert peak_mib(read) < 4  # the rows as records take 8; the interpreter's own tables may grow by 2 meanwhile
     assert n_read == 20_000
