@@ -1,4 +1,4 @@
-"""Run folders as a training leaves them, written without torch: models that anyone can compute by hand (10 ms)."""
+"""Run folders as trainings leave them, written without torch: models that anyone can compute by hand (10 ms)."""
 
 from __future__ import annotations
 
@@ -67,6 +67,27 @@ def write_head(
     )  # fmt: skip
 
 
+def write_creator(folder: Path, upstream: ModelSpec, *, labels: Sequence[str] = NICHES, says: str = "pet") -> ModelSpec:
+    """`creator.onnx` and its card: the same answer for every bag, attention by the first feature of each post."""
+    k = len(labels)
+    bias = np.where(np.arange(k) == list(labels).index(says), np.log(9.0 * (k - 1)), 0.0).astype(np.float32)
+    weights = {"first": np.array([0]), "zero": np.zeros((1, 1), np.float32), "b": bias[None]}
+    nodes: list[Node] = [
+        ("Gather", ["features", "first"], "column"),  # (1, N, 1)
+        ("Flatten", ["column"], "score"),  # (1, N)
+        ("Softmax", ["score"], "attention"),
+        ("ReduceSum", ["attention"], "one"),  # (1, 1): makes the answer one of the bag
+        ("Mul", ["one", "zero"], "nothing"),
+        ("Add", ["nothing", "b"], "logits"),
+        ("Softmax", ["logits"], "probs"),
+    ]
+    outputs = {"logits": [1, k], "probs": [1, k], "attention": [1, "n"]}
+    return write_model(
+        folder, "creator", nodes, inputs={"features": [1, "n", upstream.dim]}, outputs=outputs, weights=weights,
+        task="niche", labels=tuple(labels), upstream=(upstream.fingerprint,), input_size=(upstream.dim or 0,),
+    )  # fmt: skip
+
+
 def write_model(
     folder: Path,
     name: str,
@@ -78,7 +99,12 @@ def write_model(
     **card: Any,
 ) -> ModelSpec:
     """An ONNX file of float32 tensors with its card."""
-    axes = {"ReduceMean": {"axes": [2, 3], "keepdims": 0}, "Softmax": {"axis": 1}, "Concat": {"axis": 1}}
+    axes: dict[str, dict[str, Any]] = {
+        "ReduceMean": {"axes": [2, 3], "keepdims": 0},
+        "Softmax": {"axis": 1},
+        "Concat": {"axis": 1},
+        "Gather": {"axis": 2},
+    }
     graph = helper.make_graph(
         [helper.make_node(op, list(given), [made], **axes.get(op, {})) for op, given, made in nodes],
         name,

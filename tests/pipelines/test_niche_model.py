@@ -24,7 +24,7 @@ from postlens.types import NICHES
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
-from ..runs import write_head, write_run
+from ..runs import write_creator, write_head, write_run
 from .fakes import settings
 
 
@@ -107,6 +107,19 @@ def test_the_other_answers_stay_those_of_the_shipped_models(posts, tmp_path):
         assert {k: v for k, v in own[post_id].items() if k != "niche"} == {
             k: v for k, v in post.items() if k != "niche"
         }
+
+
+@pytest.mark.parametrize("projected", [False, True])
+def test_a_creator_model_of_the_run_answers_creators(projected, posts, tmp_path):
+    run, out = write_run(tmp_path / "run", says="food", projected=projected), tmp_path / "out"
+    model = load_niche_model(run)
+    write_creator(run, model.head if projected else model.encoder, says="travel")
+    assert look(posts, out, run).failures == ()
+    assert niches(out) == ["food", "food"]
+    (answer,) = predictions(out)["creators"].values()
+    assert (answer["predicted_category"], answer["confidence"]) == ("travel", 0.9)
+    assert sum(weight for _, weight in answer["deciding_posts"]) == pytest.approx(1, abs=1e-3)
+    assert answer["deciding_posts"][0][1] > 0.7  # the red one: e / (1 + e)
 
 
 def test_a_lens_answers_with_the_run(posts, tmp_path):

@@ -18,6 +18,7 @@ from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
 from postlens.pipelines.stages import join_faces
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_account
+from postlens.tasks.niche.attention import attend_posts, post_measures
 from postlens.tasks.niche.features import post_embeddings
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.niche.predict import predict_creator, predict_posts
@@ -36,6 +37,7 @@ from postlens.types import (
     EngagementForecast,
     Faces,
     Failure,
+    FloatArray,
     MediaFile,
     ModelSpec,
     NichePrediction,
@@ -58,6 +60,7 @@ class Answerer:
         self.encoder_fingerprint = load_spec(ENCODER).fingerprint
         self.niche_model = load_niche_model(settings.niche_model)
         self._niche = self.niche_model.open_head()
+        self._creator_model = self.niche_model.open_creator()
         self._scene = open_model(SCENE_HEAD)
         self._engagement = open_model(ENGAGEMENT_MODEL)
         self._attribute_thresholds = dict(load_spec(ATTRIBUTE_MODEL).thresholds)
@@ -90,7 +93,8 @@ class Answerer:
             appearances: by post_id; empty without people.
             failures: by path or URL.
         """
-        niches = self._niches(facts)
+        vectors = post_embeddings(_by_post(facts))
+        niches = self._niches(vectors)
         forecasts, places = self._forecasts(facts), facts.locations
         posts = tuple(
             PostAnalysis(
@@ -107,15 +111,27 @@ class Answerer:
             )
             for post in facts.posts
         )
-        return self._creator(facts, niches), posts
+        return self._creator(facts, self._creator_niche(facts, vectors, niches)), posts
 
-    def _niches(self, facts: CreatorFacts) -> dict[str, NichePrediction]:
-        found = post_embeddings(_by_post(facts))
-        return {
-            one.subject_id: one for one in predict_posts(found, self._niche, threshold=self.settings.niche_threshold)
-        }
+    def _niches(self, vectors: Embeddings) -> dict[str, NichePrediction]:
+        found = predict_posts(vectors, self._niche, threshold=self.settings.niche_threshold)
+        return {one.subject_id: one for one in found}
 
-    def _creator(self, facts: CreatorFacts, niches: Mapping[str, NichePrediction]) -> CreatorAnswer:
+    def _creator_niche(
+        self, facts: CreatorFacts, vectors: Embeddings, niches: Mapping[str, NichePrediction]
+    ) -> NichePrediction | None:
+        """By attention over the posts' vectors where the niche model has that, else from the posts' answers."""
+        creator_id, model = facts.creator.creator_id, self._creator_model
+        if not niches:
+            return None
+        if model is None:
+            return predict_creator(creator_id, list(niches.values()))
+        if vectors.fingerprint not in model.spec.upstream:  # trained on what the head makes of them
+            projected = self._niche.run({"features": vectors.vectors})["projected"]
+            vectors = Embeddings(vectors.ids, projected, self._niche.spec.fingerprint)
+        return attend_posts(creator_id, vectors, model, measures=_measures(facts, vectors.ids))
+
+    def _creator(self, facts: CreatorFacts, niche: NichePrediction | None) -> CreatorAnswer:
         kinds = [facts.media[sha256].kind for post in facts.posts for sha256 in post.media if sha256 in facts.media]
         media = tuple(dict.fromkeys(sha256 for post in facts.posts for sha256 in post.media))
         creator_id = facts.creator.creator_id
@@ -124,7 +140,7 @@ class Answerer:
             n_posts=len(facts.posts),
             n_images=kinds.count("image"),
             n_videos=kinds.count("video"),
-            niche=predict_creator(creator_id, list(niches.values())) if niches else None,
+            niche=niche,
             recommendation=self._recommendation(creator_id, media, facts),
             followers=_latest_followers(facts),
             medians=_medians(facts),
@@ -164,6 +180,18 @@ class Answerer:
         rows = [_post_facts(post, facts) for post in facts.posts]
         found = predict_account(rows, metric=self.settings.metric, model=self._engagement)
         return {one.post_id: one for one in found}
+
+
+def _measures(facts: CreatorFacts, post_ids: Sequence[str]) -> FloatArray:
+    """What stands beside the posts' vectors, as the attention model was trained with."""
+    posts = {post.post_id: post for post in facts.posts}
+    likes = [snapshot.likes if (snapshot := facts.snapshots.get(post_id)) else None for post_id in post_ids]
+    captions = [posts[post_id].caption for post_id in post_ids]
+    return post_measures(
+        likes=likes,
+        published_at=[posts[post_id].published_at for post_id in post_ids],
+        caption_length=[None if caption is None else len(caption) for caption in captions],
+    )
 
 
 def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,7 @@ from postlens.types import NICHES
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
-from ...runs import write_encoder, write_head, write_model, write_run
+from ...runs import write_creator, write_encoder, write_head, write_run
 
 
 def test_without_a_folder_the_shipped_models_answer():
@@ -80,20 +78,25 @@ def test_a_head_and_an_encoder_of_two_runs_are_told(tmp_path):
         load_niche_model(tmp_path)
 
 
-def write_creator(folder: Path, upstream: str) -> None:
-    nodes = [("Identity", ["features"], "attention"), ("Softmax", ["features"], "probs")]
-    shape = {"features": [1, 9]}
-    outputs = {"attention": [1, 9], "probs": [1, 9]}
-    write_model(folder, "creator", nodes, inputs=shape, outputs=outputs, task="creator", upstream=(upstream,))
-
-
 def test_a_creator_model_belongs_to_the_vectors_of_its_run(tmp_path):
     run = write_run(tmp_path)
-    write_creator(run, load_niche_model(run).encoder.fingerprint)
+    write_creator(run, load_niche_model(run).encoder)
     assert [spec.name for spec in load_niche_model(run).specs] == ["encoder", "head", "creator"]
-    write_creator(run, "0123456789abcdef")
-    with pytest.raises(ModelError, match="one over 0123456789abcdef"):
+    write_creator(run, load_spec(ENCODER))
+    with pytest.raises(ModelError, match=f"one over {load_spec(ENCODER).fingerprint}"):
         load_niche_model(run)
+
+
+def test_a_creator_model_may_read_what_the_head_projects(tmp_path):
+    head = load_niche_model(write_run(tmp_path, projected=True)).head
+    creator = write_creator(tmp_path, head)
+    assert load_niche_model(tmp_path).creator == creator
+
+
+def test_a_creator_model_of_other_classes_answers_no_niche(tmp_path):
+    write_creator(tmp_path, load_niche_model(write_run(tmp_path)).encoder, labels=("cat", "dog"), says="cat")
+    with pytest.raises(SettingsError, match="creator model of the nine niches, got one of cat, dog"):
+        load_niche_model(tmp_path)
 
 
 def test_a_card_that_is_no_head_is_told(tmp_path):

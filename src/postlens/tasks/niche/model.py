@@ -68,12 +68,7 @@ def read_run(folder: Path) -> NicheModel:
     encoder = load_spec(ENCODER) if encoder_card is None else _checked(encoder_card, needs=("features",))
     _check_upstream(folder, head, encoder, own=encoder_card is not None)
     creator_card = folder / CREATOR_CARD if (folder / CREATOR_CARD).is_file() else None
-    creator = None if creator_card is None else _checked(creator_card, needs=("probs", "attention"))
-    if creator is not None and not {encoder.fingerprint, head.fingerprint} & set(creator.upstream):
-        raise ModelError(
-            f"{creator_card}: expected a model over vectors of this run ({encoder.fingerprint}), got one over "
-            f"{' or '.join(creator.upstream)}; train it again on features extracted with this run"
-        )
+    creator = None if creator_card is None else _creator(creator_card, encoder, head)
     return NicheModel(encoder, head, folder / HEAD_CARD, encoder_card, creator, creator_card)
 
 
@@ -95,6 +90,11 @@ def load_niche_model(folder: Path | None) -> NicheModel:
             f"setting niche_model: expected a model of the nine niches ({', '.join(NICHES)}), got one of "
             f"{', '.join(found.head.labels)} at {folder}; train on images labelled by niche"
         )
+    if found.creator is not None and found.creator.labels != NICHES:
+        raise SettingsError(
+            f"setting niche_model: expected a creator model of the nine niches, got one of "
+            f"{', '.join(found.creator.labels)} at {found.creator_card}; train it on creators labelled by niche"
+        )
     if THRESHOLD not in found.head.thresholds:
         raise ModelError(f"{found.head_card}: expected a threshold {THRESHOLD}, got none; {RUN_REMEDY}")
     return found
@@ -107,6 +107,18 @@ def _checked(card: Path, *, needs: tuple[str, ...]) -> ModelSpec:
     if missing:
         raise ModelError(f"{card}: expected outputs {', '.join(needs)}, got {', '.join(spec.outputs)}; {RUN_REMEDY}")
     check_file(spec, card)
+    return spec
+
+
+def _creator(card: Path, encoder: ModelSpec, head: ModelSpec) -> ModelSpec:
+    """The card of a model over the encoder's vectors, or over what the head projects them to."""
+    spec = _checked(card, needs=("probs", "attention"))
+    known = [encoder.fingerprint, *([head.fingerprint] if "projected" in head.outputs else [])]
+    if not set(known) & set(spec.upstream):
+        raise ModelError(
+            f"{card}: expected a model over vectors of this run ({' or '.join(known)}), got one over "
+            f"{' or '.join(spec.upstream)}; train it again on features extracted with this run"
+        )
     return spec
 
 
