@@ -17,11 +17,11 @@ from postlens.pipelines.exports import (
     CREATOR_SCHEMA,
     FILES,
     POST_SCHEMA,
-    category,
     replace_bytes,
     write_exports,
     write_failures,
 )
+from postlens.tasks.niche.influencer import as_category
 from postlens.types import METRICS, Creator, Failure
 
 from .campaigns import NOW, analysis, campaign, niche, offer, person
@@ -90,7 +90,7 @@ def test_predictions_name_category_confidence_and_the_runners_up(out):
 
 
 def test_top_predictions_fall_and_the_first_is_the_most_probable():
-    top = category(niche("p", "travel"))["top_predictions"]
+    top = as_category(niche("p", "travel"))["top_predictions"]
     values = [one["confidence"] for one in top]
     assert len(top) == 3
     assert values == sorted(values, reverse=True)

@@ -117,16 +117,19 @@ class BagAttention(nn.Module):  # type: ignore[misc]
     def __init__(self, width: int, *, key_width: int, n_heads: int) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.query, self.key = nn.Linear(width, key_width), nn.Linear(width, key_width)
+        self.query, self.key = nn.Linear(width, key_width), nn.Linear(width, key_width, bias=False)
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, posts: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
         """Weights (B, N) and pooled values (B, width) of posts (B, N, width)."""
-        b, n, width = posts.shape
+        b, _, width = posts.shape
         mean = bag_mean(posts, real)
-        query = self.query(mean).view(b, self.n_heads, 1, -1)
-        key = self.key(posts).view(b, n, self.n_heads, -1).transpose(1, 2)
-        scores = (query * key).sum(-1) / math.sqrt(key.shape[-1])  # (B, H, N)
+        query = self.query(mean).view(b, self.n_heads, -1)
+        # query . (K post) = (K' query) . post: one product for each head in place of a key for each post. The key's
+        # bias would add the same to all posts of a bag, which the softmax takes away.
+        keys = self.key.weight.view(self.n_heads, -1, width)
+        asked = torch.einsum("bhk,hkw->bhw", query, keys) / math.sqrt(query.shape[-1])
+        scores = asked @ posts.transpose(1, 2)  # (B, H, N)
         weights = masked_softmax(scores, None if real is None else real[:, None])
         # The weights sum to 1, so that pooling first and projecting after is the same, at a N-th of the cost.
         pooled = weights @ posts  # (B, H, width)

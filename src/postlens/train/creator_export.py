@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from postlens.vision.session import Session
 
 CREATOR_FILE = "creator.onnx"
 OUTPUTS = ("logits", "probs", "attention")
-PROBE_SIZES = (1, 7, 40)  # posts in the bags compared: none is the size exported with
+EXPORT_SIZE, PROBE_SIZES = 5, (1, 7, 40)  # posts in the bags compared: none is the size exported with
 PAPER = (
     "attention over a bag: Vaswani et al. 2017, arXiv:1706.03762; gated: Ilse et al. 2018, arXiv:1802.04712; "
     "temperature scaling: Guo et al. 2017, arXiv:1706.04599"
@@ -58,7 +59,7 @@ def export_creator(net: AttentionNet, out: Path, *, creators: Creators, temperat
     )
     out.mkdir(parents=True, exist_ok=True)
     path = out / CREATOR_FILE
-    path.write_bytes(_graph(module, net))
+    path.write_bytes(graph_of(module, probe_of(net, EXPORT_SIZE)))
     spec = replace(spec, sha256=file_sha256(path))
     difference = largest_difference(net, Session(spec, path), temperature=temperature)
     if not difference <= PARITY:
@@ -127,7 +128,7 @@ def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     return layer
 
 
-def _probe(net: AttentionNet, n: int) -> dict[str, FloatArray]:
+def probe_of(net: AttentionNet, n: int) -> dict[str, FloatArray]:
     """Inputs of a bag of n posts, every fourth measure unknown."""
     rng = np.random.default_rng(n)
     inputs = {"features": rng.uniform(0, 2, (1, n, net.dim)).astype(np.float32)}  # as pooled activations are
@@ -138,16 +139,16 @@ def _probe(net: AttentionNet, n: int) -> dict[str, FloatArray]:
     return inputs
 
 
-def _graph(module: nn.Module, net: AttentionNet) -> bytes:
+def graph_of(module: nn.Module, probe: Mapping[str, FloatArray], *, outputs: tuple[str, ...] = OUTPUTS) -> bytes:
     """The ONNX file's bytes: any number of posts, and no word about the machine it was made on."""
-    inputs = {name: torch.from_numpy(value) for name, value in _probe(net, 5).items()}
+    inputs = {name: torch.from_numpy(value) for name, value in probe.items()}
     n = torch.export.Dim("n")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about its own parts; what comes out is compared below
             program = torch.onnx.export(
                 module, tuple(inputs.values()), dynamic_shapes={name: {1: n} for name in inputs},
-                input_names=list(inputs), output_names=list(OUTPUTS),
+                input_names=list(inputs), output_names=list(outputs),
                 opset_version=OPSET, dynamo=True, external_data=False, verbose=False,
             )  # fmt: skip
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
@@ -166,7 +167,7 @@ def largest_difference(net: AttentionNet, session: Session, *, temperature: floa
     net = copy.deepcopy(net).cpu().float().eval()
     worst = 0.0
     for n in PROBE_SIZES:
-        inputs = _probe(net, n)
+        inputs = probe_of(net, n)
         tensors = {name: torch.from_numpy(value) for name, value in inputs.items()}
         with torch.inference_mode():
             raw, weights = net(tensors["features"], None, tensors.get("measures"))

@@ -131,7 +131,7 @@ class CreatorLearner(lightning.LightningModule):  # type: ignore[misc]
         """AdamW (Loshchilov and Hutter 2019), and its rate at every step."""
         groups = weight_groups(self.net, weight_decay=self.recipe.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.recipe.learning_rate)
-        steps = self.trainer.num_training_batches
+        steps = self.trainer.estimated_stepping_batches // self.recipe.epochs
         schedule = make_schedule(optimizer, self.phase, steps_per_epoch=int(steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

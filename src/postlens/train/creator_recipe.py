@@ -27,7 +27,7 @@ class CreatorRecipe(BaseModel):
     width: int = Field(512, ge=1)  # of an embedded post
     # The D -> width projection as a product of two of this inner width; None: one full matrix. Lower: faster and less
     # able to tell sources apart.
-    rank: int | None = Field(None, ge=1)
+    rank: int | None = Field(128, ge=1)
     n_heads: int = Field(4, ge=1)
     key_width: int = Field(64, ge=1)  # of all heads together; more: finer distinctions of posts, slower
     hidden: int = Field(256, ge=1)  # of the head
