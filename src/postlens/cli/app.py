@@ -17,6 +17,7 @@ from postlens.cli import (
     evaluate,
     forget,
     info,
+    inspect,
     models,
     preprocess,
     sample,
@@ -39,6 +40,7 @@ app.add_typer(models.app, name="models")
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("preprocess")(preprocess.preprocess)
+app.command("inspect")(inspect.inspect)
 app.command("forget")(forget.forget)
 app.command("version")(version.version)
 

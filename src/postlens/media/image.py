@@ -8,7 +8,15 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from postlens.errors import EmptyMediaError, TooLargeError, UnsupportedMediaError
-from postlens.media.jpeg import decode_jpeg, encode_jpeg, orientation, read_header, reduction, upright
+from postlens.media.jpeg import (
+    JpegHeader,
+    decode_jpeg,
+    encode_jpeg,
+    orientation,
+    read_header,
+    reduction,
+    upright,
+)
 from postlens.media.probe import HEAD_BYTES, IMAGE_FORMATS, StrPath, display_name, media_format, open_file, read_from
 from postlens.media.stills import check_pixels, decode_still
 from postlens.types import FrameBatch, Image
@@ -18,8 +26,10 @@ __all__ = [
     "MAX_SIDE_PX",
     "DecodedImage",
     "ImageLimits",
+    "StoredImage",
     "as_frames",
     "decode_image",
+    "decode_stored",
     "encode_jpeg",
     "fit",
     "read_image_bytes",
@@ -122,11 +132,35 @@ def _decode(data: bytes, form: str, *, max_side_px: int | None, limits: ImageLim
         return DecodedImage(image, (size_px[0], size_px[1]), max(image.shape[:2]) / max(size_px))
     width_px, height_px = header.width_px, header.height_px
     check_pixels(width_px, height_px, max_pixels=limits.max_pixels, name=name)
-    divide_by = reduction(max(width_px, height_px), max_side_px)
-    turn = orientation(data)
-    image = upright(decode_jpeg(data, header, divide_by=divide_by, name=name), turn)
-    size = (height_px, width_px) if turn >= 5 else (width_px, height_px)
+    stored = _decode_stored(data, header, max_side_px=max_side_px, name=name)
+    image = upright(stored.image, stored.orientation)
+    size = (height_px, width_px) if stored.orientation >= 5 else (width_px, height_px)
     return DecodedImage(image, size, max(image.shape[:2]) / max(size))
+
+
+class StoredImage(NamedTuple):
+    """The pixels of a JPEG as they lie in the file, before they are turned upright."""
+
+    image: Image  # uint8 (H, W, 3) RGB, at reduced scale
+    orientation: int  # EXIF, 1..8
+    divided_by: int  # 1, 2, 4 or 8
+
+
+def _decode_stored(data: bytes, header: JpegHeader, *, max_side_px: int | None, name: str) -> StoredImage:
+    divide_by = reduction(max(header.width_px, header.height_px), max_side_px)
+    return StoredImage(decode_jpeg(data, header, divide_by=divide_by, name=name), orientation(data), divide_by)
+
+
+def decode_stored(data: bytes, *, max_side_px: int | None = MAX_SIDE_PX, name: str) -> StoredImage | None:
+    """The first half of `decode_image`, to show it: a JPEG before it is turned upright.
+
+    None for images whose decoder turns them itself: other formats, and JPEGs that go the way of these. Raises as
+    `decode_image`, which checks the limits: call it first.
+    """
+    header = read_header(data) if _image_format(data, name=name) == "jpeg" else None
+    if header is None or header.colorspace not in _COLOURS_SPARED:
+        return None
+    return _decode_stored(data, header, max_side_px=max_side_px, name=name)
 
 
 def fit(decoded: DecodedImage, max_side_px: int) -> DecodedImage:

@@ -84,6 +84,13 @@ class _CentreSquare:
         return as_tensor(centre_square(pixels, width_px=self._size_px, height_px=self._size_px))
 
 
+def apply_seeded(transform: Transform, image: Tensor, *, seed: int) -> Tensor:
+    """The transform with its own draws: the same for the same seed, torch's global generator left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return transform(image)
+
+
 def as_tensor(image: Any) -> Tensor:
     """An uint8 (H, W, 3) array as a tensor (3, H, W) of its own memory."""
     return torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C", copy=True))
@@ -118,7 +125,8 @@ def mix_batch(
     soft = _as_probabilities(targets, n_images=len(images), n_classes=n_classes)
     if augment.mix_probability == 0 or len(images) < 2 or rng.random() >= augment.mix_probability:
         return Mixed(images, soft)
-    partner = torch.as_tensor(rng.permutation(len(images)), device=images.device)
+    # Each with one at the same distance in the shuffled batch, so that none is mixed with itself.
+    partner = (torch.arange(len(images), device=images.device) + int(rng.integers(1, len(images)))) % len(images)
     if _is_cutmix(augment, rng):
         mixed, kept = _cutmix(images, images[partner], kept=float(rng.beta(*(augment.cutmix_alpha,) * 2)), rng=rng)
     else:
