@@ -194,10 +194,9 @@ class _Build:
                     journal.write(journal_line(shard))
                     journal.flush()
                     found[shard.key] = shard
-            except BaseException:
+            finally:  # after an error or Ctrl-C the other threads end at their next image
                 self.stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
-                raise
 
     def _make_shard(self, chunk: _Chunk) -> Shard:
         """Decode the files of a chunk into a file, then give it its name."""
