@@ -15,12 +15,14 @@ from postlens.cli import (
     analyze,
     demo,
     evaluate,
+    extract,
     forget,
     info,
     inspect,
     models,
     preprocess,
     sample,
+    train,
     version,
 )
 from postlens.cli.console import plain
@@ -41,6 +43,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("preprocess")(preprocess.preprocess)
 app.command("inspect")(inspect.inspect)
+app.add_typer(train.app, name="train")
+app.command("extract")(extract.extract)
 app.command("forget")(forget.forget)
 app.command("version")(version.version)
 

@@ -36,10 +36,10 @@ def plain(text: object) -> str:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar with count, rate and time left on standard error; nothing when that is no terminal.
 
-    Yields a function of (done, total).
+    Yields a function of (done, total); a total of None is not known yet.
     """
     from rich.progress import (
         BarColumn,
