@@ -94,6 +94,61 @@ def test_only_what_is_switched_on_is_done(values, names):
     assert [name for name, _ in named_transforms(AugmentRecipe(**values), size_px=32)] == names
 
 
+ONLY_COLOURS = {"crop_area_min": 1, "crop_aspect_max": 1, "flip_probability": 0, "rand_augment_ops": 0}
+STILL = {"colour_probability": 1, "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
+
+
+def moved_colours(image: torch.Tensor, *, seed: int = 1, **values: float) -> np.ndarray:
+    return drawn(AugmentRecipe(**(ONLY_COLOURS | STILL | values)), image, seed=seed).float().numpy()
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    return np.tensordot([0.299, 0.587, 0.114], np.asarray(image, np.float64), axes=1)
+
+
+def middling() -> torch.Tensor:
+    """A picture whose values leave room to be moved."""
+    return (picture(height=32, width=32) // 4) + 96
+
+
+def test_colours_that_are_not_moved_stay_as_they_are():
+    image = middling()
+    assert np.abs(moved_colours(image) - image.numpy()).max() == 0
+
+
+def test_brightness_multiplies():
+    image = middling().float().numpy()
+    factors = moved_colours(middling(), brightness=0.3) / image
+    assert factors.std() < 0.01
+    assert factors.mean() != pytest.approx(1, abs=0.01)
+
+
+def test_contrast_moves_away_from_the_mean_luma():
+    image = middling().float().numpy()
+    mean = luma(image).mean()
+    factors = (moved_colours(middling(), contrast=0.3) - mean) / (image - mean)
+    assert np.median(factors) != pytest.approx(1, abs=0.01)
+    assert np.abs(factors - np.median(factors))[np.abs(image - mean) > 10].max() < 0.1
+
+
+@pytest.mark.parametrize("values", [{"saturation": 0.5}, {"hue": 0.2}])
+def test_saturation_and_hue_leave_the_luma(values):
+    image = middling().float().numpy()
+    found = moved_colours(middling(), **values)
+    assert np.abs(luma(found) - luma(image)).max() <= 1
+    assert np.abs(found - image).max() > 3
+
+
+def test_grey_stays_grey_whatever_its_hue_and_saturation():
+    grey = torch.full((3, 32, 32), 100, dtype=torch.uint8)
+    assert (moved_colours(grey, saturation=0.9, hue=0.5) == 100).all()
+
+
+def test_colours_are_moved_as_often_as_asked():
+    image, recipe = middling(), AugmentRecipe(**(ONLY_COLOURS | STILL | {"colour_probability": 0.3, "brightness": 0.5}))
+    assert 0.2 < np.mean([not torch.equal(drawn(recipe, image, seed=seed), image) for seed in range(300)]) < 0.4
+
+
 def test_evaluation_sees_what_serving_sees():
     spec = load_spec("efficientnet_lite0")
     pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)

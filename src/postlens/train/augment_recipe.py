@@ -46,7 +46,10 @@ class AugmentRecipe(BaseModel):
         0.2, ge=0, lt=1, description="Factor drawn from 1 - this to 1 + this. Higher: photo filters tell less."
     )
     hue: float = Field(
-        0.02, ge=0, le=0.5, description="Turn of the colour wheel, up to this share. Higher: skin and food look wrong."
+        0.02,
+        ge=0,
+        le=0.5,
+        description="Turn of the colour wheel, up to this share of it. Higher: skin and food look wrong.",
     )
     rand_augment_ops: int = Field(
         2,
