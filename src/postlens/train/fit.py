@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -76,11 +77,10 @@ def fit_phase(
 
 def _make_trainer(learner: PhaseLearner, callbacks: list[Any], machine: Machine) -> lightning.Trainer:
     recipe = learner.recipe
-    several = machine.devices != 1
     return lightning.Trainer(
         accelerator=machine.accelerator,
         devices=machine.devices,
-        strategy=_ddp() if several else "auto",
+        strategy="auto" if machine.devices == 1 else _ddp(),
         precision=precision_of(recipe, machine),
         max_epochs=learner.phase.epochs,
         gradient_clip_val=recipe.clip_norm,
@@ -91,7 +91,6 @@ def _make_trainer(learner: PhaseLearner, callbacks: list[Any], machine: Machine)
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # ours share out the rows themselves
-        sync_batchnorm=several and recipe.batch_norm == "train",
         benchmark=machine.on_cuda,
     )
 
@@ -99,7 +98,7 @@ def _make_trainer(learner: PhaseLearner, callbacks: list[Any], machine: Machine)
 def _ddp() -> Any:
     """Processes take unequally many validation batches, so none may wait for the others in a forward pass.
 
-    Buffers are equal everywhere without being sent: batch norms are in eval mode, or synchronised.
+    Buffers need not be sent: batch norms are in eval mode, or averaged before validation (`PhaseLearner`).
     """
     return lightning.strategies.DDPStrategy(broadcast_buffers=False)
 
@@ -115,7 +114,15 @@ def precision_of(recipe: Recipe, machine: Machine) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's and torch's advice about settings that are as they should be."""
+    """Without Lightning's and torch's advice about settings that are as they should be, and about other products."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.|torch\.|torchmetrics\.")
-        yield
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -76,6 +76,13 @@ class PhaseLearner(lightning.LightningModule):  # type: ignore[misc]
             self.log("loss", loss.detach(), prog_bar=True, logger=False)
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        """Average the statistics of batch norms that learn over the processes, each of which saw its own batches."""
+        if self.trainer.world_size > 1 and self.recipe.batch_norm == "train":
+            for buffer in self.net.buffers():
+                if buffer.is_floating_point():
+                    buffer.copy_(self.trainer.strategy.reduce(buffer.clone(), reduce_op="mean"))
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count answers by true label; the loss is the plain cross-entropy."""
         images, rows = batch
@@ -91,7 +98,7 @@ class PhaseLearner(lightning.LightningModule):  # type: ignore[misc]
         counts = self.confusion.compute().double().cpu().numpy()
         for metric in (self.train_loss, self.val_loss, self.confusion):
             metric.reset()
-        return {"train_loss": float(train), "val_loss": float(val), **_class_scores(counts)}
+        return {"train_loss": float(train), "val_loss": float(val), **class_scores(counts)}
 
     def _check_finite(self, loss: Tensor, name: str) -> None:
         """Raise `DivergedError` in all processes unless the loss is a number in all of them."""
@@ -124,7 +131,7 @@ def _tables(material: Material, recipe: Recipe) -> dict[str, Tensor]:
     }
 
 
-def _class_scores(counts: Any) -> dict[str, float]:
+def class_scores(counts: Any) -> dict[str, float]:
     """Macro-F1 over the labels that occur, and accuracy, of counts (true label, answer)."""
     true, hit = counts.sum(axis=1), np.diag(counts)
     f1 = 2 * hit / np.maximum(true + counts.sum(axis=0), 1)

@@ -155,7 +155,7 @@ class _Run:
             status = "success"
         finally:
             close_loggers(curves, status=status)
-        load_net(net, self.folder.best)
+        load_net(net, self._best_weights(history))
         return net, history
 
     def _fit_phase(self, net: NicheNet, number: int, history: list[Row], curves: Sequence[Any]) -> list[Row]:
@@ -164,13 +164,22 @@ class _Run:
             return history
         done = len(rows_of(history, phase.name))
         if history:
-            load_net(net, self.folder.best)
+            load_net(net, self._best_weights(history))
         keeper = Keeper(self.folder, history, material=self.material.fingerprint, loggers=curves)
         learner = PhaseLearner(net, self.recipe, self.material, phase=number, show_loss=self.machine.shows_bar)
         data = NicheData(self.material, self.recipe, phase=number, first_epoch=done, loading=self.loading)
         log.info("phase %s: %d epochs, from epoch %d", phase.name, phase.epochs, done + 1)
         fit_phase(learner, data, keeper, machine=self.machine, resume_from=self.folder.last if done else None)
         return keeper.history
+
+    def _best_weights(self, history: Sequence[Row]) -> Path:
+        """The file of the best epoch in the history.
+
+        Not best.safetensors: a run killed just before it wrote last.ckpt has that of an epoch which is done again.
+        """
+        name = history[best_at(history) - 1]["phase"]
+        number = [phase.name for phase in self.recipe.phases].index(name)
+        return self.folder.phase(number + 1, name)
 
     def finish(self, net: NicheNet, history: list[Row], *, data: Path) -> TrainResult:
         """Predict validation and test images with the best weights, and write what came of it."""

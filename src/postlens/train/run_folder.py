@@ -18,7 +18,6 @@ from postlens.train.labels import LabelledImages, Split
 from postlens.train.recipe import Recipe, load_recipe, write_recipe
 
 LOG_FORM = "%(asctime)s %(levelname)s %(message)s"
-LOGGED = {"postlens": logging.INFO, "lightning.pytorch": logging.WARNING}  # the latter informs of its own products
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +98,15 @@ class RunFolder:
         """Within it, what is logged goes to `training.log`."""
         handler = logging.FileHandler(self.path / "training.log", encoding="utf-8", delay=True)
         handler.setFormatter(logging.Formatter(LOG_FORM))
-        loggers = [logging.getLogger(name) for name in LOGGED]
-        levels = [logger.level for logger in loggers]
-        for logger in loggers:
-            logger.addHandler(handler)
-            logger.setLevel(LOGGED[logger.name])
+        logger = logging.getLogger("postlens")
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.removeHandler(handler)
-                logger.setLevel(level)
+            logger.removeHandler(handler)
+            logger.setLevel(level)
             handler.close()
 
 
