@@ -20,9 +20,11 @@ from postlens.cli import (
     info,
     inspect,
     models,
+    predict,
     preprocess,
     sample,
     train,
+    train_creator,
     version,
 )
 from postlens.cli.console import plain
@@ -43,7 +45,9 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("preprocess")(preprocess.preprocess)
 app.command("inspect")(inspect.inspect)
+train.app.command("creator")(train_creator.creator)
 app.add_typer(train.app, name="train")
+app.command("predict")(predict.predict)
 app.command("extract")(extract.extract)
 app.command("forget")(forget.forget)
 app.command("version")(version.version)

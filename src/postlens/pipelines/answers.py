@@ -93,8 +93,7 @@ class Answerer:
             appearances: by post_id; empty without people.
             failures: by path or URL.
         """
-        vectors = post_embeddings(_by_post(facts))
-        niches = self._niches(vectors)
+        niche, niches = self.niches(facts)
         forecasts, places = self._forecasts(facts), facts.locations
         posts = tuple(
             PostAnalysis(
@@ -111,7 +110,13 @@ class Answerer:
             )
             for post in facts.posts
         )
-        return self._creator(facts, self._creator_niche(facts, vectors, niches)), posts
+        return self._creator(facts, niche), posts
+
+    def niches(self, facts: CreatorFacts) -> tuple[NichePrediction | None, dict[str, NichePrediction]]:
+        """What the creator is about, `None` where no post has a vector, and what each post is, by post_id."""
+        vectors = post_embeddings(_by_post(facts))
+        niches = self._niches(vectors)
+        return self._creator_niche(facts, vectors, niches), niches
 
     def _niches(self, vectors: Embeddings) -> dict[str, NichePrediction]:
         found = predict_posts(vectors, self._niche, threshold=self.settings.niche_threshold)

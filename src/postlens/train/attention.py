@@ -9,13 +9,16 @@ with the number of posts, not with its square, and the weights say which posts d
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from postlens.errors import NotEnoughDataError, ShapeError
-from postlens.train.creator_recipe import CreatorRecipe
+
+if TYPE_CHECKING:
+    from postlens.train.creator_recipe import CreatorRecipe
 
 
 class AttentionNet(nn.Module):  # type: ignore[misc]  # torch is not read by mypy here

@@ -25,7 +25,7 @@ from postlens.train.bags import Bags, BagSource, MadeUpBags, PostFeatures, RealB
 from postlens.train.checkpoints import load_net
 from postlens.train.creator_learner import CreatorData, CreatorLearner, Creators, predict_bags
 from postlens.train.creator_outcome import write_creator_outcome
-from postlens.train.creator_recipe import CreatorRecipe, load_creator_recipe, write_creator_recipe
+from postlens.train.creator_recipe import PHASE, CreatorRecipe, load_creator_recipe, write_creator_recipe
 from postlens.train.fit import Machine, fit_phase
 from postlens.train.history import SCORE, Row, best_at, is_over
 from postlens.train.keeper import Keeper
@@ -204,7 +204,7 @@ class _Run:
             status = "success"
         finally:
             close_loggers(curves, status=status)
-        load_net(cast(Any, net), self.folder.best)
+        load_net(cast(Any, net), self.folder.phase(1, PHASE))  # as history has it, whatever was killed in between
         return net, history
 
     def _fit(self, net: AttentionNet, history: list[Row], curves: Sequence[Any]) -> list[Row]:

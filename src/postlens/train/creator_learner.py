@@ -150,6 +150,13 @@ class CreatorLearner(lightning.LightningModule):  # type: ignore[misc]
             self.log("loss", loss.detach(), prog_bar=True, logger=False)
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        """Average the norm's statistics over the processes, each of which saw its own posts."""
+        if self.trainer.world_size > 1:
+            for buffer in self.net.buffers():
+                if buffer.is_floating_point():
+                    buffer.copy_(self.trainer.strategy.reduce(buffer.clone(), reduce_op="mean"))
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count answers by true label; the loss is the plain cross-entropy."""
         logits, _ = self.net(batch.features, batch.mask, batch.measures)

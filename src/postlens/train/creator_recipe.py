@@ -7,17 +7,21 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from postlens.errors import SettingsError
 from postlens.train.recipe import Phase
 
 PHASE = "creator"
+NONE = "none"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class CreatorRecipe(BaseModel):
-    """Everything that decides a creator training but the data, the machine and the number of devices."""
+    """Everything that decides a creator training but the data, the machine and the number of devices.
+
+    In TOML, which has no word for it, `"none"` stands for None.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +53,11 @@ class CreatorRecipe(BaseModel):
     precision: Literal["auto", "32", "bf16", "fp16"] = "32"  # the net is small: less buys next to nothing
     seed: int = Field(0, ge=0)
 
+    @field_validator("rank", "patience", "clip_norm", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return None if value == NONE else value
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.key_width % self.n_heads or self.width % self.n_heads:
@@ -76,11 +85,6 @@ class CreatorRecipe(BaseModel):
         """What the weight files name as their architecture."""
         return f"creator {self.pooling}"
 
-    @property
-    def batch_norm(self) -> str:
-        """Each device normalises by its own posts: a batch has thousands."""
-        return "eval"
-
     def changed(self, **values: Any) -> CreatorRecipe:
         """A copy with other values, checked again; those that are None stay. Raises `SettingsError`."""
         given = {name: value for name, value in values.items() if value is not None}
@@ -102,8 +106,8 @@ def load_creator_recipe(path: Path | None) -> CreatorRecipe:
 
 
 def write_creator_recipe(recipe: CreatorRecipe, path: Path) -> None:
-    """Write the recipe as TOML that `load_creator_recipe` reads back; what is None is left out."""
-    values = recipe.model_dump(exclude_none=True, mode="json")
+    """Write the whole recipe as TOML that `load_creator_recipe` reads back."""
+    values = {name: NONE if value is None else value for name, value in recipe.model_dump(mode="json").items()}
     path.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()), encoding="utf-8")
 
 

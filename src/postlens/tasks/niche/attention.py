@@ -89,7 +89,7 @@ def post_measures(
     *,
     likes: Sequence[float | None],
     published_at: Sequence[datetime | None],
-    caption_length: Sequence[int | None],
+    caption_length: Sequence[float | None],
 ) -> FloatArray:
     """(N, 3) measures of one account's posts in the order of `MEASURES`, NaN where not known; used to train and serve.
 

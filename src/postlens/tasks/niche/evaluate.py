@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,11 +52,13 @@ class BagPlan:
     other: float  # share of "other" among the off-topic posts, where the creator's niche is not "other"
 
 
-def draw_bag(plan: BagPlan, niche: int, *, truth: Int, groups: NDArray[Any], rng: np.random.Generator) -> Int:
+def draw_bag(
+    plan: BagPlan, niche: int, *, truth: Int, groups: NDArray[Any], rng: np.random.Generator, sources: float = 0.5
+) -> Int:
     """Photo numbers (n_posts,) of a creator of the niche; each label's photos come from a random half of its sources.
 
     Sources are drawn afresh for every bag, so that the spread between bags also shows the spread between sources.
-    Photos repeat only where the drawn sources have too few.
+    Photos repeat only where the drawn sources have too few. `sources`: another share than half, in (0, 1].
     """
     n_on = max(1, round(plan.share * plan.n_posts))
     others = np.array([0.0 if k == niche else 1.0 for k in range(len(NICHES))])
@@ -63,12 +66,12 @@ def draw_bag(plan: BagPlan, niche: int, *, truth: Int, groups: NDArray[Any], rng
     others[at] = plan.other / (1 - plan.other) * (others.sum() - others[at]) if niche != at else 0.0
     counts = rng.multinomial(plan.n_posts - n_on, others / others.sum())
     counts[niche] += n_on
-    return np.concatenate([_draw(truth == k, int(n), groups, rng) for k, n in enumerate(counts) if n])
+    return np.concatenate([_draw(truth == k, int(n), groups, rng, sources) for k, n in enumerate(counts) if n])
 
 
-def _draw(rows: NDArray[np.bool_], n: int, groups: NDArray[Any], rng: np.random.Generator) -> Int:
+def _draw(rows: NDArray[np.bool_], n: int, groups: NDArray[Any], rng: np.random.Generator, share: float) -> Int:
     sources = np.unique(groups[rows])
-    chosen = rng.choice(sources, size=-(-len(sources) // 2), replace=False)
+    chosen = rng.choice(sources, size=math.ceil(share * len(sources)), replace=False)
     pool = np.flatnonzero(rows & np.isin(groups, chosen))
     return np.asarray(rng.choice(pool, size=n, replace=n > len(pool)), np.int64)
 

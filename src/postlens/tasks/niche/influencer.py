@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,16 @@ from postlens.types import Embeddings, NichePrediction
 from postlens.vision.zoo import open_model
 
 N_TOP = 3  # labels listed as top_predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """What creators and their posts are about."""
+
+    creators: tuple[NichePrediction, ...]
+    posts: tuple[tuple[str, NichePrediction], ...] = ()  # the creator of each, and its answer
+    models: Mapping[str, str] = field(default_factory=dict)  # name to version and fingerprint
+    without: tuple[str, ...] = ()  # creators of which no post has a vector
 
 
 def predict_influencer_category(
