@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from postlens.config import Settings
 from postlens.errors import ShapeError
+from postlens.pipelines.lens import Lens
+from postlens.train.calibrate import calibrate
 from postlens.train.export import Exported
 from postlens.train.labels import LabelledImages
 from postlens.train.outcome import Predictions, pick_samples, write_outcome
-from postlens.train.report import Scored
+from postlens.train.report import Scored, about, report_of, score
 from postlens.types import NICHES
 from postlens.vision.zoo import open_card
 
@@ -95,6 +99,25 @@ def test_the_head_on_the_card_is_calibrated(run):
     assert head["probs"].sum() == pytest.approx(1, abs=1e-5)
     assert report["temperature"] != 1
     assert dict(found.head.thresholds) == report["thresholds"]
+
+
+def test_the_run_answers_posts_in_the_product(run, tmp_path):
+    Image.new("RGB", (60, 40), (200, 30, 30)).save(tmp_path / "post.png")
+    with Lens(Settings(workers=1, niche_model=run[0])) as lens:
+        answer = lens.analyze(tmp_path / "post.png")
+    assert answer.niche is not None
+    assert sum(answer.niche.probs.values()) == pytest.approx(1)
+    assert tuple(answer.niche.probs) == NICHES
+
+
+def test_few_and_easy_validation_images_are_told_on_the_card(tmp_path):
+    images = draw_images(tmp_path)
+    recipe, split = tiny_recipe(), split_evenly(images)
+    val = guess(images, split.val, right=1.0)
+    calibration = calibrate(val.logits / 9, val.truth, classes=NICHES)
+    scored = [score("val", val, calibration, images=images, rng=np.random.default_rng(0))]
+    report = report_of(scored, calibration, images=images, split=split)
+    assert "at the end of its range" in about(scored, report, recipe=recipe, data=None).limits
 
 
 def test_without_test_images_the_card_says_that_its_scores_are_of_validation(tmp_path):

@@ -100,9 +100,10 @@ def _draw(
     accuracy, f1 = one.table["accuracy"], one.table["macro_f1"]
     title = f"{one.part}: {one.table['n']} images, accuracy {accuracy:.3f}, macro-F1 {f1:.3f}"
     plot_confusion(one.truth, one.answers, out / CONFUSION_PICTURE, labels=images.classes, title=title)
+    n_wrong = int((one.answers != one.truth).sum())
     samples = [found for at in pick_samples(one, rng=rng) if (found := _sample(one, at, images, picture)) is not None]
     if samples:
-        words = f"{one.part}: wrong answers that were the surest, then right ones at random"
+        words = f"{one.part}: {n_wrong} of {len(one.answers)} wrong; the surest of these, then right ones of all labels"
         plot_samples(samples, out / SAMPLES_PICTURE, title=words)
 
 

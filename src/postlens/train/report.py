@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from postlens.tasks.scoring import N_RESAMPLES, score_classes
-from postlens.train.calibrate import Calibration, Float
+from postlens.train.calibrate import TEMPERATURES, Calibration, Float
 from postlens.types import IntArray
 from postlens.vision.cards import file_sha256
 
@@ -117,9 +118,16 @@ def _limits(best: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         words += [f"Weakest recalls: {', '.join(f'{label} {recalls[label]:.2f}' for label in weakest)}."]
     else:
         words += ["Nothing was held out: there are no scores."]
+    if report["calibrated_on"] and calibration_is_bound(report["temperature"]):
+        words += ["The temperature is at the end of its range: too few validation images, or too easy ones."]
     if not report["calibrated_on"]:
         words += ["Probabilities are not calibrated: no validation images."]
     return " ".join(words)
+
+
+def calibration_is_bound(temperature: float) -> bool:
+    """Whether the best temperature lies beyond what is tried."""
+    return any(math.isclose(temperature, end, rel_tol=0.01) for end in TEMPERATURES)
 
 
 def manifests_of(data: Path | None) -> tuple[str, ...]:
