@@ -200,6 +200,7 @@ WAYS = [
     {"balance": "sampler", "group_damping": 1},
     {"balance": "none", "label_smoothing": 0, "augment": AugmentRecipe.none()},
     {"augment": AugmentRecipe(mix_probability=1)},
+    {"augment_on": "device"},
     {"precision": "bf16"},
     {"batch_norm": "eval", "feature_dim": 16, "dropout": 0.5},
     {"batch_size": 1000},

@@ -54,10 +54,16 @@ def niche(
     learning_rate: Annotated[str | None, typer.Option(help="Highest of each phase, by commas, or one for all.")] = None,
     patience: Annotated[int | None, typer.Option(help="Epochs without a better score that end a phase.")] = None,
     balance: Annotated[str | None, typer.Option(help="loss, sampler or none: how scarce labels count.")] = None,
+    augment_on: Annotated[
+        str | None, typer.Option(help="workers (default) or device: where training pictures are altered.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=0, max=256, help="Processes that make batches, for each device. Default: cores.")
     ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="torch.compile the net: a minute more for each phase, faster steps.")
+    ] = False,
     logger: Annotated[
         list[str] | None, typer.Option(help="wandb or mlflow, beside TensorBoard. May be given twice.")
     ] = None,
@@ -77,6 +83,7 @@ def niche(
         "batch_size": batch_size,
         "patience": patience,
         "balance": balance,
+        "augment_on": augment_on,
         "seed": seed,
     }
     chosen = _recipe(recipe, backbone=backbone, epochs=epochs, learning_rate=learning_rate, values=values)
@@ -93,6 +100,7 @@ def niche(
             resume=resume,
             loggers=logger or (),
             workers=workers,
+            compiled=compiled,
             command=shlex.join(["postlens", *sys.argv[1:]]),
         )
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -18,27 +19,32 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from postlens.train.augment import as_tensor, eval_transform, train_transform
+from postlens.train.device_augment import draw
 from postlens.train.labels import LabelledImages, Split
 from postlens.train.pictures import Pictures
 from postlens.train.recipe import Recipe
 from postlens.train.targets import row_weights
-from postlens.types import IntArray
+from postlens.types import FloatArray, IntArray
 
 PREFETCH = 4  # batches ready for each worker: more even out slow ones and hold more memory
 Item = tuple[int, int]  # row, and the seed of what is drawn for it
-Batch = tuple[Tensor, Tensor]  # images uint8 (N, 3, S, S), rows int64 (N,)
+# Images uint8 (N, 3, S, S), rows int64 (N,); and, where the device augments, (N, WIDTH) what `device_augment` drew.
+Batch = Sequence[Tensor]
+Transform = Callable[[Tensor], Tensor]
+Draw = Callable[[np.random.Generator], FloatArray]
 
 
-class PictureSet(Dataset[tuple[Tensor, int]]):  # type: ignore[misc]
-    """Pictures by item, transformed."""
+class PictureSet(Dataset[tuple[Any, ...]]):  # type: ignore[misc]
+    """Pictures by item, transformed; with `drawing`, stored, and what `device_augment` drew."""
 
-    def __init__(self, pictures: Pictures, transform: Callable[[Tensor], Tensor]) -> None:
-        self._pictures = pictures
-        self._transform = transform
+    def __init__(self, pictures: Pictures, transform: Transform, *, drawing: Draw | None = None) -> None:
+        self._pictures, self._transform, self._drawing = pictures, transform, drawing
 
-    def __getitem__(self, item: Item) -> tuple[Tensor, int]:
+    def __getitem__(self, item: Item) -> tuple[Any, ...]:
         row, seed = item
         image = as_tensor(self._pictures.image(row))
+        if self._drawing is not None:
+            return image, row, self._drawing(np.random.default_rng(seed))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             return self._transform(image), row
@@ -100,11 +106,17 @@ class Loading:
 
 
 def make_loader(
-    pictures: Pictures, sampler: Sampler[Item], transform: Callable[[Tensor], Tensor], *, loading: Loading, train: bool
+    pictures: Pictures,
+    sampler: Sampler[Item],
+    transform: Transform,
+    *,
+    loading: Loading,
+    train: bool,
+    drawing: Draw | None = None,
 ) -> DataLoader[Batch]:
     """Batches in the sampler's order. A training epoch drops its last, smaller batch, unless it is the only one."""
     return DataLoader(
-        PictureSet(pictures, transform),
+        PictureSet(pictures, transform, drawing=drawing),
         batch_size=loading.batch_size,
         sampler=sampler,
         drop_last=train and len(sampler) >= loading.batch_size,
@@ -154,7 +166,9 @@ class NicheData(lightning.LightningDataModule):  # type: ignore[misc]
         sampler = EpochSampler(rows, seeds=(recipe.seed, self._phase), weights=weights, **self._share())
         sampler.set_epoch(self._first_epoch)
         transform = train_transform(recipe.augment, size_px=recipe.size_px)
-        return make_loader(self._material.pictures, sampler, transform, loading=self._loading, train=True)
+        drawing = partial(draw, recipe.augment) if recipe.augment_on == "device" else None
+        pictures = self._material.pictures
+        return make_loader(pictures, sampler, transform, loading=self._loading, train=True, drawing=drawing)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Each row once, over all processes."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as lightning
+import torch
 
 from postlens.train.checkpoints import save_net
 from postlens.train.history import SCORE, Row, is_best, is_over, rows_of, write_history
@@ -45,6 +46,8 @@ class Keeper(lightning.Callback):  # type: ignore[misc]
 
     def on_validation_start(self, trainer: Any, pl_module: PhaseLearner) -> None:
         """Training has ended; what follows is not counted in images per second."""
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize()
         self._trained = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: PhaseLearner) -> None:

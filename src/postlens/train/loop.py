@@ -74,6 +74,7 @@ def train_niche(
     loggers: Sequence[str] = (),
     progress: bool = True,
     workers: int | None = None,
+    compiled: bool = False,
     command: str = "",
 ) -> TrainResult:
     """Train on a cache folder, or on anything that `read_labelled_images` reads, and write the run folder `out`.
@@ -86,6 +87,8 @@ def train_niche(
             that of an undisturbed run. A run without a finished epoch starts anew.
         loggers: of "wandb" and "mlflow"; TensorBoard always.
         workers: processes that make batches, for each device. Default: a core each, at most 16.
+        compiled: run the net through torch.compile; a minute more for each phase.
+        command: what command.txt says.
 
     Raises:
         UsageError: the folder holds another run, or settings do not fit (SettingsError, SplitError, ...).
@@ -93,7 +96,7 @@ def train_niche(
         ModelError: weights cannot be loaded, or the exported model does not compute what the net does.
         DivergedError: the loss is no number; weights and history of the epochs before are kept.
     """
-    machine = Machine(devices, accelerator, _workers(workers, devices), progress)
+    machine = Machine(devices, accelerator, _workers(workers, devices), progress, compiled)
     precision_of(recipe, machine)
     material = _open(data, splits, recipe=recipe, workers=_cores())
     run = _Run(RunFolder(out), recipe, material, machine)
@@ -166,10 +169,13 @@ class _Run:
         if history:
             load_net(net, self._best_weights(history))
         keeper = Keeper(self.folder, history, material=self.material.fingerprint, loggers=curves)
-        learner = PhaseLearner(net, self.recipe, self.material, phase=number, show_loss=self.machine.shows_bar)
+        machine = self.machine
+        learner = PhaseLearner(
+            net, self.recipe, self.material, phase=number, compiled=machine.compiled, show_loss=machine.shows_bar
+        )
         data = NicheData(self.material, self.recipe, phase=number, first_epoch=done, loading=self.loading)
         log.info("phase %s: %d epochs, from epoch %d", phase.name, phase.epochs, done + 1)
-        fit_phase(learner, data, keeper, machine=self.machine, resume_from=self.folder.last if done else None)
+        fit_phase(learner, data, keeper, machine=machine, resume_from=self.folder.last if done else None)
         return keeper.history
 
     def _best_weights(self, history: Sequence[Row]) -> Path:

@@ -57,6 +57,9 @@ class Recipe(BaseModel):
     drop_path: Fraction = 0.0  # stochastic depth of the backbone (Huang et al. 2016)
     phases: tuple[Phase, ...] = Field(min_length=1)
     augment: AugmentRecipe = Field(default_factory=AugmentRecipe)
+    # workers: where pictures are read (torchvision, the whole of `augment`); device: in batches on the GPU, about as
+    # `train.device_augment` tells, for machines whose processors cannot keep up with it.
+    augment_on: Literal["workers", "device"] = "workers"
     batch_size: int = Field(32, ge=1)  # for each device
     label_smoothing: Fraction = 0.1  # Szegedy et al. 2016
     # loss: rows weigh in the loss, sampler: rows are drawn more or less often, none: as they come.
