@@ -23,7 +23,7 @@ from postlens.pipelines.report import (
 )
 from postlens.types import Creator, Failure
 
-from .campaigns import analysis, answer, campaign, forecast, person, thumbnails
+from .campaigns import analysis, answer, campaign, forecast, niche, person, thumbnails
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -284,3 +284,32 @@ def test_lifts_have_a_sign(value, text):
 )
 def test_times(value, text):
     assert seconds(value) == text
+
+
+def creator_with(weights: list[float]):
+    """A campaign of one creator whose posts have these weights."""
+    creator = Creator("instagram:ada", "instagram", "ada")
+    posts = tuple(analysis(number, creator) for number in range(len(weights)))
+    attention = tuple((post.post.post_id, weight) for post, weight in zip(posts, weights, strict=True))
+    decided = replace(answer(creator, posts), niche=niche("instagram:ada", attention=attention))
+    return campaign(creators=(decided,), posts=posts)
+
+
+def test_the_deciding_posts_are_listed_with_their_weights():
+    html = render(creator_with([0.5, 0.25, 0.25]), thumbnails={})
+    strip = html[html.index('<ol class="strip"') : html.index("</ol>")]
+    assert [float(width) for width in re.findall(r"width:([\d.]+)%", strip)] == [100, 50, 50]
+    assert strip.count("<li>") == 3
+    assert "<b>50 %</b>" in strip
+    assert "aria-labelledby" in strip
+    assert "The other" not in html
+
+
+def test_posts_beyond_the_strip_are_told_by_number_and_weight():
+    text = page(creator_with([0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05])).text
+    assert "The other 3 posts together: 20 %." in text
+    assert "The other post: 10 %." in page(creator_with([0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1])).text
+
+
+def test_a_weight_of_nothing_draws_no_bar():
+    assert page(creator_with([0.0])).wrong == []

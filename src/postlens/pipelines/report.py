@@ -44,7 +44,8 @@ class CreatorCard:
 
     answer: CreatorAnswer
     anchor: str
-    strip: tuple[tuple[PostCard, float], ...]  # deciding posts and their weights
+    strip: tuple[tuple[PostCard, float], ...]  # deciding posts and their weights, heaviest first
+    rest: tuple[int, float]  # how many posts are not in the strip, and their weight together
     posts: tuple[PostCard, ...]
     n_hidden: int
 
@@ -164,12 +165,14 @@ def _creator_cards(campaign: Campaign, cards: Mapping[str, PostCard]) -> list[Cr
 def _creator_card(
     answer: CreatorAnswer, number: int, cards: Mapping[str, PostCard], own: list[PostCard]
 ) -> CreatorCard:
-    attention = answer.niche.attention[:STRIP_LENGTH] if answer.niche else ()
+    attention = answer.niche.attention if answer.niche else ()
+    strip = tuple((cards[post_id], weight) for post_id, weight in attention[:STRIP_LENGTH] if post_id in cards)
     newest = sorted(own, key=lambda card: newest_first(card.post))
     return CreatorCard(
         answer=answer,
         anchor=f"creator-{number}",
-        strip=tuple((cards[post_id], weight) for post_id, weight in attention if post_id in cards),
+        strip=strip,
+        rest=(len(attention) - len(strip), max(0.0, sum(w for _, w in attention) - sum(w for _, w in strip))),
         posts=tuple(newest[:POSTS_PER_CREATOR]),
         n_hidden=max(0, len(newest) - POSTS_PER_CREATOR),
     )
