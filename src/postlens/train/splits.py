@@ -53,7 +53,7 @@ def split_by_group(images: LabelledImages, *, val: float = 0.15, test: float = 0
 
     Greedy, as scikit-learn's StratifiedGroupKFold: each part first gets one group of each class, the scarcest class
     first; then groups, roughly the largest first, go where they bring the classes' shares nearest (squared
-    differences). Of several draws the nearest is kept.
+    differences over the asked share). Of several draws the nearest is kept.
 
     Args:
         val: share of each class for validation, in [0, 1); 0 for none.
@@ -128,8 +128,8 @@ def _missing(shares_of: Floats, wanted: Floats) -> Iterator[tuple[int, int]]:
 
 
 def _costs(added: Floats, have: Floats, wanted: Floats | float) -> Floats:
-    """Change of the sum over classes of (share in the part - wanted share) ** 2 by adding groups (..., K)."""
-    return np.asarray((added * (2 * (have - wanted) + added)).sum(axis=-1))
+    """Change of `_distance` by adding groups (..., K) to a part."""
+    return np.asarray((added * (2 * (have - wanted) + added) / wanted).sum(axis=-1))
 
 
 def _assign(group: int, part: int, *, part_of: IntArray, have: Floats, shares_of: Floats) -> None:
@@ -138,9 +138,10 @@ def _assign(group: int, part: int, *, part_of: IntArray, have: Floats, shares_of
 
 
 def _distance(counts: Floats, part_of: IntArray, wanted: Floats) -> float:
-    """Sum over parts and classes of (share in the part - wanted share) ** 2."""
+    """Sum over parts and classes of (share in the part - wanted share) ** 2 / wanted share: small parts count alike."""
     have = np.stack([counts[part_of == part].sum(axis=0) for part in range(3)]) / counts.sum(axis=0)
-    return float(((have - wanted[:, None]) ** 2).sum())
+    used = wanted > 0
+    return float(((have[used] - wanted[used, None]) ** 2 / wanted[used, None]).sum())
 
 
 # --- given splits ---------------------------------------------------------------------------------------------------
