@@ -1,4 +1,4 @@
-"""`postlens preprocess SOURCE --out FOLDER`: labelled images to a training cache (some 90 images/s on each core)."""
+"""`postlens preprocess SOURCE --out FOLDER`: labelled images to a training cache (180 images/s on two busy cores)."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ def build_cache(
 
     Args:
         size_px: side of the square that the model takes.
-        margin_px: by which stored pictures are larger, so that random crops are not enlarged as much.
+        margin_px: by which stored pictures are larger, so that random crops are not enlarged as much. Evaluation then
+            shrinks a second time: the shipped encoder's features kept a cosine of .998 to those of serving.
         compressed: .npz instead of .npy: about 3/4 of the bytes on photos, slower to make and to read.
         workers: threads; each decodes into a shard of its own.
         settings: their `image_max_side_px` and `max_pixels` are those of `postlens analyze`. Default: the defaults.
