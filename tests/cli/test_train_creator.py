@@ -1,0 +1,79 @@
+"""`postlens train creator`: from a file of features to a folder that answers, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from postlens.cli.app import run
+from postlens.tasks.niche.model import load_niche_model
+from postlens.types import NICHES
+
+from ..runs import write_run
+from ..train.creators import drawn_posts, write_features
+
+TINY = """
+fewest_posts = 2
+rank = "none"
+width = 16
+n_heads = 2
+key_width = 8
+hidden = 8
+patience = "none"
+"""
+
+
+@pytest.fixture
+def words(tmp_path):
+    """The command line of a small training over a run with an encoder of three numbers."""
+    model = write_run(tmp_path / "niche")
+    posts = drawn_posts(n_creators=3, n_posts=4, labels=NICHES)
+    posts = replace(posts, vectors=posts.vectors[:, :3], fingerprint=load_niche_model(model).encoder.fingerprint)
+    features = write_features(posts, tmp_path / "features.npz", likes=[1, 2, 4, 8])
+    (tmp_path / "tiny.toml").write_text(TINY)
+    shared = ["--recipe", str(tmp_path / "tiny.toml"), "--model", str(model), "--accelerator", "cpu"]
+    small = ["--epochs", "1", "--batch-size", "4", "--most-posts", "4", "--measures"]
+    return ["train", "creator", str(features), "--out", str(tmp_path / "run"), *shared, *small]
+
+
+def test_the_folder_answers_creators_and_posts(words, tmp_path, capsys):
+    assert run(words) == 0
+    assert "creators" in capsys.readouterr().out
+    out = tmp_path / "run"
+    assert load_niche_model(out).creator is not None
+    assert (out / "command.txt").read_text().startswith("postlens ")
+    assert run(["predict", words[2], "--model", str(out), "--out", str(tmp_path / "answers")]) == 0
+    found = json.loads((tmp_path / "answers" / "predictions.json").read_text())
+    assert len(found["creators"]) == 27
+    assert found["models"].keys() == {"encoder", "head", "creator"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (["--pooling", "median"], "pooling"),
+        (["--learning-rate", "0"], "learning_rate"),
+        (["--splits", "absent.csv"], "absent.csv"),
+        (["--made-up", "3"], "--made-up"),
+        (["--recipe", "absent.toml"], "absent.toml"),
+    ],
+)
+def test_wrong_words_are_told(words, tmp_path, capsys, change, told):
+    assert run([*words, *change]) in (1, 2)
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+def test_features_of_another_model_are_refused_before_anything_is_trained(words, tmp_path, capsys):
+    at = words.index("--model")
+    assert run(words[:at] + words[at + 2 :]) == 2
+    assert "--model" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_features_is_told(words, tmp_path, capsys):
+    words[2] = str(tmp_path / "absent.npz")
+    assert run(words) == 1
+    assert "postlens extract" in capsys.readouterr().err
