@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     niche_model: Path | None = Field(
         None,
         description="Folder of a run of `postlens train niche`, whose model answers niche. Default: the shipped one."
-        " A run with an encoder of its own looks at every frame a second time.",
+        " A run with an encoder of its own looks at every frame a second time: a quarter more time for one of the"
+        " shipped size.",
     )
     reaction_threshold: float | None = Field(
         None, ge=0, le=1, description="One threshold for all emotions. Default: the table's and cards' own."

@@ -1,4 +1,4 @@
-"""`postlens extract SOURCE --out features.npz`: images to vectors for own models (some 125 images/s on each core)."""
+"""`postlens extract SOURCE --out features.npz`: images to vectors for own models (some 115 images/s on each core)."""
 
 from __future__ import annotations
 
