@@ -120,23 +120,24 @@ def test_few_and_easy_validation_images_are_told_on_the_card(tmp_path):
     assert "at the end of its range" in about(scored, report, recipe=recipe, data=None).limits
 
 
-def test_without_test_images_the_card_says_that_its_scores_are_of_validation(tmp_path):
-    images = draw_images(tmp_path)
-    out = tmp_path / "run"
-    out.mkdir()
-    found = write(out, images, with_test=False)
+@pytest.fixture(scope="module")
+def bare_run(tmp_path_factory) -> tuple[Path, Exported]:
+    """A run without test images, whose pictures are gone when it ends."""
+    data, out = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("run")
+    images = draw_images(data)
+    for path in images.paths:
+        Path(path).unlink()
+    return out, write(out, images, with_test=False)
+
+
+def test_without_test_images_the_card_says_that_its_scores_are_of_validation(bare_run):
+    out, found = bare_run
     assert found.head.metrics["split"].startswith("validation groups, on which")
     assert "test" not in json.loads((out / "classification_report.json").read_text())
 
 
-def test_pictures_that_are_gone_leave_the_rest(tmp_path):
-    images = draw_images(tmp_path)
-    for path in images.paths:
-        Path(path).unlink()
-    out = tmp_path / "run"
-    out.mkdir()
-    write(out, images)
-    assert {path.name for path in out.iterdir()} == FILES - {"prediction_samples.png"}
+def test_pictures_that_are_gone_leave_the_rest(bare_run):
+    assert {path.name for path in bare_run[0].iterdir()} == FILES - {"prediction_samples.png"}
 
 
 def test_samples_are_the_surest_wrong_answers_and_right_ones_of_many_labels():
