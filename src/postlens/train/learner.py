@@ -70,7 +70,7 @@ class PhaseLearner(lightning.LightningModule):  # type: ignore[misc]
         if draws is not None:
             images = apply_draws(images, draws, size_px=self.recipe.size_px)
         prepared = (images.float() - self.mean) / self.std
-        return prepared.contiguous(memory_format=torch.channels_last) if prepared.is_cuda else prepared
+        return prepared.contiguous(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean over the batch of the cross-entropy with weighted, smoothed, maybe mixed targets."""
