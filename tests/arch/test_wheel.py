@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from postlens.train.recipe import list_recipes
+
 from ..conftest import ROOT
 
 MAX_MIB = 60
@@ -25,6 +27,11 @@ def wheel(tmp_path_factory) -> Path:
 
 def test_the_wheel_is_under_its_size(wheel):
     assert wheel.stat().st_size < MAX_MIB * 2**20
+
+
+def test_the_wheel_holds_the_recipes(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"postlens/train/recipes/{name}.toml" for name in list_recipes()} <= names
 
 
 def test_the_wheel_answers_away_from_the_checkout(wheel, tmp_path):
