@@ -32,9 +32,9 @@ RESULTS = ROOT / "benchmarks" / "results" / "creator_speed.csv"
 POSTS, DIM, WIDTH, N_CLASSES = (20, 100, 300), 1280, 512, 9
 REPEATS = 101
 RECIPES = {
-    "attention": CreatorRecipe(),
-    "attention, rank 128": CreatorRecipe(rank=128),
-    "gated attention": CreatorRecipe(pooling="gated"),
+    "attention (1280 -> 128 -> 512)": CreatorRecipe(),
+    "attention, full projection (1280 -> 512)": CreatorRecipe(rank=None),
+    "gated attention (1280 -> 128 -> 512)": CreatorRecipe(pooling="gated"),
 }
 
 
@@ -81,7 +81,7 @@ def measure() -> Iterator[tuple[str, str, int, tuple[float, float]]]:
     for n in POSTS:
         probs = rng.dirichlet(np.full(N_CLASSES, 0.3), n)
         yield "mixture of post answers (ships)", "whole", n, spent_ms(lambda p=probs: pool_posts(p, mixture))
-        yield "projection 1280 -> 512", "product alone", n, run_ms(product, DIM, n)
+        yield "full projection (1280 -> 512)", "product alone", n, run_ms(product, DIM, n)
     for name, recipe in RECIPES.items():
         net = AttentionNet(dim=DIM, n_classes=N_CLASSES, recipe=recipe).eval()
         whole = OneBag(net, 1.0)

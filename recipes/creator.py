@@ -44,10 +44,13 @@ HYBRID = "attention and mixture"  # the product of their probabilities
 Float = NDArray[np.float64]
 
 
-def read_posts(folder: Path) -> dict[str, NDArray[Any]]:
-    """features (N, D) float16, logits (DEALS, N, 9), labels and sources (N,) of the collection; cached."""
-    if CACHE.is_file():
-        with np.load(CACHE) as file:
+def read_posts(folder: Path, given: Path | None) -> dict[str, NDArray[Any]]:
+    """features (N, D) float16, logits (DEALS, N, 9), labels and sources (N,) of the collection; cached.
+
+    `given`: the same of another post head, each photo's logits by one that saw no photo of its source.
+    """
+    if given or CACHE.is_file():
+        with np.load(given or CACHE) as file:
             return dict(file)
     encoder = Encoder()
     vectors, listed, failures = embed_photos(read_labelled(folder), encoder)
@@ -75,9 +78,9 @@ def halves_of(labels: NDArray[np.int64], sources: NDArray[np.int64]) -> NDArray[
     return np.stack([np.isin(np.arange(len(labels)), half) for half in rows])
 
 
-def prepare(folder: Path) -> Material:
+def prepare(folder: Path, given: Path | None) -> Material:
     """Everything that nets are trained and tested on, also written to be carried to a GPU (under 12 MB)."""
-    posts = read_posts(folder)
+    posts = read_posts(folder, given)
     posts["halves"] = halves_of(posts["labels"], posts["sources"])
     CARRIED.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(CARRIED, **posts)
@@ -151,11 +154,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--nets", type=Path, help="answers of creator_nets.py, trained elsewhere")
+    parser.add_argument("--posts", type=Path, help="features, logits, labels and sources of another post head (.npz)")
     parser.add_argument("--prepare", action="store_true", help="stop before any net is trained")
     given, started = parser.parse_args(), time.monotonic()
-    material = prepare(given.folder)
+    material = prepare(given.folder, given.posts)
     if given.prepare:
         print(f"{CARRIED}: {CARRIED.stat().st_size / 1e6:.1f} MB, {time.monotonic() - started:.0f} s")
         return

@@ -133,7 +133,6 @@ WAYS: Mapping[str, Way] = {
     "mean of embeddings, linear head": Way("features", MeanLinear),
     "gated attention": Way("features", lambda dim: attention_net(dim, pooling="gated")),
     "attention": Way("features", attention_net),
-    "attention, full projection": Way("features", lambda dim: attention_net(dim, rank=None)),
     "attention, post answers too": Way("both", attention_net),
     "attention over post answers": Way("answers", lambda dim: attention_net(dim, rank=None, post_dropout=0.0)),
 }
@@ -208,7 +207,7 @@ def main() -> None:
     parser.add_argument("material", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     given = parser.parse_args()
     torch.set_num_threads(1 if given.device == "cpu" else torch.get_num_threads())

@@ -4,8 +4,8 @@ Takes six minutes on 2 cores shared with other jobs, no GPU.
 
 Scores are nested: for every outer fold of sources the settings, the temperature and the threshold are chosen on inner
 folds of the remaining sources. The shipped head is then fitted to all photos with settings chosen by the same inner
-procedure. Writes src/postlens/weights/niche_post.{onnx,toml} and benchmarks/results/niche.csv, niche_settings.csv and
-niche_creator.csv.
+procedure. Writes src/postlens/weights/niche_post.{onnx,toml} and benchmarks/results/niche.csv and niche_settings.csv.
+How posts are pooled to creators is measured by recipes/creator.py.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from scipy.special import log_softmax, softmax
 
 from postlens.pipelines.evaluation.layout import MANIFEST
 from postlens.pipelines.evaluation.niche import embed_photos, read_labelled
-from postlens.tasks.niche.evaluate import POOLINGS, BagPlan, draw_bag, label_indices
+from postlens.tasks.niche.evaluate import label_indices
 from postlens.tasks.niche.predict import POST_MODEL, THRESHOLD
-from postlens.tasks.scoring import bootstrap_interval, plain_interval, score_classes
+from postlens.tasks.scoring import plain_interval, score_classes
 from postlens.types import NICHES, ModelSpec
 from postlens.vision.cards import file_sha256
 from postlens.vision.encoder import Encoder
@@ -48,7 +48,6 @@ THRESHOLDS = np.arange(0.0, 0.61, 0.02)
 # Macro-F1 is flat below the best threshold; the most posts that no niche fits become other where it costs next to
 # nothing. A higher cost turns more posts into other: fewer wrong niches, more missed ones.
 THRESHOLD_COST = 0.002
-BAGS_PER_NICHE = 60
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
@@ -259,45 +258,6 @@ def nested_predictions(photos: Photos, rng: np.random.Generator) -> tuple[Float,
     return probs, answers, chosen
 
 
-# --- creators -------------------------------------------------------------------------------------------------------
-
-
-def score_creators(probs: Float, photos: Photos, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """A row for every plan of bags and pooling: accuracy over the niches, with its interval over bags."""
-    rows = []
-    for other, share, n in itertools.product((0.125, 0.5), (1.0, 0.5, 0.2), (5, 20, 100)):
-        plan = BagPlan(n, share, other)
-        truth = np.repeat(np.arange(len(NICHES)), BAGS_PER_NICHE)
-        bags = [draw_bag(plan, int(k), truth=photos.y, groups=photos.source, rng=rng) for k in truth]
-        perfect = np.eye(len(NICHES))[photos.y]
-        ways = {name: (pool, probs) for name, pool in POOLINGS.items()}
-        ways["mixture, posts labelled right"] = (POOLINGS["mixture"], perfect)  # what the bags themselves allow
-        for name, (pool, posts) in ways.items():
-            pooled = np.array([pool(posts[bag]) for bag in bags])
-            right = pooled.argmax(1) == truth
-            rows.append(creator_row(name, plan, right, pooled.max(1), truth=truth, rng=rng))
-    return rows
-
-
-def creator_row(
-    name: str, plan: BagPlan, right: NDArray[np.bool_], pooled: Float, *, truth: Int, rng: np.random.Generator
-) -> dict[str, Any]:
-    """One line of niche_creator.csv."""
-    low, high = bootstrap_interval(lambda hit: float(hit.mean()), right, rng=rng)
-    return {
-        "pooling": name,
-        "posts": plan.n_posts,
-        "on_topic": plan.share,
-        "other_among_off_topic": plan.other,
-        "bags": len(right),
-        "accuracy": round(float(right.mean()), 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "recall_worst": round(min(float(right[truth == k].mean()) for k in range(len(NICHES))), 4),
-        "mean_confidence": round(float(pooled.mean()), 4),
-    }
-
-
 # --- results --------------------------------------------------------------------------------------------------------
 
 
@@ -421,7 +381,6 @@ def main(folder: Path) -> None:
     table = score_classes(probs, photos.y, labels=NICHES, answers=answers, groups=source, rng=rng)
     write_rows(RESULTS / "niche.csv", table_rows(table))
     write_rows(RESULTS / "niche_settings.csv", setting_rows(chosen))
-    write_rows(RESULTS / "niche_creator.csv", score_creators(probs, photos, rng))
     tuned = tune(photos, n_folds=OUTER_FOLDS, rng=rng)
     head = calibrated(fit(photos, tuned.setting), tuned)
     export_head(
