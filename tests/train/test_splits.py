@@ -131,6 +131,12 @@ def test_a_table_gives_the_parts(tmp_path):
     }
 
 
+def test_a_table_of_accounts_serves_creators_named_with_their_platform(tmp_path):
+    images = labelled([(f"instagram:{label}{k}", label) for label in ("pet", "food") for k in range(3)])
+    path = table(tmp_path, [*GOOD, ("food2", "test")])
+    assert (read_splits(path, images).val == read_splits(path, IMAGES).val).all()
+
+
 def test_a_test_part_may_be_empty(tmp_path):
     rows = [(group, "val" if split == "test" else split) for group, split in GOOD]
     assert len(read_splits(table(tmp_path, [*rows, ("food2", "val")]), IMAGES).test) == 0

@@ -150,7 +150,8 @@ def _distance(counts: Floats, part_of: IntArray, wanted: Floats) -> float:
 def read_splits(path: Path, images: LabelledImages) -> Split:
     """The parts that a table gives: CSV with the columns `group` and `split` (train, val or test).
 
-    Groups of which there is no image are passed over.
+    Groups of which there is no image are passed over. A creator named with its platform, as in features
+    (`instagram:ann`), is also found without it (`ann`), as labelled images name it: one table serves both trainings.
 
     Raises:
         SplitError: a group is in two splits, a split has another name, a group of the images is not in the table, or
@@ -159,10 +160,11 @@ def read_splits(path: Path, images: LabelledImages) -> Split:
     """
     name = display_name(path)
     part_of = _parts_by_group(path, name)
-    absent = sorted(set(images.groups) - part_of.keys())
+    found = {group: part_of.get(group, part_of.get(group.partition(":")[2], -1)) for group in set(images.groups)}
+    absent = sorted(group for group, part in found.items() if part < 0)
     if absent:
         raise SplitError(f"{name}: expected every group of the images, {len(absent)} are missing, such as {absent[0]}")
-    parts = np.array([part_of[group] for group in images.groups], dtype=np.int64)
+    parts = np.array([found[group] for group in images.groups], dtype=np.int64)
     split = Split(*(np.flatnonzero(parts == part) for part in range(3)))
     for part, rows in split.parts.items():
         _check_classes(images, rows, f"{name}: {part}", needed=part == "train")
