@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -38,12 +39,13 @@ def words(tmp_path):
     return ["train", "creator", str(features), "--out", str(tmp_path / "run"), *shared, *small]
 
 
-def test_the_folder_answers_creators_and_posts(words, tmp_path, capsys):
+def test_the_folder_answers_creators_and_posts(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["postlens", *words])
     assert run(words) == 0
     assert "creators" in capsys.readouterr().out
     out = tmp_path / "run"
     assert load_niche_model(out).creator is not None
-    assert (out / "command.txt").read_text().startswith("postlens ")
+    assert (out / "command.txt").read_text().startswith("postlens train creator ")
     assert run(["predict", words[2], "--model", str(out), "--out", str(tmp_path / "answers")]) == 0
     found = json.loads((tmp_path / "answers" / "predictions.json").read_text())
     assert len(found["creators"]) == 27
