@@ -13,7 +13,14 @@ from postlens.cli.app import run as postlens
 from postlens.errors import UnknownNameError
 from postlens.pipelines.analyze import Request, analyze
 from postlens.pipelines.outputs import update_outputs
-from postlens.pipelines.predict import is_store, predict_media, predict_store, predict_stored_creator, write_categories
+from postlens.pipelines.predict import (
+    is_store,
+    niche_stages,
+    predict_media,
+    predict_store,
+    predict_stored_creator,
+    write_categories,
+)
 from postlens.store import Store
 from postlens.tasks.niche.influencer import Categories
 from postlens.tasks.niche.model import load_niche_model
@@ -51,7 +58,7 @@ def test_media_are_answered_and_failures_told(photos, tmp_path):
 def test_nothing_but_niche_is_looked_for(photos, tmp_path):
     look(photos, tmp_path / "out")
     again = analyze(Request((str(photos),), tmp_path / "out"), settings=settings())
-    assert "detect" in again.stage_seconds
+    assert "hash" in again.stage_seconds
     assert again.stage_seconds.get("encode", 0) < 0.001
 
 
@@ -97,6 +104,11 @@ def test_the_verb_writes_its_files_and_analyze_writes_its_own_again(photos, tmp_
 def test_no_creator_is_failure(tmp_path):
     (tmp_path / "torn.jpg").write_bytes(b"no photo")
     assert postlens(["predict", str(tmp_path / "torn.jpg"), "--out", str(tmp_path / "out")]) == 1
+
+
+def test_a_run_without_a_model_of_faces_searches_for_none(tmp_path):
+    stages = niche_stages(load_niche_model(write_run(tmp_path / "run")))
+    assert {stage.name.split(":")[0] for stage in stages} == {"encode"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Media or a store to the categories of creators and posts, and those to `predictions.json` and a table of scores.
 
-As `analyze`, but niche alone: media are encoded and nothing else is looked for in them. The store is the same, so that
-a later `analyze` with the same folder adds what is missing.
+As `analyze`, but niche alone: nothing is looked for in the media that niche does not read. The store is the same, so
+that a later `analyze` with the same folder adds what is missing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from postlens.pipelines.folder import DOWNLOADS, remove_state
 from postlens.pipelines.ingest import Ingest
 from postlens.pipelines.process import Processor
 from postlens.pipelines.run import Runner
+from postlens.pipelines.stage import Stage
 from postlens.pipelines.stages import all_stages
 from postlens.sources import open_source
 from postlens.store import Store
 from postlens.store.meta import write_folder
 from postlens.store.posts import read_creators
 from postlens.tasks.niche.influencer import Categories, as_category
+from postlens.tasks.niche.model import NicheModel
 from postlens.types import Creator, Failure, NichePrediction
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
@@ -36,6 +38,7 @@ from postlens.vision.zoo import load_spec
 PREDICTIONS, SCORES = "predictions.json", "confidence_scores.csv"
 SCORE_HEADER = ("kind", "id", "question", "label", "prob")  # as `analyze` writes them
 N_DECIDING = 10  # posts listed for a creator; the report of `analyze` shows the first six
+FACE_MODEL, FACE_STAGES = "niche_faces", ("detect", "expression")
 DATABASES = (".db", ".sqlite", ".sqlite3")
 
 Progress = Callable[[int, int], None]
@@ -55,7 +58,7 @@ def predict_media(
     progress: Progress | None = None,
     now: datetime | None = None,
 ) -> tuple[Categories, tuple[Failure, ...]]:
-    """Encode the media that the store in `out` has no vectors of; the categories of all its creators, and failures.
+    """Look at the media that the store in `out` has no features of; the categories of all its creators, and failures.
 
     Raises:
         UsageError: an unknown kind of source, or a folder that cannot be written.
@@ -64,7 +67,7 @@ def predict_media(
     at = now or datetime.now(UTC)
     found = chain.from_iterable([open_source(source, creator=creator, mapping={}, kind=None) for source in sources])
     answerer = Answerer(settings)
-    stages = [stage for stage in all_stages(answerer.niche_model.encoder_card) if stage.name.startswith("encode")]
+    stages = niche_stages(answerer.niche_model)
     _make_folder(out)
     with Store.open(out / "postlens.db") as store, Runner(stages, settings) as runner:
         _remember(store, out)
@@ -74,6 +77,16 @@ def predict_media(
         )
         failures = (*ingested.failures, *ingested.at_every_place(processed.failures))
         return _categories(store, answerer), failures
+
+
+def niche_stages(model: NicheModel) -> list[Stage]:
+    """The stages whose features niche reads: the encoders and, where a model of faces answers too, those of faces."""
+    reads_faces = any(spec.name == FACE_MODEL for spec in model.specs)
+    return [
+        stage
+        for stage in all_stages(model.encoder_card)
+        if stage.name.startswith("encode") or (reads_faces and stage.name in FACE_STAGES)
+    ]
 
 
 def predict_store(location: str, *, settings: Settings, creator: str | None = None) -> Categories:
