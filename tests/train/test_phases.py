@@ -91,12 +91,21 @@ def test_batch_norms_keep_their_statistics_by_default():
 def test_weights_decay_but_biases_and_norms_do_not():
     net = make_net("test_vit")
     freeze(net, 1000)
-    decayed, rest = make_optimizer(net, PHASE).param_groups
-    assert (decayed["weight_decay"], rest["weight_decay"]) == (0.1, 0.0)
+    groups = make_optimizer(net, PHASE).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0] * 2
     norms = [p for one in net.modules() if isinstance(one, nn.LayerNorm) for p in one.parameters()]
-    held = {id(p) for p in rest["params"]}
+    held = {id(p) for group in groups[1::2] for p in group["params"]}
     assert {id(p) for p in norms} | {id(net.head.bias)} <= held
     assert id(net.head.weight) not in held
+
+
+def test_projection_and_head_learn_at_their_own_rate():
+    net = make_net()
+    freeze(net, 1000)
+    groups = make_optimizer(net, PHASE.model_copy(update={"head_factor": 10.0})).param_groups
+    assert [group["lr"] for group in groups] == pytest.approx([1e-3, 1e-3, 1e-2, 1e-2])
+    top = {id(p) for group in groups[2:] for p in group["params"]}
+    assert top == {id(p) for part in (net.projection, net.head) for p in part.parameters()}
 
 
 def test_only_what_learns_is_optimized():

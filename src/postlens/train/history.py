@@ -1,7 +1,8 @@
 """What each epoch brought, as rows: when a phase is over, which epoch was the best, and the table of it.
 
-A row has phase (its name), epoch (from 1 over all phases), phase_epoch (from 1 within the phase), learning_rate (after
-the last step), train_loss, val_loss, val_macro_f1, val_accuracy, seconds and images_per_s (of the training part).
+A row has phase (its name), epoch (from 1 over all phases), phase_epoch (from 1 within the phase), learning_rate (of
+the lowest layers that learn, after the last step), train_loss, val_loss, val_macro_f1, val_accuracy, seconds, and
+images_per_s (of the training part).
 All decisions are functions of these rows, so that a resumed training takes the same ones.
 """
 

@@ -62,12 +62,23 @@ def set_training(net: NicheNet, *, batch_norm: str) -> None:
 
 
 def make_optimizer(net: NicheNet, phase: Phase) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) over what learns; weights decay, biases and norms do not."""
+    """AdamW (Loshchilov and Hutter 2019) over what learns; weights decay, biases and norms do not.
+
+    The groups of the backbone come first, at the phase's rate; projection and head learn at `head_factor` times that.
+    """
     plain = {id(p) for module in net.modules() if isinstance(module, NORMS) for p in module.parameters()}
-    learning = [p for p in net.parameters() if p.requires_grad]
-    decayed = [p for p in learning if p.ndim > 1 and id(p) not in plain]
-    rest = [p for p in learning if not (p.ndim > 1 and id(p) not in plain)]
-    groups = [{"params": decayed, "weight_decay": phase.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    top = [*net.projection.parameters(), *net.head.parameters()]
+    parts = ((list(net.backbone.parameters()), 1.0), (top, phase.head_factor))
+    groups = []
+    for parameters, factor in parts:
+        learning = [p for p in parameters if p.requires_grad]
+        decayed = [p for p in learning if p.ndim > 1 and id(p) not in plain]
+        rest = [p for p in learning if p.ndim <= 1 or id(p) in plain]
+        rate = phase.learning_rate * factor
+        groups += [
+            {"params": decayed, "lr": rate, "weight_decay": phase.weight_decay},
+            {"params": rest, "lr": rate, "weight_decay": 0.0},
+        ]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=phase.learning_rate)
 
 
