@@ -141,10 +141,10 @@ def test_the_scores_of_each_answer_sum_to_one(done):
 
 
 def test_the_run_answers_niche_in_analyze(done):
-    out, ten = done / "report", done / "ten"
-    command = ["sample", str(done / "dataset"), "--out", str(ten), "--influencers", "1", "--posts", "1"]
+    out, few = done / "report", done / "few"
+    command = ["sample", str(done / "dataset"), "--out", str(few), "--influencers", "1", "--posts", "2"]
     assert run(command) == 0
-    assert run(["analyze", str(ten), "--out", str(out), "--niche-model", str(done / "creators")]) == 0
+    assert run(["analyze", str(few), "--out", str(out), "--niche-model", str(done / "creators")]) == 0
     posts = pl.read_parquet(out / "posts.parquet")
     assert (posts["niche"] == posts["creator_id"].map_elements(category, return_dtype=pl.String)).mean() > 3 * CHANCE
     assert "niche_model/creator" in json_of(out / "predictions.json")["models"]
