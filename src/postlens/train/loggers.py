@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ PROJECT = "postlens"  # under which W&B and MLflow file the runs
 def make_loggers(names: Iterable[str], out: Path) -> list[Any]:
     """Lightning's loggers: TensorBoard under `out/tensorboard`, and those named: "wandb", "mlflow".
 
-    W&B sends the curves to its server as its own settings say; MLflow writes to MLFLOW_TRACKING_URI, else to
-    `out/mlflow`. Neither is used unless named.
+    W&B sends the curves to its server as its own settings say; MLflow writes where it is set
+    up to, else to `out/mlflow.db`. Neither is used unless named.
 
     Raises:
         UnknownNameError: a name that is none of these.
@@ -56,7 +57,9 @@ def _wandb(out: Path) -> Any:
 def _mlflow(out: Path) -> Any:
     from lightning.pytorch.loggers import MLFlowLogger
 
-    return MLFlowLogger(experiment_name=PROJECT, run_name=out.name, save_dir=str(out / "mlflow"))
+    mlflow = importlib.import_module("mlflow")
+    place = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else f"sqlite:///{out.resolve() / 'mlflow.db'}"
+    return MLFlowLogger(experiment_name=PROJECT, run_name=out.name, tracking_uri=place)
 
 
 _OTHERS: Mapping[str, Callable[[Path], Any]] = {"wandb": _wandb, "mlflow": _mlflow}
