@@ -80,7 +80,7 @@ def check_values(verb: str | None, values: dict[str, Any]) -> None:
         Settings.load(flags={name: value})
     for pair in values.get("mapping") or []:
         assert pair.partition("=")[0] in COLUMNS
-    assert (values.get("source") or "folder") in SOURCES
+    assert verb != "analyze" or (values.get("source") or "folder") in SOURCES
     task = values.get("task")
     assert task is None or task in TASKS or task.isupper()
     if verb == "show" and not values["name"].isupper():
