@@ -1,8 +1,8 @@
 """Run `.venv/bin/python recipes/influencers.py --data ../shared/data/niche`: the whole path from accounts to answers.
 
-About 15 minutes on 2 cores with the frozen phase alone, which is the default; all three phases want a GPU:
+A quarter of an hour on 2 cores with the frozen phase alone, which is the default; all three phases want a GPU:
 
-    python recipes/influencers.py --data ../shared/data/niche --epochs 10,30,10 --learning-rate 1e-4,1e-4,3e-5
+    python recipes/influencers.py --data ../shared/data/niche --epochs 10,30,10
 
 Labelled photos become made-up accounts in the layout of the Instagram Influencer Dataset, photo sources divided into
 parts before any account is made. Then the verbs run one after the other, as a user would run them: sample, preprocess,
@@ -54,7 +54,6 @@ def main() -> None:
     parser.add_argument("--on-topic", type=float, default=0.5)
     parser.add_argument("--recipe", default="efficientnet_lite0")
     parser.add_argument("--epochs", default="3,0,0")
-    parser.add_argument("--learning-rate", default="1e-3,1e-4,3e-5")
     parser.add_argument("--devices", default="1")
     args = parser.parse_args()
     root = args.out / f"{args.on_topic}-{args.recipe}-{args.epochs.replace(',', '-')}"
@@ -81,7 +80,7 @@ def steps(args: argparse.Namespace, root: Path) -> dict[str, list[str]]:
     tool = [str(ROOT / "tools" / "write_influencer_layout.py"), "--data", str(args.data), "--test", str(TEST_SHARE)]
     made_up = ["--accounts", str(args.accounts), "--posts", str(2 * args.posts), "--on-topic", str(args.on_topic)]
     drawn = ["--influencers", str(args.drawn), "--posts", str(args.posts)]
-    how = ["--recipe", args.recipe, "--epochs", args.epochs, "--learning-rate", args.learning_rate]
+    how = ["--recipe", args.recipe, "--epochs", args.epochs]
     parts = ["--splits", str(root / "accounts" / "splits.csv"), "--devices", args.devices]
     verb = ["-m", "postlens"]
     return {
