@@ -1,6 +1,6 @@
 """Run `.venv/bin/python recipes/influencers.py --data ../shared/data/niche`: the whole path from accounts to answers.
 
-A quarter of an hour on 2 cores with the frozen phase alone, which is the default; all three phases want a GPU:
+Twenty minutes on 2 cores shared with other jobs, with the frozen phase alone; all three phases want a GPU:
 
     python recipes/influencers.py --data ../shared/data/niche --epochs 10,30,10
 
@@ -47,7 +47,7 @@ def main() -> None:
     """Run the steps, score the held-out accounts, write and print the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="labelled photos: manifest.csv or folders")
-    parser.add_argument("--out", type=Path, default=WORK, help="folder outside this repository; what is there stays")
+    parser.add_argument("--out", type=Path, default=WORK, help="folder outside this repository; done steps stay")
     parser.add_argument("--accounts", type=int, default=20, help="made up of each niche")
     parser.add_argument("--drawn", type=int, default=16, help="of them drawn by the step sample")
     parser.add_argument("--posts", type=int, default=25, help="of each drawn account; twice as many are made up")
@@ -57,9 +57,8 @@ def main() -> None:
     parser.add_argument("--devices", default="1")
     args = parser.parse_args()
     root = args.out / f"{args.on_topic}-{args.recipe}-{args.epochs.replace(',', '-')}"
-    if root.exists():
-        raise SystemExit(f"expected no earlier run at {root}; remove it or name another --out")
-    seconds = {name: timed(words) for name, words in steps(args, root).items()}
+    root.mkdir(parents=True, exist_ok=True)
+    seconds = run_steps(steps(args, root), done=root / "seconds.json")
     run = {
         "on_topic": args.on_topic,
         "recipe": args.recipe,
@@ -93,6 +92,16 @@ def steps(args: argparse.Namespace, root: Path) -> dict[str, list[str]]:
         "predict": [*verb, "predict", features, "--model", creators, "--out", answers],
         "predict, no creator model": [*verb, "predict", features, "--model", posts, "--out", answers_of_posts],
     }
+
+
+def run_steps(commands: Mapping[str, Sequence[str]], *, done: Path) -> dict[str, float]:
+    """Run each step that the file does not hold yet; returns the seconds of all. A broken run goes on at its step."""
+    seconds: dict[str, float] = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
+    for name, words in commands.items():
+        if name not in seconds:
+            seconds[name] = timed(words)
+            done.write_text(json.dumps(seconds), encoding="utf-8")
+    return seconds
 
 
 def timed(words: Sequence[str]) -> float:
