@@ -213,3 +213,39 @@ def test_a_file_that_computes_something_else_is_removed(tmp_path, monkeypatch):
 
 def test_the_width_of_the_input_is_on_the_card(whole):
     assert open_card(whole[0] / "creator.toml").spec.input_size == (DIM,)
+
+
+# --- posts without a label ------------------------------------------------------------------------------------------
+
+
+def blank(posts, creators):
+    """The posts, those of some creators without a label."""
+    return replace(posts, labels=np.where(np.isin(posts.creators, creators), -1, posts.labels))
+
+
+def test_creators_without_a_label_are_left_out_and_named(tmp_path):
+    found = train(tmp_path / "run", blank(drawn_posts(), ["food0", "pet3"]), recipe=tiny_recipe(epochs=1))
+    assert found.left_out == ("food0", "pet3")
+    with (tmp_path / "run" / "splits.csv").open() as file:
+        assert not {"food0", "pet3"} & {row["group"] for row in csv.DictReader(file)}
+    assert "left out: pet3: no label" in (tmp_path / "run" / "training.log").read_text()
+
+
+def test_photos_without_a_label_make_up_no_creators(tmp_path):
+    photos = drawn_photos(NICHES)
+    some = replace(photos, labels=np.where(np.arange(len(photos)) % 4 == 0, -1, photos.labels))
+    found = train(tmp_path / "run", some, recipe=tiny_recipe(epochs=1), made_up=18)
+    assert found.left_out == ()
+    assert found.is_writer
+
+
+def test_posts_of_which_none_has_a_label_are_refused(tmp_path):
+    posts = drawn_posts()
+    with pytest.raises(NotEnoughDataError, match="with a label"):
+        train(tmp_path / "run", blank(posts, sorted(set(posts.creators))))
+
+
+def test_a_creator_with_labels_for_some_posts_is_refused(tmp_path):
+    posts = drawn_posts()
+    with pytest.raises(ShapeError, match="food0: expected one label"):
+        train(tmp_path / "run", replace(posts, labels=np.where(np.arange(len(posts)) == 0, -1, posts.labels)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from postlens.cli.console import plain
+from postlens.cli.console import N_REASONS, plain
 
 if TYPE_CHECKING:
     from postlens.train.loop import TrainResult
@@ -100,6 +100,9 @@ def _print_summary(result: TrainResult) -> None:
     best, say = result.best, Console(soft_wrap=True, highlight=False).print
     n_val = 0 if result.val is None else len(result.val)
     say(f"{len(result.history)} epochs; best: epoch {best['epoch']}")
+    if result.left_out:
+        some = ", ".join(map(plain, result.left_out[:N_REASONS]))
+        say(f"left out for want of a label: {len(result.left_out)} creators, such as {some}")
     say(f"validation: macro-F1 {best['val_macro_f1']:.3f}, accuracy {best['val_accuracy']:.3f} of {n_val} creators")
     if result.test is not None and len(result.test):
         hits = (result.test.logits.argmax(axis=1) == result.test.truth).mean()

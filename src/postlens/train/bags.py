@@ -107,6 +107,28 @@ def bags_by_creator(posts: PostFeatures) -> Bags:
     return Bags(tuple(str(names[i]) for i in at), tuple(rows[i] for i in at), posts.labels[first[at]])
 
 
+def labelled_part(posts: PostFeatures, *, of_creators: bool) -> tuple[PostFeatures, tuple[str, ...]]:
+    """The posts that have a label, and the creators left out because none of theirs has one.
+
+    Args:
+        of_creators: a creator of whose posts some have a label keeps all, for `bags_by_creator` to refuse; else the
+            posts are labelled photos, and those without a label are left out.
+
+    Raises:
+        NotEnoughDataError: no post has a label.
+    """
+    known = posts.labels >= 0
+    labelled = {creator for creator, is_known in zip(posts.creators, known, strict=True) if is_known}
+    if len(posts) and not labelled:
+        raise NotEnoughDataError(
+            f"expected posts with a label, got none of {len(posts)}; extract from labelled posts: the influencer "
+            "layout, manifest.csv, or folders by label (--labelled)"
+        )
+    left_out = tuple(dict.fromkeys(creator for creator in posts.creators if creator not in labelled))
+    kept = np.array([creator in labelled for creator in posts.creators], bool) if of_creators else known
+    return posts[kept], left_out
+
+
 def _check_one_label(creator: str, labels: IntArray, classes: Sequence[str]) -> None:
     found = sorted(set(labels.tolist()))
     if len(found) != 1 or found[0] < 0:

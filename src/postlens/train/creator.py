@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from postlens.errors import SettingsError, SplitError, UsageError
 from postlens.media.probe import display_name
 from postlens.train.attention import AttentionNet
-from postlens.train.bags import Bags, BagSource, MadeUpBags, PostFeatures, RealBags, bags_by_creator
+from postlens.train.bags import Bags, BagSource, MadeUpBags, PostFeatures, RealBags, bags_by_creator, labelled_part
 from postlens.train.checkpoints import load_net
 from postlens.train.creator_learner import CreatorData, CreatorLearner, Creators, predict_bags
 from postlens.train.creator_outcome import write_creator_outcome
@@ -57,7 +57,8 @@ def train_creator(
     """Train attention over the posts of creators, and write the run folder `out`.
 
     Args:
-        posts: of creators, one label for all posts of each; or labelled photos, where `made_up` is given.
+        posts: of creators, one label for all posts of each; or labelled photos, where `made_up` is given. Creators
+            without a label are left out and named in the result and in training.log.
         made_up: an epoch has this many creators made up from the photos, see `bags.MadeUpBags`. Photos of one source
             are in one part only, and so are the creators made of them. None: the creators are those of the posts.
         splits: CSV with the columns group (the creator or source) and split. Default: drawn with the recipe's seed.
@@ -72,13 +73,17 @@ def train_creator(
         ModelError: the exported model does not compute what the net does.
         DivergedError: the loss is no number; the best weights and the history of the epochs before are kept.
     """
+    posts, unlabelled = labelled_part(posts, of_creators=not made_up)
     run = _Run(
         CreatorFolder(out), recipe, _divide(posts, recipe, made_up, splits), Machine(devices, accelerator, 0, progress)
     )
     history = run.resume() if resume and run.folder.recipe.exists() else run.begin(command)
     with run.folder.logging() if run.writes else nullcontext():
+        for name in unlabelled:
+            log.warning("left out: %s: no label", name)
         net, history = run.fit(history, loggers=loggers)
-        return run.finish(net, history) if run.writes else TrainResult(out, tuple(history))
+        found = run.finish(net, history) if run.writes else TrainResult(out, tuple(history))
+        return replace(found, left_out=unlabelled)
 
 
 class CreatorFolder(RunFolder):

@@ -50,6 +50,7 @@ class TrainResult:
     history: tuple[Mapping[str, Any], ...]
     val: Predictions | None = None  # None in the further processes of a training on several devices: one predicts
     test: Predictions | None = None
+    left_out: tuple[str, ...] = ()  # creators without a label, in a training of creators
 
     @property
     def best(self) -> Mapping[str, Any]:
