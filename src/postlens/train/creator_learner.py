@@ -105,6 +105,9 @@ class CreatorData(lightning.LightningDataModule):  # type: ignore[misc]
         sampler = RowSampler(np.arange(len(bags)), **self._share())
         return DataLoader(data, batch_size=self._recipe.batch_size, sampler=sampler, collate_fn=self._collate)
 
+    def close(self) -> None:
+        """Nothing is kept open: the training loop asks this of its data."""
+
     def _collate(self, drawn: Sequence[tuple[IntArray, int]]) -> Batch:
         padded = pad(self._creators.posts, [rows for rows, _ in drawn])
         labels = torch.tensor([label for _, label in drawn])
