@@ -193,6 +193,20 @@ def test_a_folder_with_a_run_is_not_written_over(data, undisturbed):
         train(data, undisturbed[0])
 
 
+def test_a_run_that_failed_before_its_first_epoch_does_not_take_the_folder(data, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(UnknownNameError):
+        train(data, out, loggers=("pigeon",))
+    train(data, out, recipe=small_recipe(phases=small_recipe().phases[:1], batch_size=8))
+    assert load_recipe(out / "recipe.toml").batch_size == 8
+
+
+def test_a_file_in_place_of_the_folder_is_refused(data, tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(UsageError, match="expected a folder that can be written"):
+        train(data, tmp_path / "run")
+
+
 # --- settings -------------------------------------------------------------------------------------------------------
 
 ONE = (Phase(name="all", epochs=1, unfrozen_layers=1000, learning_rate=1e-3),)

@@ -18,7 +18,7 @@ import lightning.pytorch as lightning
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from postlens.errors import SettingsError, SplitError, UsageError
+from postlens.errors import SettingsError, SplitError
 from postlens.media.probe import display_name
 from postlens.train.attention import AttentionNet
 from postlens.train.bags import Bags, BagSource, MadeUpBags, PostFeatures, RealBags, bags_by_creator, labelled_part
@@ -90,14 +90,8 @@ class CreatorFolder(RunFolder):
     """The folder of a creator training: as that of a post training, with a recipe of its own kind."""
 
     def begin_creator(self, recipe: CreatorRecipe, *, command: str) -> None:
-        """Make the folder for a new run. Raises `UsageError` when another run is in it."""
-        if self.recipe.exists():
-            raise UsageError(
-                f"{display_name(self.path)}: expected a new folder, got one of an earlier run; "
-                "name another, or go on with that run by --resume"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / "command.txt").write_text(command + "\n", encoding="utf-8")
+        """Make the folder for a new run. Raises as `make` does."""
+        self.make(command=command)
         write_creator_recipe(recipe, self.recipe)
 
     def check_same_creator(self, recipe: CreatorRecipe) -> None:

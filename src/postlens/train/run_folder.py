@@ -56,15 +56,26 @@ class RunFolder:
         return self.path / f"phase{number}_{name}.safetensors"
 
     def begin(self, recipe: Recipe, *, command: str) -> None:
-        """Make the folder for a new run. Raises `UsageError` when another run is in it."""
-        if self.recipe.exists():
+        """Make the folder for a new run. Raises as `make` does."""
+        self.make(command=command)
+        write_recipe(recipe, self.recipe)
+
+    def make(self, *, command: str) -> None:
+        """Make the folder, with the command in it; a run that failed before its first epoch ended is replaced.
+
+        Raises `UsageError` when epochs of another run are in it, or the folder cannot be written.
+        """
+        if self.last.exists():
             raise UsageError(
                 f"{display_name(self.path)}: expected a new folder, got one of an earlier run; "
                 "name another, or go on with that run by --resume"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / "command.txt").write_text(command + "\n", encoding="utf-8")
-        write_recipe(recipe, self.recipe)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "command.txt").write_text(command + "\n", encoding="utf-8")
+        except OSError as error:
+            name = display_name(self.path)
+            raise UsageError(f"expected a folder that can be written at {name}, got: {error.strerror}") from error
 
     def check_same(self, recipe: Recipe) -> None:
         """Raise `SettingsError` unless the run in the folder has the same recipe; what differs is told."""
