@@ -123,6 +123,12 @@ def test_an_absent_file_is_told(tmp_path):
         load_backbone(recipe(str(tmp_path / "none.safetensors")))
 
 
+def test_saved_weights_are_readable_by_whom_other_new_files_are(tmp_path):
+    (tmp_path / "other").touch()
+    save_net(torch.nn.Linear(2, 2), tmp_path / "net.safetensors", architecture="linear")
+    assert (tmp_path / "net.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_a_saved_net_is_read_back_whole(tmp_path):
     net, again = (build_net(recipe(feature_dim=8), n_classes=3) for _ in range(2))
     save_net(net, tmp_path / "w.safetensors", architecture=TINY)

@@ -26,7 +26,10 @@ def save_net(net: nn.Module, path: Path, *, architecture: str) -> None:
 
     state = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
     partial = path.with_suffix(".partial")
+    partial.touch()
+    mode = partial.stat().st_mode  # of any new file here; that of safetensors is readable by its owner alone
     save_file(state, partial, metadata={"format": "pt", ARCHITECTURE: architecture})
+    partial.chmod(mode)
     partial.replace(path)
 
 
