@@ -142,7 +142,7 @@ def test_ctrl_c_keeps_the_epochs_and_says_how_to_go_on(data, recipe_file, tmp_pa
 WRONG = [
     (["--epochs", "1,2,3"], "2 numbers"),
     (["--epochs", "many"], "2 numbers"),
-    (["--epochs", "0"], "phases"),
+    (["--epochs", "0"], "at least one epoch"),
     (["--learning-rate", "1e-3,-1"], "2 numbers"),
     (["--precision", "fp8"], "precision"),
     (["--backbone", "resnet50000"], "timm model"),

@@ -131,6 +131,8 @@ def _phases(recipe: Recipe, epochs: str | None, learning_rate: str | None) -> li
     n = len(recipe.phases)
     counts = _numbers(epochs, n, "--epochs") or [phase.epochs for phase in recipe.phases]
     rates = _numbers(learning_rate, n, "--learning-rate") or [phase.learning_rate for phase in recipe.phases]
+    if not any(counts):
+        raise UsageError(f"expected at least one epoch in --epochs, got {epochs!r}")
     changed = zip(recipe.phases, counts, rates, strict=True)
     return [phase.model_copy(update={"epochs": int(k), "learning_rate": rate}) for phase, k, rate in changed if k]
 
