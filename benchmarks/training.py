@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def model_speed(recipe: Recipe, machine: Machine, n_classes: int, *, seconds: fl
     net, images = (one.to(memory_format=torch.channels_last) for one in (net, images))
     freeze(net, len(list(net.modules())))
     set_training(net, batch_norm=recipe.batch_norm)
-    optimizer = make_optimizer(net, Phase(name="all", epochs=1, unfrozen_layers=1))
+    optimizer = make_optimizer(net, Phase(name="all", epochs=1, unfrozen_layers=1), fused=machine.on_cuda)
     run = torch.compile(net) if machine.compiled else net
     dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision_of(recipe, machine))
 
@@ -197,20 +198,22 @@ def input_speed(material: Material, recipe: Recipe, machine: Machine, *, seconds
     loading = Loading(recipe.batch_size, machine.workers, pinned=machine.on_cuda)
     learner = PhaseLearner(make_net(recipe, n_classes=material.n_classes), recipe, material, phase=0)
     learner.to(machine.device)
-    loader = NicheData(material, recipe, phase=0, first_epoch=0, loading=loading).train_dataloader()
+    data = NicheData(material, recipe, phase=0, first_epoch=0, loading=loading)
+    loader = data.train_dataloader()
 
     def steps() -> Iterator[Callable[[], int]]:
-        for epoch in itertools.count():
-            loader.sampler.set_epoch(epoch)
-            batches = iter(loader)
-            for _ in range(len(loader)):
-                yield lambda: prepared(next(batches))  # noqa: B023  # called before the next is made
+        while True:
+            for batch in loader:
+                yield partial(prepared, batch)
 
     def prepared(batch: Sequence[torch.Tensor]) -> int:
         images, _, *draws = (part.to(machine.device, non_blocking=True) for part in batch)
         return len(learner.prepare(images, *draws))
 
-    return speed(steps(), machine, seconds=seconds)
+    try:
+        return speed(steps(), machine, seconds=seconds)
+    finally:
+        data.close()
 
 
 def speed(steps: Iterator[Callable[[], int]], machine: Machine, *, seconds: float) -> float:

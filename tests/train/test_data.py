@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -12,11 +14,20 @@ from postlens.errors import SettingsError
 from postlens.train.augment import eval_transform, train_transform
 from postlens.train.augment_recipe import AugmentRecipe
 from postlens.train.cache import build_cache
-from postlens.train.data import EpochSampler, Loading, RowSampler, eval_loader, make_loader
-from postlens.train.labels import read_labelled_images
+from postlens.train.data import (
+    Batches,
+    EpochSampler,
+    Loading,
+    Material,
+    NicheData,
+    RowSampler,
+    eval_loader,
+    make_loader,
+)
+from postlens.train.labels import Split, read_labelled_images
 from postlens.train.pictures import ImageFiles, open_pictures, square_of
 
-from .small import SIZE_PX, drawn_folders
+from .small import SIZE_PX, drawn_folders, small_recipe
 
 N = 36
 
@@ -88,6 +99,30 @@ def test_drawing_for_images_leaves_the_global_generator_alone(cache):
     torch.manual_seed(7)
     loaded(pictures, workers=0)
     assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize(("n", "batch_size", "sizes"), [(10, 4, [4, 4]), (3, 4, [3]), (8, 4, [4, 4])])
+def test_batches_go_on_with_the_next_epoch(n, batch_size, sizes):
+    sampler = EpochSampler(np.arange(n), seeds=(0,))
+    batches = Batches(sampler, batch_size=batch_size, first_epoch=2)
+    got = list(itertools.islice(batches, 2 * len(sizes)))
+    assert [len(batch) for batch in got] == sizes * 2
+    assert batches.per_epoch == len(sizes)
+    sampler.set_epoch(3)
+    assert [item for batch in got[len(sizes) :] for item in batch] == list(sampler)[: sum(sizes)]
+
+
+def test_each_iteration_of_the_training_loader_is_an_epoch(cache):
+    pictures = open_pictures(cache, size_px=SIZE_PX)
+    material = Material(pictures, pictures.labelled, Split(np.arange(20), np.arange(20, 30), np.arange(30, N)))
+    data = NicheData(material, small_recipe(), phase=0, first_epoch=0, loading=Loading(5, workers=1))
+    loader = data.train_dataloader()
+    epochs = [[row for _, rows in loader for row in rows.tolist()] for _ in range(2)]
+    data.close()
+    assert [sorted(rows) for rows in epochs] == [list(range(20))] * 2
+    assert epochs[0] != epochs[1]
+    later = NicheData(material, small_recipe(), phase=0, first_epoch=1, loading=Loading(5, workers=0))
+    assert [row for _, rows in later.train_dataloader() for row in rows.tolist()] == epochs[1]
 
 
 def test_a_last_batch_that_is_not_full_is_left_out_unless_it_is_the_only_one(cache):

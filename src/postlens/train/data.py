@@ -6,6 +6,7 @@ resumed training sees what an undisturbed one sees, however many worker processe
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from postlens.train.recipe import Recipe
 from postlens.train.targets import row_weights
 from postlens.types import FloatArray, IntArray
 
-PREFETCH = 4  # batches ready for each worker: more even out slow ones and hold more memory
+PREFETCH = 2  # batches ready for each worker: more even out slow ones and hold more memory (38 MB each for 256)
 Item = tuple[int, int]  # row, and the seed of what is drawn for it
 # Images uint8 (N, 3, S, S), rows int64 (N,); and, where the device augments, (N, WIDTH) what `device_augment` drew.
 Batch = Sequence[Tensor]
@@ -67,7 +68,7 @@ class EpochSampler(Sampler[Item]):  # type: ignore[misc]
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Which epoch the next iteration gives."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -81,6 +82,25 @@ class EpochSampler(Sampler[Item]):  # type: ignore[misc]
         seeds = rng.integers(2**63 - 1, size=len(order))
         mine = slice(self._rank, None, self._world)
         yield from zip(self._rows[order[mine]].tolist(), seeds[mine].tolist(), strict=True)
+
+
+class Batches(Sampler[list[Item]]):  # type: ignore[misc]
+    """The batches of epoch after epoch without an end; the last, smaller one of each is left out unless it is alone."""
+
+    def __init__(self, sampler: EpochSampler, *, batch_size: int, first_epoch: int = 0) -> None:
+        self._sampler, self._batch_size, self._first_epoch = sampler, batch_size, first_epoch
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return max(1, len(self._sampler) // self._batch_size)
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        for epoch in itertools.count(self._first_epoch):
+            self._sampler.set_epoch(epoch)
+            items = iter(self._sampler)
+            for _ in range(self.per_epoch):
+                yield list(itertools.islice(items, self._batch_size))
 
 
 class RowSampler(Sampler[Item]):  # type: ignore[misc]
@@ -120,12 +140,43 @@ def make_loader(
         batch_size=loading.batch_size,
         sampler=sampler,
         drop_last=train and len(sampler) >= loading.batch_size,
-        num_workers=loading.workers,
         persistent_workers=loading.workers > 0,
-        prefetch_factor=PREFETCH if loading.workers else None,
-        pin_memory=loading.pinned,
-        generator=torch.Generator(),  # its own, so that starting workers takes no number from the global one
+        **_options(loading),
     )
+
+
+def _options(loading: Loading) -> dict[str, Any]:
+    return {
+        "num_workers": loading.workers,
+        "prefetch_factor": PREFETCH if loading.workers else None,
+        "pin_memory": loading.pinned,
+        "generator": torch.Generator(),  # its own, so that starting workers takes no number from the global one
+    }
+
+
+class EpochLoader:
+    """Batches of one epoch at each iteration, the next epoch at the next.
+
+    Between the epochs, while validation runs, the workers go on with the next one: a worker that alters 256 pictures
+    needs most of a second for its first batch, and an epoch of some thousand images lasts no longer than that.
+    """
+
+    def __init__(self, loader: DataLoader[Batch], *, per_epoch: int) -> None:
+        self._loader, self._per_epoch = loader, per_epoch
+        self._batches: Iterator[Batch] | None = None
+
+    def __len__(self) -> int:
+        return self._per_epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(self._per_epoch):
+            if self._batches is None:
+                self._batches = iter(self._loader)
+            yield next(self._batches)
+
+    def close(self) -> None:
+        """End the workers."""
+        self._batches = None
 
 
 def eval_loader(pictures: Pictures, rows: IntArray, *, size_px: int, loading: Loading) -> DataLoader[Batch]:
@@ -158,17 +209,25 @@ class NicheData(lightning.LightningDataModule):  # type: ignore[misc]
         super().__init__()
         self._material, self._recipe = material, recipe
         self._phase, self._first_epoch, self._loading = phase, first_epoch, loading
+        self._train: EpochLoader | None = None
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> EpochLoader:
         """Shuffled or drawn by weight, augmented."""
-        rows, recipe = self._material.split.train, self._recipe
+        rows, recipe, loading = self._material.split.train, self._recipe, self._loading
         weights = weights_of(self._material, recipe) if recipe.balance == "sampler" else None
         sampler = EpochSampler(rows, seeds=(recipe.seed, self._phase), weights=weights, **self._share())
-        sampler.set_epoch(self._first_epoch)
+        batches = Batches(sampler, batch_size=loading.batch_size, first_epoch=self._first_epoch)
         transform = train_transform(recipe.augment, size_px=recipe.size_px)
         drawing = partial(draw, recipe.augment) if recipe.augment_on == "device" else None
-        pictures = self._material.pictures
-        return make_loader(pictures, sampler, transform, loading=self._loading, train=True, drawing=drawing)
+        pictures = PictureSet(self._material.pictures, transform, drawing=drawing)
+        loader = DataLoader(pictures, batch_sampler=batches, **_options(loading))
+        self._train = EpochLoader(loader, per_epoch=batches.per_epoch)
+        return self._train
+
+    def close(self) -> None:
+        """End the workers that make training batches."""
+        if self._train is not None:
+            self._train.close()
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Each row once, over all processes."""

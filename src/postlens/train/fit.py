@@ -74,6 +74,7 @@ def fit_phase(
             # Lightning turns Ctrl-C into an exit, and is deaf to it from then on.
             raise KeyboardInterrupt from stop
         finally:
+            data.close()
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, before)
 
