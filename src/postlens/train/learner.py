@@ -60,7 +60,8 @@ class PhaseLearner(lightning.LightningModule):  # type: ignore[misc]
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW, and its rate at every step of the phase."""
-        optimizer = make_optimizer(self.net, self.phase)
+        fused = self.device.type == "cuda" and self.recipe.precision != "fp16"
+        optimizer = make_optimizer(self.net, self.phase, fused=fused)
         steps = int(self.trainer.estimated_stepping_batches) // self.phase.epochs
         schedule = make_schedule(optimizer, self.phase, steps_per_epoch=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

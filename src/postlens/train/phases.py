@@ -61,10 +61,11 @@ def set_training(net: NicheNet, *, batch_norm: str) -> None:
             module.eval()
 
 
-def make_optimizer(net: NicheNet, phase: Phase) -> torch.optim.AdamW:
+def make_optimizer(net: NicheNet, phase: Phase, *, fused: bool = False) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter 2019) over what learns; weights decay, biases and norms do not.
 
     The groups of the backbone come first, at the phase's rate; projection and head learn at `head_factor` times that.
+    `fused`: one kernel for a step, on a CUDA device; not with fp16, whose scaled gradients could not be clipped then.
     """
     plain = {id(p) for module in net.modules() if isinstance(module, NORMS) for p in module.parameters()}
     top = [*net.projection.parameters(), *net.head.parameters()]
@@ -79,7 +80,9 @@ def make_optimizer(net: NicheNet, phase: Phase) -> torch.optim.AdamW:
             {"params": decayed, "lr": rate, "weight_decay": phase.weight_decay},
             {"params": rest, "lr": rate, "weight_decay": 0.0},
         ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=phase.learning_rate)
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=phase.learning_rate, fused=fused or None
+    )
 
 
 def make_schedule(optimizer: Any, phase: Phase, *, steps_per_epoch: int) -> torch.optim.lr_scheduler.LambdaLR:
