@@ -143,6 +143,13 @@ WRONG = [
     (["--epochs", "1,2,3"], "2 numbers"),
     (["--epochs", "many"], "2 numbers"),
     (["--epochs", "0"], "at least one epoch"),
+    (["--epochs", "0.5"], "epochs"),
+    (["--epochs", "nan"], "epochs"),
+    (["--learning-rate", "0"], "learning_rate"),
+    (["--learning-rate", "nan"], "learning_rate"),
+    (["--devices", "two"], "devices"),
+    (["--devices", "0"], "devices"),
+    (["--accelerator", "abacus"], "accelerator"),
     (["--learning-rate", "1e-3,-1"], "2 numbers"),
     (["--precision", "fp8"], "precision"),
     (["--backbone", "resnet50000"], "timm model"),
@@ -156,6 +163,12 @@ def test_wrong_words_are_told(data, recipe_file, tmp_path, capsys, more, told):
     assert run(words(data, recipe_file, tmp_path / "run", *more)) in (1, 2)
     assert told in capsys.readouterr().err
     assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(data, recipe_file, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run(words(data, recipe_file, tmp_path / "file" / "run")) == 2
+    assert "expected a folder that can be written" in capsys.readouterr().err
 
 
 def test_a_missing_extra_says_what_to_install(data, recipe_file, tmp_path, capsys, monkeypatch):

@@ -60,6 +60,8 @@ def test_the_folder_answers_creators_and_posts(words, tmp_path, capsys, monkeypa
         (["--splits", "absent.csv"], "absent.csv"),
         (["--made-up", "3"], "--made-up"),
         (["--recipe", "absent.toml"], "absent.toml"),
+        (["--devices", "0"], "devices"),
+        (["--accelerator", "abacus"], "accelerator"),
     ],
 )
 def test_wrong_words_are_told(words, tmp_path, capsys, change, told):

@@ -215,6 +215,12 @@ def test_the_width_of_the_input_is_on_the_card(whole):
     assert open_card(whole[0] / "creator.toml").spec.input_size == (DIM,)
 
 
+def test_half_precision_on_a_processor_is_refused_before_the_folder_is_made(tmp_path):
+    with pytest.raises(SettingsError, match="needs a GPU"):
+        train(tmp_path / "run", recipe=tiny_recipe(precision="fp16"))
+    assert not (tmp_path / "run").exists()
+
+
 # --- posts without a label ------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from postlens.errors import UsageError
 
 if TYPE_CHECKING:
     from postlens.train.loop import TrainResult
-    from postlens.train.recipe import Phase, Recipe
+    from postlens.train.recipe import Recipe
 
 app = typer.Typer(help="Train models on your own labelled images.", rich_markup_mode=None)
 
@@ -126,7 +126,7 @@ def _recipe(
     return recipe.changed(**values, phases=_phases(recipe, epochs, learning_rate))
 
 
-def _phases(recipe: Recipe, epochs: str | None, learning_rate: str | None) -> list[Phase]:
+def _phases(recipe: Recipe, epochs: str | None, learning_rate: str | None) -> list[dict[str, Any]]:
     """The recipe's phases with other epochs and learning rates, those of 0 epochs left out."""
     n = len(recipe.phases)
     counts = _numbers(epochs, n, "--epochs") or [phase.epochs for phase in recipe.phases]
@@ -134,7 +134,7 @@ def _phases(recipe: Recipe, epochs: str | None, learning_rate: str | None) -> li
     if not any(counts):
         raise UsageError(f"expected at least one epoch in --epochs, got {epochs!r}")
     changed = zip(recipe.phases, counts, rates, strict=True)
-    return [phase.model_copy(update={"epochs": int(k), "learning_rate": rate}) for phase, k, rate in changed if k]
+    return [phase.model_dump() | {"epochs": k, "learning_rate": rate} for phase, k, rate in changed if k]
 
 
 def _numbers(text: str | None, n: int, flag: str) -> list[float]:

@@ -26,7 +26,7 @@ from postlens.train.checkpoints import load_net
 from postlens.train.creator_learner import CreatorData, CreatorLearner, Creators, predict_bags
 from postlens.train.creator_outcome import write_creator_outcome
 from postlens.train.creator_recipe import PHASE, CreatorRecipe, load_creator_recipe, write_creator_recipe
-from postlens.train.fit import Machine, fit_phase
+from postlens.train.fit import Machine, fit_phase, precision_of
 from postlens.train.history import SCORE, Row, best_at, is_over
 from postlens.train.keeper import Keeper
 from postlens.train.labels import LabelledImages
@@ -73,10 +73,10 @@ def train_creator(
         ModelError: the exported model does not compute what the net does.
         DivergedError: the loss is no number; the best weights and the history of the epochs before are kept.
     """
+    machine = Machine(devices, accelerator, 0, progress)
+    precision_of(cast(Any, recipe), machine)
     posts, unlabelled = labelled_part(posts, of_creators=not made_up)
-    run = _Run(
-        CreatorFolder(out), recipe, _divide(posts, recipe, made_up, splits), Machine(devices, accelerator, 0, progress)
-    )
+    run = _Run(CreatorFolder(out), recipe, _divide(posts, recipe, made_up, splits), machine)
     history = run.resume() if resume and run.folder.recipe.exists() else run.begin(command)
     with run.folder.logging() if run.writes else nullcontext():
         for name in unlabelled:
@@ -96,13 +96,7 @@ class CreatorFolder(RunFolder):
 
     def check_same_creator(self, recipe: CreatorRecipe) -> None:
         """Raise `SettingsError` unless the run in the folder has the same recipe; what differs is told."""
-        before, now = load_creator_recipe(self.recipe).model_dump(), recipe.model_dump()
-        differing = [f"{name} {before[name]!r} (now {now[name]!r})" for name in before if before[name] != now[name]]
-        if differing:
-            raise SettingsError(
-                f"{display_name(self.path)}: expected the recipe that the run began with, got other values of "
-                f"{'; '.join(differing)}; resume with the same, or begin a run in a new folder"
-            )
+        self.refuse_other(load_creator_recipe(self.recipe).model_dump(), recipe.model_dump())
 
 
 @dataclass(frozen=True, slots=True)

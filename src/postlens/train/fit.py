@@ -33,6 +33,17 @@ class Machine:
     progress: bool = True  # a bar, where standard output is a terminal
     compiled: bool = False  # torch.compile: a minute more for each phase, faster steps on a GPU
 
+    def __post_init__(self) -> None:
+        """Raises `SettingsError` for devices that are not there, before a run makes its folder."""
+        there = _accelerators()
+        if self.accelerator not in there:
+            raise SettingsError(f"expected an accelerator out of {', '.join(there)}, got {self.accelerator}")
+        most = torch.cuda.device_count() if self.on_cuda else None
+        is_number = isinstance(self.devices, int) and 1 <= self.devices <= (most or self.devices)
+        if self.devices != "auto" and not is_number:
+            text = "of 1 or more" if most is None else f"from 1 to {most}"
+            raise SettingsError(f"expected devices as a number {text}, or auto, got {self.devices}")
+
     @property
     def on_cuda(self) -> bool:
         """Whether it trains on CUDA devices."""
@@ -47,6 +58,13 @@ class Machine:
     def shows_bar(self) -> bool:
         """Whether there is a terminal to show it."""
         return self.progress and sys.stdout.isatty()
+
+
+def _accelerators() -> list[str]:
+    """Names that a training on this machine can be given."""
+    registry = lightning.accelerators.AcceleratorRegistry
+    found = [name for name in sorted(registry) if registry[name]["accelerator"].is_available()]
+    return ["auto", *found, *(["gpu"] if {"cuda", "mps"} & set(found) else [])]
 
 
 def fit_phase(

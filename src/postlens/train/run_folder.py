@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,10 @@ class RunFolder:
 
     def check_same(self, recipe: Recipe) -> None:
         """Raise `SettingsError` unless the run in the folder has the same recipe; what differs is told."""
-        before, now = load_recipe(self.recipe).model_dump(), recipe.model_dump()
+        self.refuse_other(load_recipe(self.recipe).model_dump(), recipe.model_dump())
+
+    def refuse_other(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Raise `SettingsError` unless the values are the same; what differs is told."""
         differing = [f"{name} {before[name]!r} (now {now[name]!r})" for name in before if before[name] != now[name]]
         if differing:
             raise SettingsError(
