@@ -113,7 +113,15 @@ def test_a_run_without_a_model_of_faces_searches_for_none(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "is_one"),
-    [("postgresql://host/db", True), ("sqlite:///x.db", True), ("absent.db", False), ("https://x/y.jpg", False)],
+    [
+        ("postgresql://host/db", True),
+        ("postgresql+psycopg://host/db", True),
+        ("postgres://host/db", True),
+        ("sqlite:///x.db", True),
+        ("absent.db", False),
+        ("postgres_photos", False),
+        ("https://x/y.jpg", False),
+    ],
 )
 def test_stores_are_told_from_media(source, is_one):
     assert is_store(source) == is_one

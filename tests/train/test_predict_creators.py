@@ -69,6 +69,15 @@ def test_features_of_the_encoder_are_projected_for_a_model_that_reads_projected_
     assert predict_features(wide, run=run).posts == ()
 
 
+def test_projected_features_are_not_projected_again(tmp_path):
+    """The run's creator model reads the encoder's vectors, which projected ones cannot be turned back into."""
+    run = write_run(tmp_path / "run", projected=True)
+    write_creator(run, load_niche_model(run).encoder, says="travel")
+    wide = features(tmp_path / "f.npz", run, width=6, fingerprint=load_niche_model(run).head.fingerprint)
+    with pytest.raises(ModelError, match="extract the features again"):
+        predict_features(wide, run=run)
+
+
 def test_vectors_of_another_encoder_are_refused(run, tmp_path):
     with pytest.raises(ModelError, match="encode"):
         predict_features(features(tmp_path / "f.npz", run, fingerprint="another"), run=run)

@@ -39,6 +39,7 @@ PREDICTIONS, SCORES = "predictions.json", "confidence_scores.csv"
 SCORE_HEADER = ("kind", "id", "question", "label", "prob")  # as `analyze` writes them
 N_DECIDING = 10  # posts listed for a creator; the report of `analyze` shows the first six
 FACE_MODEL, FACE_STAGES = "niche_faces", ("detect", "expression")
+STORE_SCHEMES = ("sqlite:", "postgresql:", "postgresql+", "postgres:")
 DATABASES = (".db", ".sqlite", ".sqlite3")
 
 Progress = Callable[[int, int], None]
@@ -46,7 +47,7 @@ Progress = Callable[[int, int], None]
 
 def is_store(source: str) -> bool:
     """Whether a source is a store: a database's file or URL, not media or a table."""
-    return source.startswith(("sqlite:", "postgres")) or (Path(source).suffix in DATABASES and Path(source).is_file())
+    return source.startswith(STORE_SCHEMES) or (Path(source).suffix in DATABASES and Path(source).is_file())
 
 
 def predict_media(

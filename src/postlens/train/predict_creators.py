@@ -75,7 +75,7 @@ def _creator(
         return predict_creator(name, [answers[i] for i in rows])
     vectors = Embeddings(tuple(ids[i] for i in rows), posts.vectors[rows], posts.fingerprint)
     if posts.fingerprint not in attention.spec.upstream:  # trained on what the head makes of them
-        if "projected" not in model.head.outputs:
+        if "projected" not in model.head.outputs or posts.fingerprint not in model.head.upstream:
             raise ModelError(
                 f"{attention.spec.name}: trained on vectors of {' or '.join(attention.spec.upstream)}, got "
                 f"{posts.fingerprint}; extract the features again with that model"
