@@ -1,261 +1,80 @@
-"""Run `.venv/bin/python recipes/niche.py ../shared/data/niche`: photos labelled by niche to the shipped niche head.
+"""Run `.venv/bin/python recipes/niche.py ../shared/data/niche`: photos labelled by niche to the shipped niche heads.
 
-Takes six minutes on 2 cores shared with other jobs, no GPU.
+Takes 20 to 30 minutes on 2 cores shared with other jobs, no GPU; of these three go into faces and three into other
+pictures, once (.cache/).
 
-Scores are nested: for every outer fold of sources the settings, the temperature and the threshold are chosen on inner
-folds of the remaining sources. The shipped head is then fitted to all photos with settings chosen by the same inner
-procedure. Writes src/postlens/weights/niche_post.{onnx,toml} and benchmarks/results/niche.csv and niche_settings.csv.
-How posts are pooled to creators is measured by recipes/creator.py.
+Scores are nested: for every outer fold of sources the settings, the temperature, the weight of the faces and the
+threshold are chosen on inner folds of the remaining sources. The shipped heads are then fitted to all photos with
+settings chosen by the same inner procedure. Writes src/postlens/weights/niche_post and niche_faces.{onnx,toml} and
+benchmarks/results/niche.csv (as `postlens analyze` answers, with faces), niche_parts.csv (each head alone, and what
+faces add), niche_settings.csv and niche_rejection.csv (pictures that no niche fits). The fit is in niche_fit.py, faces
+in niche_faces.py, the other pictures in niche_rejection.py. How posts are pooled to creators is measured by
+recipes/creator.py.
 """
 
 from __future__ import annotations
 
 import csv
-import itertools
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from postlens.pipelines.evaluation.layout import MANIFEST
-from postlens.pipelines.evaluation.niche import embed_photos, read_labelled
+from postlens.pipelines.evaluation.niche import read_labelled
+from postlens.pipelines.stages import FACE_MODELS
 from postlens.tasks.niche.evaluate import label_indices
-from postlens.tasks.niche.predict import POST_MODEL, THRESHOLD
-from postlens.tasks.scoring import plain_interval, score_classes
+from postlens.tasks.niche.predict import FACE_MODEL, POST_MODEL, THRESHOLD
+from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET
 from postlens.types import NICHES, ModelSpec
 from postlens.vision.cards import file_sha256
 from postlens.vision.encoder import Encoder
-from postlens.vision.zoo import WEIGHTS
+from postlens.vision.zoo import WEIGHTS, load_spec
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "recipes"), str(ROOT / "tools")]
 
 from export_head import ClassLogs, export_head  # noqa: E402
+from niche_faces import (  # noqa: E402
+    BOTH,
+    PARTS,
+    calibrated_faces,
+    fit_faces,
+    look,
+    nested_parts,
+    part_rows,
+    score_part,
+    tune_faces,
+)
+from niche_fit import (  # noqa: E402
+    GRID,
+    OUTER_FOLDS,
+    Float,
+    Int,
+    Linear,
+    Photos,
+    Tuned,
+    calibrated,
+    deal_sources,
+    fit,
+    nested_predictions,
+    outer_folds,
+    tune,
+)
+from niche_rejection import read_unlike, rejection_rows, told  # noqa: E402
+
+__all__ = ["Photos", "class_logs", "deal_sources", "nested_predictions", "write_rows"]  # used by other recipes
 
 RESULTS = ROOT / "benchmarks" / "results"
-OUTER_FOLDS, INNER_FOLDS = 6, 3
-N_CLASSES = 1000  # of the encoder
-OTHER = NICHES.index("other")
-THRESHOLDS = np.arange(0.0, 0.61, 0.02)
-# Macro-F1 is flat below the best threshold; the most posts that no niche fits become other where it costs next to
-# nothing. A higher cost turns more posts into other: fewer wrong niches, more missed ones.
-THRESHOLD_COST = 0.002
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What is tuned."""
-
-    parts: str  # "features", "classes" (log probabilities of the encoder's classes) or "both": their mean logits
-    decay: float  # weight of the squared coefficients
-    balance: float  # within a label, a source of n photos weighs n ** (1 - balance)
-
-    def __str__(self) -> str:
-        return f"{self.parts} decay={self.decay} balance={self.balance}"
-
-
-GRID = tuple(
-    Setting(parts, decay, balance)
-    for parts, decay, balance in itertools.product(("features", "classes", "both"), (0.1, 0.3), (0.25, 0.5))
-)
-SMOOTHING = 0.1  # of the labels; 0 was 0.002 to 0.004 lower in macro-F1
+UNLIKE = ROOT / ".cache" / "niche_unlike.npz"
+SEED = 20261122
+PAPER = "multinomial logistic regression; temperature scaling: Guo et al. 2017, arXiv:1706.04599"
 FLOOR = 1e-3  # under the class probabilities; 1e-4 and 1e-5 were 0.003 and 0.01 lower
-
-
-@dataclass(frozen=True, slots=True)
-class Photos:
-    """The collection as columns."""
-
-    x: Float  # (N, D + C): features and log probabilities of the encoder's classes
-    y: Int  # (N,) label numbers
-    source: Int  # (N,) source numbers
-
-    def take(self, rows: Int) -> Photos:
-        """The given rows."""
-        return Photos(self.x[rows], self.y[rows], self.source[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """A fitted head: standardise, then one dense layer, all divided by the temperature."""
-
-    mean: Float
-    scale: Float
-    w: Float
-    b: Float
-    temperature: float = 1.0
-
-    def logits(self, x: Float) -> Float:
-        """(N, 9)."""
-        return np.asarray(((x - self.mean) / self.scale @ self.w + self.b) / self.temperature)
-
-
-def columns(parts: str, width: int) -> slice:
-    """The columns of `Photos.x` that a part reads."""
-    return {"features": slice(0, width - N_CLASSES), "classes": slice(width - N_CLASSES, width)}[parts]
-
-
-def fit(photos: Photos, setting: Setting) -> Linear:
-    """A head over all columns; "both" is fitted in two parts, which scored higher than one fit over all columns."""
-    width = photos.x.shape[1]
-    parts = ("features", "classes") if setting.parts == "both" else (setting.parts,)
-    mean, scale = photos.x.mean(0), spread(photos.x)
-    w, b = np.zeros((width, len(NICHES))), np.zeros(len(NICHES))
-    for part in parts:
-        at = columns(part, width)
-        w[at], add = fit_dense((photos.x[:, at] - mean[at]) / scale[at], photos, setting)
-        b += add
-    return Linear(mean=mean, scale=scale, w=w / len(parts), b=b / len(parts))
-
-
-def spread(x: Float) -> Float:
-    """Standard deviations; a column that hardly varies must not be blown up: a little of the whole is added."""
-    n = x.shape[1] - N_CLASSES
-    part = np.concatenate([np.full(n, x[:, :n].std()), np.full(N_CLASSES, x[:, n:].std())])
-    return np.asarray(x.std(0) + 1e-3 * part)
-
-
-def fit_dense(z: Float, photos: Photos, setting: Setting) -> tuple[Float, Float]:
-    """W (in, 9), b (9,) of multinomial logistic regression by L-BFGS, labels balanced, large sources damped."""
-    k = len(NICHES)
-    a = z.astype(np.float32)
-    target = np.eye(k)[photos.y] * (1 - SMOOTHING) + SMOOTHING / k
-    weight = row_weights(photos, setting.balance)[:, None]
-
-    def loss(flat: Float) -> tuple[float, Float]:
-        w, b = flat[:-k].reshape(-1, k), flat[-k:]
-        log_p = log_softmax(a @ w.astype(np.float32) + b, axis=1)
-        slope = weight * (np.exp(log_p) - target)
-        gradient = np.concatenate([(a.T @ slope.astype(np.float32) + setting.decay * w).ravel(), slope.sum(0)])
-        return float(-(weight * target * log_p).sum() + setting.decay * (w**2).sum() / 2), gradient
-
-    start = np.zeros((a.shape[1] + 1) * k)
-    flat = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 50}).x
-    return flat[:-k].reshape(-1, k), flat[-k:]
-
-
-def row_weights(photos: Photos, balance: float) -> Float:
-    """(N,) summing to 1: every label the same in all, within a label every source n ** (1 - balance)."""
-    _, cell, size = np.unique(photos.y * 10_000 + photos.source, return_inverse=True, return_counts=True)
-    weight = size[cell].astype(np.float64) ** -balance
-    weight /= np.bincount(photos.y, weight, minlength=len(NICHES))[photos.y]
-    return np.asarray(weight / weight.sum())
-
-
-def deal_sources(photos: Photos, n_folds: int, rng: np.random.Generator) -> list[Int]:
-    """Rows of each fold; every source lies in one fold, labels spread as evenly as the sources allow (greedy)."""
-    share = np.zeros((photos.source.max() + 1, len(NICHES)))
-    np.add.at(share, (photos.source, photos.y), 1 / np.bincount(photos.y, minlength=len(NICHES))[photos.y])
-    load, fold = np.zeros((n_folds, len(NICHES))), np.zeros(len(share), np.int64)
-    for s in np.argsort(-share.max(1) - 0.05 * rng.random(len(share))):
-        growth = ((load + share[s]) ** 2 - load**2).sum(1) + 1e-3 * rng.random(n_folds)
-        fold[s] = growth.argmin()
-        load[fold[s]] += share[s]
-    return [np.flatnonzero(fold[photos.source] == k) for k in range(n_folds)]
-
-
-def held_out_logits(photos: Photos, folds: Sequence[Int]) -> dict[Setting, Float]:
-    """For every setting, (N, 9) logits of each photo by a head that saw no photo of its source."""
-    logits = {setting: np.zeros((len(photos.y), len(NICHES))) for setting in GRID}
-    for rows in (rows for rows in folds if len(rows)):
-        rest = photos.take(np.setdiff1d(np.arange(len(photos.y)), rows))
-        for setting in (setting for setting in GRID if setting.parts != "both"):
-            logits[setting][rows] = fit(rest, setting).logits(photos.x[rows])
-    for setting in (setting for setting in GRID if setting.parts == "both"):
-        halves = [logits[replace(setting, parts=part)] for part in ("features", "classes")]
-        logits[setting] = (halves[0] + halves[1]) / 2
-    return logits
-
-
-def macro_f1(answers: Int, truth: Int) -> float:
-    """Mean F1 over the labels that occur in truth."""
-    k = len(NICHES)
-    table = np.bincount(truth * k + answers, minlength=k * k).reshape(k, k)
-    true = table.sum(1)
-    f1 = 2 * np.diag(table) / np.maximum(true + table.sum(0), 1)
-    return float(f1[true > 0].mean())
-
-
-def best_temperature(logits: Float, truth: Int) -> float:
-    """Temperature of the lowest log loss (Guo et al. 2017)."""
-
-    def loss(log_t: float) -> float:
-        return float(-log_softmax(logits / np.exp(log_t), axis=1)[np.arange(len(truth)), truth].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
-
-
-def label_bias(probs: Float, truth: Int) -> Float:
-    """(9,) added to the logits so that held-out labels come up as often as they are, all labels being equally likely.
-
-    Scarce labels are given too little probability for unseen sources; pooling many posts would add that up.
-    """
-    balanced = np.mean([probs[truth == k].mean(0) for k in np.unique(truth)], axis=0)
-    return np.asarray(-np.log(balanced * len(NICHES)))
-
-
-def best_threshold(probs: Float, truth: Int) -> float:
-    """The highest threshold below which the answer is other that costs at most `THRESHOLD_COST` of macro-F1."""
-    scores = np.array([macro_f1(answers_of(probs, t), truth) for t in THRESHOLDS])
-    return float(round(THRESHOLDS[scores >= scores.max() - THRESHOLD_COST].max(), 2))
-
-
-def answers_of(probs: Float, threshold: float) -> Int:
-    """(N,) labels after the threshold."""
-    return np.where(probs.max(1) < threshold, OTHER, probs.argmax(1))
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """What the inner folds chose, and the scores of every setting there."""
-
-    setting: Setting
-    temperature: float
-    bias: Float  # (9,)
-    threshold: float
-    scores: Mapping[Setting, float]
-
-
-def tune(photos: Photos, *, n_folds: int, rng: np.random.Generator) -> Tuned:
-    """Choose the setting by held-out macro-F1, then calibrate and set the threshold on the same held-out logits."""
-    folds = deal_sources(photos, n_folds, rng)
-    logits = held_out_logits(photos, folds)
-    scores = {setting: macro_f1(value.argmax(1), photos.y) for setting, value in logits.items()}
-    setting = max(scores, key=lambda s: scores[s])
-    temperature = best_temperature(logits[setting], photos.y)
-    bias = label_bias(softmax(logits[setting] / temperature, axis=1), photos.y)
-    threshold = best_threshold(softmax(logits[setting] / temperature + bias, axis=1), photos.y)
-    return Tuned(setting, temperature, bias, threshold, scores)
-
-
-def calibrated(head: Linear, tuned: Tuned) -> Linear:
-    """The head with the temperature and the label bias in it."""
-    return replace(head, temperature=tuned.temperature, b=head.b + tuned.temperature * tuned.bias)
-
-
-def nested_predictions(photos: Photos, rng: np.random.Generator) -> tuple[Float, Int, list[Tuned]]:
-    """Held-out probabilities (N, 9), answers (N,), and what each outer fold chose."""
-    probs, answers = np.zeros((len(photos.y), len(NICHES))), np.zeros(len(photos.y), np.int64)
-    chosen = []
-    for rows in deal_sources(photos, OUTER_FOLDS, rng):
-        rest = photos.take(np.setdiff1d(np.arange(len(photos.y)), rows))
-        tuned = tune(rest, n_folds=INNER_FOLDS, rng=rng)
-        head = calibrated(fit(rest, tuned.setting), tuned)
-        probs[rows] = softmax(head.logits(photos.x[rows]), axis=1)
-        answers[rows] = answers_of(probs[rows], tuned.threshold)
-        chosen.append(tuned)
-        print(f"outer fold {len(chosen)}: {tuned.setting}, T {tuned.temperature:.2f}, other below {tuned.threshold}")
-    return probs, answers, chosen
 
 
 # --- results --------------------------------------------------------------------------------------------------------
@@ -328,31 +147,43 @@ def rows_of(manifest: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def card(table: Mapping[str, Any], tuned: Tuned, *, manifest: Path, encoder: Encoder) -> dict[str, Any]:
-    """The fields of the model card."""
+def head_card(table: Mapping[str, Any], manifest: Path, *, setting: str, limits: str) -> dict[str, Any]:
+    """The fields that both model cards share."""
     per_class = {
         label: {key: value for key, value in part.items() if value is not None}
         for label, part in table["per_class"].items()
     }
     return {
-        "version": "1",
+        "version": "2",
         "task": "niche",
         "licence": "Apache-2.0 (weights); training photos under the terms listed in trained_on, many research-only",
         "source": "recipes/niche.py",
-        "paper": "multinomial logistic regression; temperature scaling: Guo et al. 2017, arXiv:1706.04599",
         "labels": NICHES,
-        "thresholds": {THRESHOLD: tuned.threshold},
         "metrics": {
             "split": "sources held out, nested",
-            "setting": str(tuned.setting),
+            "setting": setting,
             **{key: value for key, value in table.items() if key != "per_class"},
             "per_class": per_class,
         },
-        "limits": limits(manifest),
+        "limits": limits,
         "trained_on": licences(manifest),
         "train_manifests": (file_sha256(manifest),),
-        "upstream": (encoder.fingerprint,),
     }
+
+
+FACE_LIMITS = (
+    "Goes with niche_post, whose probabilities it is multiplied with; the metrics are those of both together, faces "
+    "alone say little (benchmarks/results/niche_parts.csv). Reads number, size and quality of the faces in a picture "
+    "and the means of their templates and expressions. Templates are biometric: they serve as an intermediate only, "
+    "and nothing about a person's identity is concluded from them. They may carry age and sex, so that who is shown "
+    "can sway the niche. The template is weaker on East-Asian faces (see face_template). A photo whose faces were "
+    "forgotten on request is answered as one without faces. "
+)
+FACE_PAPER = (
+    "product of experts: Hinton 2002, doi:10.1162/089976602760128018; temperature scaling: Guo et al. 2017, "
+    "arXiv:1706.04599"
+)
+FACE_UPSTREAM = (*FACE_MODELS, EXPRESSION_NET, EXPRESSION_HEAD)
 
 
 def class_logs(spec: ModelSpec) -> ClassLogs:
@@ -368,31 +199,77 @@ def class_logs(spec: ModelSpec) -> ClassLogs:
     return ClassLogs(w=(w.T if flip else w).astype(np.float16), b=b.astype(np.float64), floor=FLOOR)
 
 
-def main(folder: Path) -> None:
-    """Embed, score by nested folds, fit on all, write the head and the results."""
-    started, rng, encoder = time.monotonic(), np.random.default_rng(20261122), Encoder()
-    vectors, listed, failures = embed_photos(read_labelled(folder), encoder)
-    classes = class_logs(encoder.spec)
-    _, source = np.unique([photo.source_group for photo in listed], return_inverse=True)
-    wide = np.concatenate([vectors, classes.run(vectors.astype(np.float64))], axis=1)
-    photos = Photos(wide, label_indices([photo.label for photo in listed]), source)
-    print(f"{len(photos.y)} photos of {source.max() + 1} sources, {failures.total()} unreadable")
-    probs, answers, chosen = nested_predictions(photos, rng)
-    table = score_classes(probs, photos.y, labels=NICHES, answers=answers, groups=source, rng=rng)
-    write_rows(RESULTS / "niche.csv", table_rows(table))
-    write_rows(RESULTS / "niche_settings.csv", setting_rows(chosen))
-    tuned = tune(photos, n_folds=OUTER_FOLDS, rng=rng)
-    head = calibrated(fit(photos, tuned.setting), tuned)
-    export_head(
+def export(heads: tuple[Linear, Linear], *, threshold: float, classes: ClassLogs, cards: Mapping[str, Any]) -> None:
+    """Write both heads."""
+    head, face_head = heads
+    spec = export_head(
         POST_MODEL,
         layers=[(head.w, head.b, "none")],
         mean=head.mean,
         scale=head.scale,
         temperature=head.temperature,
         classes=classes,
-        card=card(table, tuned, manifest=folder / MANIFEST, encoder=encoder),
+        card=cards[POST_MODEL] | {"thresholds": {THRESHOLD: threshold}},
     )
-    print(f"macro-F1 {table['macro_f1']} {plain_interval(table['macro_f1_ci'])}, {time.monotonic() - started:.0f} s")
+    upstream = (*(load_spec(name).fingerprint for name in FACE_UPSTREAM), spec.fingerprint)
+    export_head(
+        FACE_MODEL,
+        layers=[(face_head.w, face_head.b, "none")],
+        mean=face_head.mean,
+        scale=face_head.scale,
+        card=cards[FACE_MODEL] | {"upstream": upstream},
+    )
+
+
+def main(folder: Path) -> None:
+    """Look at the photos, score by nested folds, fit on all, write the heads and the results."""
+    started, rng, encoder = time.monotonic(), np.random.default_rng(SEED), Encoder()
+    found, faces = look(read_labelled(folder), encoder)
+    classes, vectors = class_logs(encoder.spec), found.vectors.astype(np.float64)
+    _, source = np.unique([photo.source_group for photo in found.photos], return_inverse=True)
+    wide = np.concatenate([vectors, classes.run(vectors)], axis=1)
+    photos = Photos(wide, label_indices([photo.label for photo in found.photos]), source)
+    print(f"{len(photos.y)} photos of {source.max() + 1} sources, {found.failures.total()} unreadable", flush=True)
+    nested = nested_parts(photos, faces, outer_folds(photos, rng))
+    tables = {part: score_part(nested, part, photos, rng=np.random.default_rng(SEED)) for part in PARTS}
+    write_rows(RESULTS / "niche.csv", table_rows(tables[BOTH]))
+    write_rows(RESULTS / "niche_parts.csv", part_rows(tables, nested, photos, seed=SEED))
+    write_rows(RESULTS / "niche_settings.csv", setting_rows(nested.chosen))
+    print({part: (table["macro_f1"], table["macro_f1_ci"]) for part, table in tables.items()}, flush=True)
+    tuned = tune(photos, n_folds=OUTER_FOLDS, rng=rng)
+    chosen = tune_faces(photos, faces, tuned)
+    heads = calibrated(fit(photos, tuned.setting), tuned), calibrated_faces(fit_faces(photos, faces), tuned, chosen)
+    held_out = nested.probs[BOTH], nested.answers[BOTH], photos.y
+    rejected = reject(folder, heads, threshold=chosen.threshold, classes=classes, held_out=held_out)
+    write_rows(RESULTS / "niche_rejection.csv", rejected)
+    shared = limits(folder / MANIFEST)
+    setting = f"{tuned.setting}, faces weigh {chosen.weight}"
+    cards = {
+        POST_MODEL: head_card(
+            tables["vector"], folder / MANIFEST, setting=str(tuned.setting), limits=told(rejected) + shared
+        )
+        | {"paper": PAPER, "upstream": (encoder.fingerprint,)},
+        FACE_MODEL: head_card(tables[BOTH], folder / MANIFEST, setting=setting, limits=FACE_LIMITS + shared)
+        | {"version": "1", "paper": FACE_PAPER},
+    }
+    export(heads, threshold=chosen.threshold, classes=classes, cards=cards)
+    print(f"{setting}, {chosen.losses}, {time.monotonic() - started:.0f} s")
+
+
+def reject(
+    folder: Path,
+    heads: tuple[Linear, Linear],
+    *,
+    threshold: float,
+    classes: ClassLogs,
+    held_out: tuple[Float, Int, Int],
+) -> list[dict[str, Any]]:
+    """How the heads that ship answer pictures that no niche fits, beside held-out answers of photos."""
+    unlike = read_unlike(folder.parent, cache=UNLIKE, rng=np.random.default_rng(SEED))
+    wide = np.concatenate([unlike.vectors, classes.run(unlike.vectors)], axis=1)
+    head, face_head = heads
+    probs = softmax(head.logits(wide) + face_head.logits(unlike.faces), axis=1)
+    return rejection_rows(unlike, probs, threshold=threshold, held_out=held_out)
 
 
 if __name__ == "__main__":

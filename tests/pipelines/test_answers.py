@@ -115,6 +115,34 @@ def test_a_file_that_was_not_encoded_is_left_out_of_the_niche(answerer):
     assert post.niche.probs != other.niche.probs
 
 
+def readable(n: int):
+    return replace(scored(n), template=np.full((n, 128), 0.1, np.float32))
+
+
+def test_faces_count_for_the_niche_only_of_files_that_were_searched(answerer):
+    found = {FIRST: readable(2), SECOND: readable(1)}
+    answers = [answer(answerer, faces=found, searched=s)[1].niche.probs for s in (set(), {FIRST}, {FIRST, SECOND})]
+    assert len({tuple(probs.values()) for probs in answers}) == 3
+
+
+def test_a_searched_file_without_faces_says_something_too(answerer):
+    unknown, searched = (answer(answerer, faces={}, searched=s)[1].niche.probs for s in (set(), {FIRST}))
+    assert unknown != searched
+
+
+@pytest.mark.parametrize("column", ["expression", "template"])
+def test_faces_that_a_stage_failed_for_leave_the_niche_of_the_vectors(answerer, column):
+    broken = {FIRST: replace(readable(2), **{column: None})}
+    _, post = answer(answerer, faces=broken, searched={FIRST})
+    _, without = answer(answerer, faces=broken)
+    assert post.niche == without.niche
+
+
+def test_shown_faces_carry_no_identity_vectors(answerer):
+    _, post = answer(answerer, faces={FIRST: readable(2)}, searched={FIRST})
+    assert [(len(own), own.template) for own in post.faces] == [(2, None), (0, None)]
+
+
 def test_failures_reach_the_post_that_names_the_file(answerer):
     failure = Failure("/in/b.jpg", "detect", "ValueError", "m")
     _, posts = answerer.answer(facts(answerer), appearances={}, failures={failure.subject: failure, "/x": failure})

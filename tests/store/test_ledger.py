@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from postlens.store import Store
-from postlens.store.ledger import clear_failures, mark_done, read_failures, stale, write_failures
+from postlens.store.ledger import clear_failures, mark_done, read_done, read_failures, stale, write_failures
 from postlens.types import Failure
 
 from .facts import LATER, provenance, sha
@@ -25,6 +25,15 @@ def test_done_stages_are_fresh(store: Store) -> None:
     with store.write() as conn:
         mark_done(conn, [provenance(1, "encode"), provenance(1, "faces"), provenance(2, "encode")])
         assert stale(conn, [sha(1), sha(2)], STAGES) == {sha(2): {"faces"}}
+
+
+def test_what_a_stage_was_done_for_is_told_whatever_the_model(store: Store) -> None:
+    with store.write() as conn:
+        mark_done(
+            conn, [provenance(1, "encode"), provenance(2, "encode", fingerprint="model-2"), provenance(3, "faces")]
+        )
+        assert read_done(conn, [sha(1), sha(2), sha(3), sha(4)], "encode") == {sha(1), sha(2)}
+        assert read_done(conn, [sha(2)], "encode") == {sha(2)}
 
 
 @pytest.mark.parametrize("now", [("encode", "2", "model-1"), ("encode", "1", "model-2"), ("other", "1", "model-1")])

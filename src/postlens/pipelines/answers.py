@@ -19,7 +19,7 @@ from postlens.pipelines.facts import CreatorFacts, read_creator_facts
 from postlens.pipelines.stages import join_faces
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_account
 from postlens.tasks.niche.attention import attend_posts, post_measures
-from postlens.tasks.niche.features import post_embeddings
+from postlens.tasks.niche.features import MediaFaces, face_features, post_embeddings
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.niche.predict import predict_creator, predict_posts
 from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
@@ -60,6 +60,7 @@ class Answerer:
         self.encoder_fingerprint = load_spec(ENCODER).fingerprint
         self.niche_model = load_niche_model(settings.niche_model)
         self._niche = self.niche_model.open_head()
+        self._niche_faces = self.niche_model.open_faces()
         self._creator_model = self.niche_model.open_creator()
         self._scene = open_model(SCENE_HEAD)
         self._engagement = open_model(ENGAGEMENT_MODEL)
@@ -81,6 +82,7 @@ class Answerer:
             fingerprint=self.encoder_fingerprint,
             niche_fingerprint=self.niche_model.encoder.fingerprint,
             only=only,
+            templates=self._niche_faces is not None,
         )
 
     def answer(
@@ -101,7 +103,7 @@ class Answerer:
                 creator=facts.creator,
                 media=_own_media(post, facts, places),
                 niche=niches.get(post.post_id),
-                faces=tuple(facts.faces.get(sha256, Faces.none()) for sha256 in post.media if sha256 in facts.media),
+                faces=_shown_faces(post, facts),
                 recommendation=self._recommendation(post.post_id, post.media, facts),
                 reaction=self._reaction(post, facts),
                 forecast=forecasts.get(post.post_id),
@@ -115,11 +117,19 @@ class Answerer:
     def niches(self, facts: CreatorFacts) -> tuple[NichePrediction | None, dict[str, NichePrediction]]:
         """What the creator is about, `None` where no post has a vector, and what each post is, by post_id."""
         vectors = post_embeddings(_by_post(facts))
-        niches = self._niches(vectors)
+        niches = self._niches(vectors, facts)
         return self._creator_niche(facts, vectors, niches), niches
 
-    def _niches(self, vectors: Embeddings) -> dict[str, NichePrediction]:
-        found = predict_posts(vectors, self._niche, threshold=self.settings.niche_threshold)
+    def _niches(self, vectors: Embeddings, facts: CreatorFacts) -> dict[str, NichePrediction]:
+        """From the vectors, and where the niche model reads them from the faces; by post_id."""
+        posts = {post.post_id: post for post in facts.posts}
+        found = predict_posts(
+            vectors,
+            self._niche,
+            faces=face_features([_searched(posts[post_id], facts) for post_id in vectors.ids]),
+            face_model=self._niche_faces,
+            threshold=self.settings.niche_threshold,
+        )
         return {one.subject_id: one for one in found}
 
     def _creator_niche(
@@ -227,6 +237,27 @@ def _own_media(post: Post, facts: CreatorFacts, places: Mapping[tuple[str, str],
     """The post's media that could be read, each with the place where this post has it."""
     known = [facts.media[sha256] for sha256 in post.media if sha256 in facts.media]
     return tuple(replace(media, path=places.get((post.post_id, media.sha256), media.path)) for media in known)
+
+
+def _shown_faces(post: Post, facts: CreatorFacts) -> tuple[Faces, ...]:
+    """The faces of each media file, without the identity vectors."""
+    found = [facts.faces.get(sha256, Faces.none()) for sha256 in post.media if sha256 in facts.media]
+    return tuple(replace(faces, template=None) for faces in found)
+
+
+def _searched(post: Post, facts: CreatorFacts) -> list[MediaFaces]:
+    """What is known about the faces in the post's media; a file that a stage failed for is left out."""
+    known = [sha256 for sha256 in post.media if sha256 in facts.searched and sha256 in facts.embeddings]
+    found = [(sha256, facts.faces.get(sha256, Faces.none())) for sha256 in known if sha256 in facts.media]
+    return [
+        MediaFaces(faces, _size_px(facts.media[sha256]), len(facts.embeddings[sha256][0]))
+        for sha256, faces in found
+        if not len(faces) or (faces.template is not None and faces.expression is not None)
+    ]
+
+
+def _size_px(media: MediaFile) -> tuple[int, int]:
+    return media.width_px, media.height_px
 
 
 def _by_post(facts: CreatorFacts) -> dict[str, list[Embeddings]]:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from postlens.store.faces import read_faces
+from postlens.store.ledger import read_done
 from postlens.store.media import read_media
 from postlens.store.posts import PostMedia, read_post_media, read_posts
 from postlens.store.snapshots import read_snapshots
 from postlens.store.vectors import read_frame_embeddings, read_measures
 from postlens.types import Creator, Embeddings, EngagementSnapshot, Faces, FloatArray, MediaFile, Post
+
+FACE_STAGE = "detect"  # by its name in `stages`
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class CreatorFacts:
     measures: Mapping[str, Mapping[str, float]]
     snapshots: Mapping[str, EngagementSnapshot]  # latest, by post_id
     niche_embeddings: Mapping[str, tuple[Embeddings, FloatArray]] | None = None  # of niche's own encoder, if it has one
+    searched: Set[str] = frozenset()  # media, by sha256, in which faces were looked for, and their templates are here
 
     @property
     def locations(self) -> dict[tuple[str, str], str]:
@@ -48,6 +52,7 @@ def read_creator_facts(
     fingerprint: str,
     niche_fingerprint: str | None = None,
     only: Set[str] | None = None,
+    templates: bool = False,
 ) -> CreatorFacts:
     """All facts about one creator.
 
@@ -55,6 +60,7 @@ def read_creator_facts(
         fingerprint: of the encoder whose embeddings are read.
         niche_fingerprint: of the encoder whose embeddings answer niche; default: the same.
         only: post_ids whose media is read; of the others the counts alone. None: all.
+        templates: read the faces' templates, most of their bytes, and which media was searched for faces.
     """
     posts = tuple(read_posts(conn, creator_id=creator.creator_id))
     post_ids = [post.post_id for post in posts]
@@ -72,8 +78,9 @@ def read_creator_facts(
         post_media={post_id: tuple(items) for post_id, items in own.items()},
         media=read_media(conn, sha256s),
         embeddings=read_frame_embeddings(conn, sha256s, fingerprint),
-        faces=read_faces(conn, sha256s),
+        faces=read_faces(conn, sha256s, templates=templates),
         measures=read_measures(conn, sha256s),
         snapshots=read_snapshots(conn, post_ids),
         niche_embeddings=niche,
+        searched=read_done(conn, sha256s, FACE_STAGE) if templates else frozenset(),
     )

@@ -62,6 +62,12 @@ def stale(conn: Connection, sha256s: Iterable[str], stages: Sequence[tuple[str, 
     return missing
 
 
+def read_done(conn: Connection, sha256s: Iterable[str], stage: str) -> set[str]:
+    """The inputs for which a stage was done, by whatever version and model."""
+    chosen = select(ledger.c.input_sha256).where(ledger.c.stage == stage)
+    return {row[0] for row in select_in(conn, chosen, ledger.c.input_sha256, sha256s)}
+
+
 def _complete(conn: Connection, sha256s: Sequence[str], stages: Sequence[tuple[str, str, str]]) -> set[str]:
     """Inputs on which every stage is done as it is now: a row for each input, not for each of its stages.
 

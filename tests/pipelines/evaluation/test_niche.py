@@ -11,8 +11,14 @@ import pytest
 from PIL import Image
 
 from postlens.errors import EmptySourceError, TableError
-from postlens.pipelines.evaluation.niche import evaluate, read_labelled
-from postlens.types import NICHES
+from postlens.pipelines.evaluation.niche import FaceReader, evaluate, look_at, read_labelled
+from postlens.pipelines.lens import Lens
+from postlens.tasks.niche import FACE_MODEL, POST_MODEL, predict_posts
+from postlens.types import NICHES, Embeddings
+from postlens.vision.encoder import Encoder
+from postlens.vision.zoo import open_model
+
+from ..fakes import settings as campaign_settings
 
 
 def photo(path: Path, *, seed: int = 0) -> None:
@@ -77,6 +83,20 @@ def test_folder_without_labelled_photos_is_refused(tmp_path, name):
 def test_nothing_readable_is_an_error_that_says_so(tmp_path):
     with pytest.raises(EmptySourceError, match="could read none"):
         evaluate(manifest(tmp_path, [{"file": "absent.jpg", "label": "pet"}]))
+
+
+def test_a_photo_is_answered_as_analyze_answers_it(tmp_path):
+    photo(tmp_path / "pet" / "1.jpg")
+    with Lens(campaign_settings()) as lens:
+        analyzed = lens.analyze(tmp_path / "pet" / "1.jpg").niche
+    encoder, head, face_head = Encoder(), open_model(POST_MODEL), open_model(FACE_MODEL)
+    found = look_at(read_labelled(tmp_path), encoder, reader=FaceReader())
+    vectors = Embeddings(("p",), found.vectors, encoder.fingerprint)
+    (evaluated,) = predict_posts(vectors, head, faces=found.faces, face_model=face_head)
+    (bare,) = predict_posts(vectors, head)
+    assert analyzed is not None
+    assert analyzed.probs == pytest.approx(evaluated.probs, abs=1e-6)
+    assert analyzed.probs != pytest.approx(bare.probs, abs=1e-6)
 
 
 @pytest.mark.data

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postlens.errors import ModelError, NotEnoughDataError, ShapeError
-from postlens.tasks.niche import POST_MODEL, CreatorModel, predict_creator, predict_posts
+from postlens.tasks.niche import FACE_MODEL, POST_MODEL, CreatorModel, predict_creator, predict_posts
 from postlens.tasks.niche.creators import pool_posts
 from postlens.types import NICHES, Embeddings, NichePrediction
 from postlens.vision.zoo import open_model
@@ -55,6 +55,56 @@ def test_no_vectors_give_no_predictions():
 def test_vectors_of_another_encoder_are_refused():
     with pytest.raises(ModelError, match="encode the media again"):
         predict_posts(replace(embeddings(), fingerprint="another"), open_model(POST_MODEL))
+
+
+def face_rows(n: int = 3) -> np.ndarray:
+    width = open_model(FACE_MODEL).spec.input_size[0]
+    return np.random.default_rng(1).random((n, width)).astype(np.float32)
+
+
+def test_faces_multiply_the_answer_of_the_vector():
+    head, face_head = open_model(POST_MODEL), open_model(FACE_MODEL)
+    base = head.run({"features": embeddings().vectors})["probs"] * face_head.run({"features": face_rows()})["probs"]
+    answers = predict_posts(embeddings(), head, faces=face_rows(), face_model=face_head)
+    for answer, row in zip(answers, base, strict=True):
+        assert list(answer.probs.values()) == pytest.approx((row / row.sum()).tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("known", [(), (1,), (0, 2)])
+def test_posts_without_face_information_keep_the_answer_of_the_vector(known):
+    head, face_head = open_model(POST_MODEL), open_model(FACE_MODEL)
+    rows = np.full_like(face_rows(), np.nan)
+    rows[list(known)] = face_rows()[list(known)]
+    alone = predict_posts(embeddings(), head)
+    both = predict_posts(embeddings(), head, faces=rows, face_model=face_head)
+    assert [a == b for a, b in zip(alone, both, strict=True)] == [i not in known for i in range(3)]
+
+
+def test_faces_without_a_face_model_are_not_looked_at():
+    head = open_model(POST_MODEL)
+    assert predict_posts(embeddings(), head, faces=face_rows()) == predict_posts(embeddings(), head)
+
+
+@pytest.mark.parametrize("shape", [(2, 146), (3, 145)])
+def test_faces_of_another_shape_are_refused(shape):
+    with pytest.raises(ShapeError, match="faces must have shape"):
+        predict_posts(
+            embeddings(), open_model(POST_MODEL), faces=np.zeros(shape, np.float32), face_model=open_model(FACE_MODEL)
+        )
+
+
+class Respecified:
+    """A head under another card."""
+
+    def __init__(self, **changes):
+        self.spec, self.run = replace(open_model(FACE_MODEL).spec, **changes), open_model(FACE_MODEL).run
+
+
+def test_a_face_model_of_another_head_is_refused():
+    with pytest.raises(ModelError, match="another head than niche_post"):
+        predict_posts(
+            embeddings(), open_model(POST_MODEL), faces=face_rows(), face_model=Respecified(upstream=("other",))
+        )
 
 
 @pytest.mark.parametrize("niche", [n for n in NICHES if n != "other"])

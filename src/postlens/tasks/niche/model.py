@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postlens.errors import ModelError, SettingsError
-from postlens.tasks.niche.predict import POST_MODEL, THRESHOLD
+from postlens.tasks.niche.predict import FACE_MODEL, POST_MODEL, THRESHOLD
 from postlens.types import NICHES, ModelSpec
 from postlens.vision.cards import read_card
 from postlens.vision.encoder import ENCODER, Encoder
@@ -26,11 +26,13 @@ class NicheModel:
     encoder_card: Path | None = None  # None: the shipped encoder, whose vectors are there anyway
     creator: ModelSpec | None = None
     creator_card: Path | None = None  # None: creators are answered from the posts' answers
+    faces: ModelSpec | None = None
+    faces_card: Path | None = None  # None: the faces of a post are not looked at
 
     @property
     def specs(self) -> tuple[ModelSpec, ...]:
         """The cards of all its models."""
-        return tuple(spec for spec in (self.encoder, self.head, self.creator) if spec is not None)
+        return tuple(spec for spec in (self.encoder, self.head, self.faces, self.creator) if spec is not None)
 
     def open_encoder(self) -> Encoder:
         """The encoder whose vectors the head reads, for this thread."""
@@ -40,6 +42,10 @@ class NicheModel:
         """`features` (N, D) to `logits`, `probs` (N, K) and, with a projection, `projected`; for this thread."""
         return open_card(self.head_card)
 
+    def open_faces(self) -> Session | None:
+        """`features` (N, 146) of `features.face_features` to `logits`, `probs` (N, K), if there is such a model."""
+        return open_card(self.faces_card) if self.faces_card is not None else None
+
     def open_creator(self) -> Session | None:
         """The model over a creator's posts, if there is one, for this thread."""
         return open_card(self.creator_card) if self.creator_card is not None else None
@@ -47,7 +53,13 @@ class NicheModel:
 
 def shipped_model() -> NicheModel:
     """The models that come with postlens."""
-    return NicheModel(load_spec(ENCODER), load_spec(POST_MODEL), WEIGHTS / f"{POST_MODEL}.toml")
+    return NicheModel(
+        load_spec(ENCODER),
+        load_spec(POST_MODEL),
+        WEIGHTS / f"{POST_MODEL}.toml",
+        faces=load_spec(FACE_MODEL),
+        faces_card=WEIGHTS / f"{FACE_MODEL}.toml",
+    )
 
 
 def read_run(folder: Path) -> NicheModel:
