@@ -154,6 +154,9 @@ WRONG = [
     (["--precision", "fp8"], "precision"),
     (["--backbone", "resnet50000"], "timm model"),
     (["--logger", "excel"], "wandb"),
+    (["--devices", "0"], "expected devices"),
+    (["--devices", "many"], "expected devices"),
+    (["--accelerator", "abacus"], "--accelerator abacus"),
     (["--splits", "absent.csv"], "absent.csv"),
 ]
 

@@ -64,7 +64,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str | None]:
     try:
         return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise ModelError(f"{path}: expected a readable checkpoint (.safetensors or .pth), got: {error}") from error
+        reason = str(error) or "nothing in it that can be read"
+        raise ModelError(f"{path}: expected a readable checkpoint (.safetensors or .pth), got: {reason}") from error
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
