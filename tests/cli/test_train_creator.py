@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from dataclasses import replace
@@ -68,6 +69,37 @@ def test_wrong_words_are_told(words, tmp_path, capsys, change, told):
     assert run([*words, *change]) in (1, 2)
     assert told in capsys.readouterr().err
     assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+def parts(path):
+    with path.open() as file:
+        return {row["group"]: row["split"] for row in csv.DictReader(file)}
+
+
+def write_parts(path, *, niches=NICHES):
+    """The first creator of each niche for training, the second for validation, the third for the test."""
+    rows = [f"{niche}{k},{part}\n" for niche in niches for k, part in enumerate(("train", "val", "test"))]
+    path.write_text("group,split\n" + "".join(rows))
+    return parts(path)
+
+
+def test_creators_are_divided_as_the_post_model_had_them(words, tmp_path, capsys):
+    given = write_parts(tmp_path / "niche" / "splits.csv")
+    assert run(words) == 0
+    assert parts(tmp_path / "run" / "splits.csv") == given
+    assert "divided as in" in capsys.readouterr().out
+
+
+def test_creators_that_the_post_model_did_not_know_are_divided_anew(words, tmp_path):
+    (tmp_path / "niche" / "splits.csv").write_text("group,split\nann,train\n")
+    assert run(words) == 0
+    assert len(parts(tmp_path / "run" / "splits.csv")) == 27
+
+
+def test_creators_of_which_the_post_model_knew_some_are_refused(words, tmp_path, capsys):
+    write_parts(tmp_path / "niche" / "splits.csv", niches=NICHES[1:])
+    assert run(words) == 2
+    assert "3 are missing" in capsys.readouterr().err
 
 
 def test_features_of_another_model_are_refused_before_anything_is_trained(words, tmp_path, capsys):

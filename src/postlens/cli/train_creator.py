@@ -33,7 +33,11 @@ def creator(
     recipe: Annotated[Path | None, typer.Option(help="TOML file of settings. Default: those that ship.")] = None,
     pooling: Annotated[str | None, typer.Option(help="attention, gated or mean.")] = None,
     splits: Annotated[
-        Path | None, typer.Option(help="CSV of group,split (train, val, test). Default: drawn, no creator in two.")
+        Path | None,
+        typer.Option(
+            help="CSV of group,split (train, val, test). Default: that of --model if it names these creators, else"
+            " drawn, no creator in two."
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="At most.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Creators in a step, for each device.")] = None,
@@ -71,16 +75,19 @@ def creator(
     found = read_features(features)
     from postlens.train.creator import train_creator
     from postlens.train.creator_features import posts_of
-    from postlens.train.creator_model import copy_post_model, post_model
+    from postlens.train.creator_model import copy_post_model, post_model, splits_of
 
     posts = post_model(model, fingerprint=found.fingerprint)
+    known = splits_of(model, found.creators) if splits is None else None
+    if known is not None:
+        Console(soft_wrap=True, highlight=False).print(f"creators divided as in {plain(known)}")
     try:
         result = train_creator(
             posts_of(found, measures=measures),
             recipe=chosen,
             out=out,
             made_up=made_up,
-            splits=splits,
+            splits=splits or known,
             devices=int(devices) if devices.isdecimal() else devices,
             accelerator=accelerator,
             resume=resume,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from postlens.errors import SettingsError
+from postlens.sources.rows import read_table
 from postlens.tasks.niche.model import ENCODER_CARD, HEAD_CARD, NicheModel, read_run, shipped_model
+from postlens.train.run_folder import RunFolder
 from postlens.types import ModelSpec
 
 
@@ -29,6 +32,22 @@ def vectors_of(model: NicheModel) -> tuple[str, ...]:
     """Fingerprints of what the model makes vectors with: its encoder and, if it has one, its projection."""
     projects = "projected" in model.head.outputs
     return (model.encoder.fingerprint, model.head.fingerprint) if projects else (model.encoder.fingerprint,)
+
+
+def splits_of(run: Path | None, creators: Iterable[str]) -> Path | None:
+    """The run's table of splits, if any of the creators is in it; else None.
+
+    Creators that the post model was trained on must not be in the test of the creator model: their vectors fit their
+    labels better than those of others. `creators` as `read_splits` takes them, with their platform or without.
+
+    Raises `TableError` for a damaged table.
+    """
+    path = None if run is None else RunFolder(run).splits
+    if path is None or not path.is_file():
+        return None
+    known = {row["group"].strip() for row in read_table(path, "group", "split")}
+    named = {name for creator in creators for name in (creator, creator.partition(":")[2])}
+    return path if known & named else None
 
 
 def copy_post_model(model: NicheModel, out: Path) -> None:

@@ -163,7 +163,10 @@ def read_splits(path: Path, images: LabelledImages) -> Split:
     found = {group: part_of.get(group, part_of.get(group.partition(":")[2], -1)) for group in set(images.groups)}
     absent = sorted(group for group, part in found.items() if part < 0)
     if absent:
-        raise SplitError(f"{name}: expected every group of the images, {len(absent)} are missing, such as {absent[0]}")
+        raise SplitError(
+            f"{name}: expected every group of the images, {len(absent)} are missing, such as {absent[0]}; "
+            "add a row for each, or give another table (--splits)"
+        )
     parts = np.array([found[group] for group in images.groups], dtype=np.int64)
     split = Split(*(np.flatnonzero(parts == part) for part in range(3)))
     for part, rows in split.parts.items():
