@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postlens.train.augment import GREY
 from postlens.train.augment_recipe import AugmentRecipe
 from postlens.train.device_augment import OPERATIONS, WIDTH, Drawn, apply_draws, draw
 
@@ -40,11 +41,14 @@ MIRROR = np.diag([-1.0, 1.0, 1.0])
 SHIFT = np.array([[1, 0, 1.0], [0, 1, 0], [0, 0, 1]])  # by half a side to the left
 WAYS = [
     ({"place": MIRROR}, lambda x: x.flip(-1)),
-    ({"place": SHIFT}, lambda x: torch.cat([x[..., SIZE // 2 :], torch.zeros_like(x[..., SIZE // 2 :])], dim=-1)),
+    ({"place": SHIFT}, lambda x: torch.cat([x[..., SIZE // 2 :], torch.full_like(x[..., SIZE // 2 :], GREY)], dim=-1)),
     ({"brightness": 0.5}, lambda x: x * 0.5),
     ({"solarize": 128.0}, lambda x: torch.where(x >= 128, 255 - x, x)),
     ({"step": 16.0}, lambda x: x // 16 * 16),
-    ({"erased": (0.0, 1.0, 0.0, 0.5)}, lambda x: torch.cat([x[..., : SIZE // 2] * 0, x[..., SIZE // 2 :]], dim=-1)),
+    (
+        {"erased": (0.0, 1.0, 0.0, 0.5)},
+        lambda x: torch.cat([x[..., : SIZE // 2] * 0 + GREY, x[..., SIZE // 2 :]], dim=-1),
+    ),
 ]
 
 
@@ -111,3 +115,11 @@ def test_all_operations_of_rand_augment_are_there():
     from torchvision.transforms import RandAugment
 
     assert len(OPERATIONS) == len(RandAugment()._augmentation_space(31, (224, 224)))
+
+
+def test_what_is_erased_or_moved_in_from_outside_is_grey_as_in_the_workers():
+    away = Drawn(place=np.array([[1, 0, 3], [0, 1, 0], [0, 0, 1.0]])).as_row()
+    erased = Drawn(erased=(0.0, 1.0, 0.0, 1.0)).as_row()
+    images = torch.full((2, 3, 8, 8), 200, dtype=torch.uint8)
+    found = apply_draws(images, torch.from_numpy(np.stack([away, erased])), size_px=8)
+    assert found.unique().tolist() == [GREY]

@@ -17,9 +17,7 @@ SHIPPED = "shipped"
 def extract(
     source: Annotated[
         str,
-        typer.Argument(
-            help="What `analyze` reads, a folder with influencers.txt or manifest.csv, or a cache."
-        ),
+        typer.Argument(help="What `analyze` reads, a folder with influencers.txt or manifest.csv, or a cache."),
     ],
     out: Annotated[Path, typer.Option(help="File to write: features.npz or features.parquet.")],
     model: Annotated[

@@ -21,7 +21,7 @@ from postlens.vision.encoder import centre_square
 Transform = Callable[[Tensor], Tensor]
 _ERASE_AREA_MIN = 0.02  # share of the picture, and the aspects of the erased rectangle: Zhong et al. 2017
 _ERASE_ASPECTS = (0.3, 3.3)
-_GREY = 127  # fills what is erased or turned in from outside; near the mean of photos, as 0 is after normalising
+GREY = 127  # fills what is erased or turned in from outside; near the mean of photos, as 0 is after normalising
 
 
 def train_transform(augment: AugmentRecipe, *, size_px: int) -> Transform:
@@ -40,11 +40,11 @@ def named_transforms(augment: AugmentRecipe, *, size_px: int) -> list[tuple[str,
     if augment.colour_probability > 0:
         parts.append(("colours", _Colours(augment)))
     if augment.rand_augment_ops > 0:
-        draw = v2.RandAugment(augment.rand_augment_ops, augment.rand_augment_magnitude, fill=_GREY)
+        draw = v2.RandAugment(augment.rand_augment_ops, augment.rand_augment_magnitude, fill=GREY)
         parts.append(("RandAugment", draw))
     if augment.erase_probability > 0:
         area = (min(_ERASE_AREA_MIN, augment.erase_area_max), augment.erase_area_max)
-        erase = v2.RandomErasing(augment.erase_probability, scale=area, ratio=_ERASE_ASPECTS, value=_GREY)
+        erase = v2.RandomErasing(augment.erase_probability, scale=area, ratio=_ERASE_ASPECTS, value=GREY)
         parts.append(("erasing", erase))
     return parts
 

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from postlens.train.augment import GREY
 from postlens.train.augment_recipe import AugmentRecipe
 from postlens.types import FloatArray
 
@@ -140,7 +141,7 @@ def apply_draws(images: Tensor, draws: Tensor, *, size_px: int) -> Tensor:
         value["colours"] = colours.reshape(-1, 3, 3)
         shape = [len(images), 3, size_px, size_px]
         grid = torch.nn.functional.affine_grid(place.reshape(-1, 2, 3), shape, align_corners=False)
-        pictures = torch.nn.functional.grid_sample(images.float(), grid, align_corners=False)
+        pictures = torch.nn.functional.grid_sample(images.float() - GREY, grid, align_corners=False) + GREY
         for step in _STEPS:
             pictures = step(pictures, value).clamp_(0, FULL)
         return _erase(pictures, erased)
@@ -198,8 +199,8 @@ _STEPS: tuple[Callable[[Tensor, dict[str, Tensor]], Tensor], ...] = (
 
 
 def _erase(pictures: Tensor, erased: Tensor) -> Tensor:
-    """Paint the rectangles black, as torchvision does by default."""
+    """Paint the rectangles."""
     at = (torch.arange(pictures.shape[-1], device=pictures.device) + 0.5) / pictures.shape[-1]
     top, bottom, left, right = erased[:, :, None].unbind(dim=1)
     rows, columns = (at >= top) & (at < bottom), (at >= left) & (at < right)
-    return pictures.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
+    return pictures.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], GREY)
