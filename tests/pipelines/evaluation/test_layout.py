@@ -52,6 +52,15 @@ def test_only_folders_named_by_a_label_hold_photos(tmp_path: Path) -> None:
     assert list_photos(tmp_path, ("pet",)) == [Photo(tmp_path / "pet" / name, "pet") for name in ("0.jpg", "1.jpg")]
 
 
+def test_a_folder_below_that_of_the_label_is_the_source(tmp_path: Path) -> None:
+    (tmp_path / "pet" / "ann").mkdir(parents=True)
+    for name in ("pet/0.jpg", "pet/ann/1.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    photos = {photo.path.name: photo for photo in list_photos(tmp_path, ("pet",))}
+    assert [photos[name].label for name in ("0.jpg", "1.jpg")] == ["pet", "pet"]
+    assert [photos[name].source_group for name in ("0.jpg", "1.jpg")] == ["", "ann"]
+
+
 @pytest.mark.parametrize("task", TABLES)
 def test_every_task_tells_a_manifest_that_is_no_utf8(task: str, tmp_path: Path, capsys) -> None:
     name, header = TABLES[task]

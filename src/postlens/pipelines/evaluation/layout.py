@@ -37,6 +37,8 @@ class Photo:
 def list_photos(folder: Path, labels: Collection[str]) -> list[Photo]:
     """The photos of manifest.csv with whatever label, or without it those in sub-folders named by one of `labels`.
 
+    A folder below such a sub-folder (a creator's, say) is the source group of its photos, as in training.
+
     Raises:
         SourceNotFoundError, TableError: as `read_table`.
     """
@@ -45,7 +47,13 @@ def list_photos(folder: Path, labels: Collection[str]) -> list[Photo]:
         rows = read_table(manifest, "file", "label")
         return [Photo(folder / row["file"], row["label"].strip(), row) for row in rows]
     named = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name in labels]
-    return [Photo(path, label.name) for label in named for path in sorted(label.iterdir()) if path.is_file()]
+    below = [path.relative_to(folder) for label in named for path in sorted(label.rglob("*")) if path.is_file()]
+    return [Photo(folder / path, path.parts[0], _source_of(path)) for path in below]
+
+
+def _source_of(path: Path) -> dict[str, str]:
+    """`label/creator/photo` to what a manifest would say of it; nothing for `label/photo`."""
+    return {"source_group": path.parts[1]} if len(path.parts) > 2 else {}
 
 
 def is_in_sample(folder: Path, train_manifests: Sequence[str]) -> bool:
