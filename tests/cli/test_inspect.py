@@ -49,6 +49,11 @@ def test_words_that_cannot_be_followed_are_wrong_usage(image, capsys, words, cod
     assert capsys.readouterr().err
 
 
+def test_a_sheet_that_cannot_be_written_is_wrong_usage(image, capsys):
+    assert run(["inspect", str(image), "--augmentations", "0", "--out", str(image / "sheet.png")]) == 2
+    assert "expected a sheet that can be written" in capsys.readouterr().err
+
+
 def test_no_readable_image_is_an_error_and_no_sheet(tmp_path, capsys):
     assert run(["inspect", str(tmp_path / "gone.jpg"), "--out", str(tmp_path / "sheet.png")]) == 1
     assert not (tmp_path / "sheet.png").exists()

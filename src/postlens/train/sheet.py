@@ -16,15 +16,19 @@ def write_sheet(inspections: Sequence[Inspection], path: Path, *, title: str) ->
     """Write the sheet as .png or .html, by the name's ending; the file is whole or not there.
 
     Raises:
-        UsageError: another ending.
+        UsageError: another ending, or a folder that cannot be written.
     """
     check_name(path)
     is_png = path.suffix.lower() == ".png"
     data = render_png(inspections, title) if is_png else render_html(inspections, title).encode("utf-8", "replace")
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.tmp")
-    partial.write_bytes(data)
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        name = display_name(path)
+        raise UsageError(f"expected a sheet that can be written at {name}, got: {error.strerror}") from error
 
 
 def check_name(path: Path) -> None:
