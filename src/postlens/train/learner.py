@@ -129,8 +129,8 @@ class PhaseLearner(lightning.LightningModule):  # type: ignore[misc]
             raise DivergedError(
                 f"expected a finite {name}, got {float(loss.detach())} in phase {self.phase.name}, epoch "
                 f"{self.current_epoch + 1} of {self.phase.epochs}; weights and history of the epochs before are kept. "
-                "Begin a new run from best.safetensors (--weights) with a lower learning rate, gradient clipping "
-                "(clip_norm), or precision 32 or bf16"
+                "Begin a new run with a lower learning rate, gradient clipping (clip_norm), or precision 32 or bf16; "
+                "from best.safetensors (--weights), if an epoch ended"
             )
 
     def _rng(self, *place: int) -> np.random.Generator:
