@@ -12,10 +12,12 @@ from postlens.errors import DivergedError, MissingExtraError, SettingsError, Spl
 from postlens.train import keeper, learner, loop
 from postlens.train.augment_recipe import AugmentRecipe
 from postlens.train.backbones import build_net
+from postlens.train.cache import build_cache
 from postlens.train.checkpoints import load_net, read_weights
+from postlens.train.labels import read_labelled_images
 from postlens.train.recipe import Phase, load_recipe
 
-from .small import LABELS, drawn_folders, small_recipe, without_clock
+from .small import LABELS, SIZE_PX, drawn_folders, small_recipe, without_clock
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +188,16 @@ def test_another_recipe_or_other_images_are_not_resumed(data, tmp_path, undistur
         train(data, undisturbed[0], recipe=small_recipe(batch_size=8), resume=True)
     with pytest.raises(SettingsError, match="images and splits"):
         train(drawn_folders(tmp_path / "other"), undisturbed[0], resume=True)
+
+
+def test_the_same_images_kept_in_another_form_are_not_resumed(data, tmp_path):
+    plain, wide = tmp_path / "plain", tmp_path / "wide"
+    for folder, margin_px in ((plain, 0), (wide, 8)):
+        build_cache(read_labelled_images(data), folder, size_px=SIZE_PX, margin_px=margin_px, workers=1)
+    recipe = small_recipe(phases=[Phase(name="head", epochs=1, unfrozen_layers=0)])
+    train(plain, tmp_path / "run", recipe=recipe)
+    with pytest.raises(SettingsError, match="images and splits"):
+        train(wide, tmp_path / "run", recipe=recipe, resume=True)
 
 
 def test_a_folder_with_a_run_is_not_written_over(data, undisturbed):

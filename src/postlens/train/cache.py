@@ -62,6 +62,11 @@ class ImageCache:
         return self.manifest.form.side_px
 
     @property
+    def fingerprint(self) -> str:
+        """Of the manifest: changes with the files, and with the form that the cache has."""
+        return self.manifest.fingerprint
+
+    @property
     def labelled(self) -> LabelledImages:
         """Paths, labels and groups of the pictures, row for row, and all failures."""
         rows, classes = self.manifest.rows, self.manifest.classes

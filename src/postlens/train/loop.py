@@ -217,7 +217,7 @@ def _open(data: Path, splits: Path | None, *, recipe: Recipe, workers: int) -> M
         raise SplitError(
             "expected images for validation, which choose the best epoch, got none; give some groups to val"
         )
-    return Material(pictures, images, split, fingerprint_of(images, split))
+    return Material(pictures, images, split, fingerprint_of(images, split, pictures=pictures.fingerprint))
 
 
 def _cores() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -30,6 +32,10 @@ class Pictures(Protocol):
     @property
     def labelled(self) -> LabelledImages:
         """Labels and groups, row for row."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the files and with how they are kept."""
 
     def image(self, row: int) -> Image:
         """uint8 (side, side, 3) RGB."""
@@ -75,6 +81,13 @@ class ImageFiles:
     def labelled(self) -> LabelledImages:
         """Paths, labels and groups."""
         return self._labelled
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with the size in bytes of any file, and with how files are decoded."""
+        sizes = [Path(path).stat().st_size for path in self._labelled.paths]
+        text = json.dumps([self._size_px, self._decode_side_px, sizes])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def image(self, row: int) -> Image:
         """The centre square, uint8 (size_px, size_px, 3) RGB. Raises `MediaError`."""

@@ -132,9 +132,9 @@ def write_splits(images: LabelledImages, split: Split, path: Path) -> None:
         writer.writerows([("group", "split"), *sorted(part_of.items())])
 
 
-def fingerprint_of(images: LabelledImages, split: Split) -> str:
-    """16 hex digits that change when an image, a label, a class or the split does."""
-    digest = hashlib.sha256("\n".join([*images.paths, *images.classes]).encode("utf-8", "surrogateescape"))
+def fingerprint_of(images: LabelledImages, split: Split, *, pictures: str) -> str:
+    """16 hex digits that change when a path, a label, a class, the split or the pictures' own fingerprint does."""
+    digest = hashlib.sha256("\n".join([pictures, *images.paths, *images.classes]).encode("utf-8", "surrogateescape"))
     for rows in (images.labels, *split.parts.values()):
         digest.update(rows.tobytes())
     return digest.hexdigest()[:16]
