@@ -156,7 +156,7 @@ WRONG = [
     (["--logger", "excel"], "wandb"),
     (["--devices", "0"], "expected devices"),
     (["--devices", "many"], "expected devices"),
-    (["--accelerator", "abacus"], "--accelerator abacus"),
+    (["--accelerator", "abacus"], "expected an accelerator"),
     (["--splits", "absent.csv"], "absent.csv"),
 ]
 

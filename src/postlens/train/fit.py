@@ -15,7 +15,6 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from postlens.errors import SettingsError
 from postlens.train.data import NicheData
@@ -74,7 +73,6 @@ def fit_phase(
     """Train one phase to its end.
 
     Raises:
-        SettingsError: the machine has no such devices.
         DivergedError: the loss is no number.
         KeyboardInterrupt: stopped by the user; epochs that ended are kept.
     """
@@ -100,16 +98,6 @@ def fit_phase(
 
 
 def _make_trainer(learner: PhaseLearner, callbacks: list[Any], machine: Machine) -> lightning.Trainer:
-    try:
-        return _trainer(learner, callbacks, machine)
-    except (MisconfigurationException, TypeError, ValueError) as error:
-        raise SettingsError(
-            f"expected devices that are here, got --accelerator {machine.accelerator} --devices {machine.devices} "
-            f"({error}); leave them out to train on the first there is"
-        ) from error
-
-
-def _trainer(learner: PhaseLearner, callbacks: list[Any], machine: Machine) -> lightning.Trainer:
     recipe = learner.recipe
     return lightning.Trainer(
         accelerator=machine.accelerator,
