@@ -32,6 +32,12 @@ def test_a_recipe_gives_preprocessing_and_augmentation(image, tmp_path):
     assert "mixup" in page
 
 
+def test_without_a_recipe_the_augmentation_is_that_of_the_default_training(image, tmp_path):
+    out = tmp_path / "sheet.html"
+    assert run(["inspect", str(image), str(image), "--augmentations", "1", "--out", str(out)]) == 0
+    assert "mixup" in out.read_text(encoding="utf-8")
+
+
 def test_an_image_that_cannot_be_read_is_told_and_left_out(image, tmp_path, capsys):
     words = ["--out", str(tmp_path / "sheet.png"), "--augmentations", "0"]
     assert run(["inspect", str(image), str(tmp_path / "gone.jpg"), *words]) == 0
