@@ -30,13 +30,13 @@ def inspect(
     from postlens.config import Settings
     from postlens.errors import MediaError
     from postlens.train.inspect import inspect_image, inspect_mixing, spec_of
-    from postlens.train.recipe import load_recipe
+    from postlens.train.recipe import DEFAULT_RECIPE, load_recipe
     from postlens.train.sheet import check_name, write_sheet
     from postlens.vision.encoder import ENCODER
     from postlens.vision.zoo import load_spec
 
     check_name(out)
-    spec, augment, settings = load_spec(ENCODER), load_recipe(ENCODER).augment, Settings.load()
+    spec, augment, settings = load_spec(ENCODER), load_recipe(DEFAULT_RECIPE).augment, Settings.load()
     if recipe is not None:
         chosen = load_recipe(recipe)
         spec, augment = spec_of(chosen, spec), chosen.augment
