@@ -37,7 +37,7 @@ class Machine:
         """Raises `SettingsError` for devices that are not there, before a run makes its folder."""
         there = _accelerators()
         if self.accelerator not in there:
-            raise SettingsError(f"expected one of {', '.join(there)}, got --accelerator {self.accelerator}")
+            raise SettingsError(f"expected an accelerator out of {', '.join(there)}, got {self.accelerator}")
         most = torch.cuda.device_count() if self.on_cuda else None
         is_number = isinstance(self.devices, int) and 1 <= self.devices <= (most or self.devices)
         if self.devices != "auto" and not is_number:
