@@ -242,6 +242,13 @@ def test_damage_gives_an_image_or_a_media_error_and_no_warning(data: st.DataObje
     assert decoded.image.dtype == np.uint8
 
 
+def test_damage_behind_a_harmless_warning_is_a_media_error() -> None:
+    content = bytearray(encoded(corners(40, 30), "JPEG"))
+    content[210] = 0  # the length of a table: stray bytes, then nothing to decode by
+    with pytest.raises(MediaError, match="damaged"):
+        decode_image(bytes(content))
+
+
 def test_pillows_settings_and_the_warning_filters_stay_as_they_were() -> None:
     before = (PillowImage.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
     decode_image(encoded(corners(), "PNG"))

@@ -52,13 +52,21 @@ def decode_jpeg(data: bytes, header: JpegHeader, *, divide_by: int, name: str) -
     """
     size = {"min_height": -(-header.height_px // divide_by), "min_width": -(-header.width_px // divide_by)}
     try:
-        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", **size))
+        return _decode_lenient(data, **size)
     except ValueError as error:
-        if any(text in str(error) for text in _HARMLESS):
-            return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=False, **size))
         raise DecodeError(
             f"{name}: expected a whole JPEG, got damaged data ({error}); copy or download the file again"
         ) from error
+
+
+def _decode_lenient(data: bytes, **size: int) -> Image:
+    """RGB, past harmless warnings. Behind one of them may still be damage, which raises ValueError like any other."""
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", **size))
+    except ValueError as error:
+        if not any(text in str(error) for text in _HARMLESS):
+            raise
+        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=False, **size))
 
 
 def encode_jpeg(image: Image, quality: int = 90) -> bytes:
