@@ -59,6 +59,17 @@ def test_every_image_is_in_one_part_no_group_in_two_and_every_class_in_each(size
     assert all(len(np.unique(images.labels[rows])) == len(images.classes) for rows in parts.values())
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_that_share_a_file_are_in_one_part(seed):
+    images = accounts({"pet": [2] * 12, "food": [2] * 12})
+    copies = [f"file{row}" for row in range(len(images))]
+    for chain in ((0, 2, 4), (1, 30), (31, 33)):  # pet0 = pet1 = pet2 = food3 = food4, through other files
+        for row in chain:
+            copies[row] = f"same{chain[0]}"
+    parts = split_by_group(images, copies=copies, rng=np.random.default_rng(seed)).parts.values()
+    assert [len({0, 1, 2, 3, 4, 5, 30, 31, 32, 33} & set(rows.tolist())) for rows in parts].count(0) == 2
+
+
 def test_equal_small_groups_give_the_asked_shares():
     images = accounts({"pet": [1] * 200, "food": [1] * 40})
     assert np.allclose(shares(images, split(images, val=0.2, test=0.1)).T, [0.7, 0.2, 0.1], atol=0.03)

@@ -67,6 +67,11 @@ class ImageCache:
         return self.manifest.fingerprint
 
     @property
+    def hashes(self) -> tuple[str, ...]:
+        """sha256 of the file that each picture was made from."""
+        return tuple(row.sha256 for row in self.manifest.rows)
+
+    @property
     def labelled(self) -> LabelledImages:
         """Paths, labels and groups of the pictures, row for row, and all failures."""
         rows, classes = self.manifest.rows, self.manifest.classes

@@ -209,7 +209,7 @@ def _open(data: Path, splits: Path | None, *, recipe: Recipe, workers: int) -> M
     pictures = open_pictures(data, size_px=recipe.size_px, workers=workers)
     images = pictures.labelled
     split = (
-        split_by_group(images, rng=np.random.default_rng(recipe.seed))
+        split_by_group(images, copies=pictures.hashes, rng=np.random.default_rng(recipe.seed))
         if splits is None
         else read_splits(splits, images)
     )

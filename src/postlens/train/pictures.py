@@ -15,6 +15,7 @@ import numpy as np
 
 from postlens.config import Settings
 from postlens.errors import MediaError, SettingsError
+from postlens.media.hashing import sha256_file
 from postlens.media.image import ImageLimits, decode_image, read_image_bytes
 from postlens.media.probe import display_name
 from postlens.train.cache import ImageCache, is_cache
@@ -36,6 +37,10 @@ class Pictures(Protocol):
     @property
     def fingerprint(self) -> str:
         """Changes with the files and with how they are kept."""
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """sha256 of each picture's file."""
 
     def image(self, row: int) -> Image:
         """uint8 (side, side, 3) RGB."""
@@ -81,6 +86,11 @@ class ImageFiles:
     def labelled(self) -> LabelledImages:
         """Paths, labels and groups."""
         return self._labelled
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """sha256 of each file."""
+        return tuple(sha256_file(Path(path)) for path in self._labelled.paths)
 
     @property
     def fingerprint(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -48,7 +48,14 @@ class Split:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def split_by_group(images: LabelledImages, *, val: float = 0.15, test: float = 0.15, rng: np.random.Generator) -> Split:
+def split_by_group(
+    images: LabelledImages,
+    *,
+    val: float = 0.15,
+    test: float = 0.15,
+    copies: Sequence[str] | None = None,
+    rng: np.random.Generator,
+) -> Split:
     """Divide by whole groups, each class in each part as near to the asked share as the groups allow.
 
     Greedy, as scikit-learn's StratifiedGroupKFold: each part first gets one group of each class, the scarcest class
@@ -58,6 +65,8 @@ def split_by_group(images: LabelledImages, *, val: float = 0.15, test: float = 0
     Args:
         val: share of each class for validation, in [0, 1); 0 for none.
         test: share of each class for the test, in [0, 1); 0 for none.
+        copies: (N,) sha256 of each file, where known. Groups that share a file are divided as one, so that no picture
+            is in two parts under two names.
 
     Raises:
         SplitError: the shares leave nothing to train on, or a class is in too few groups to be in every part; it is
@@ -67,6 +76,8 @@ def split_by_group(images: LabelledImages, *, val: float = 0.15, test: float = 0
     if shares.min() < 0 or shares[0] <= 0:
         raise SplitError(f"expected shares val and test of 0 or more, together below 1, got {val} and {test}")
     groups, member = np.unique(np.asarray(images.groups, dtype=object), return_inverse=True)
+    if copies is not None:
+        groups, member = np.unique(_joined(member, copies), return_inverse=True)
     counts = np.zeros((len(groups), len(images.classes)))
     np.add.at(counts, (member, images.labels), 1)
     _check_groups(images.classes, (counts > 0).sum(axis=0), n_parts=int((shares > 0).sum()))
@@ -80,6 +91,19 @@ def split_by_group(images: LabelledImages, *, val: float = 0.15, test: float = 0
         )
     part_of = min(found, key=lambda one: _distance(counts, one, shares))[member]
     return Split(*(np.flatnonzero(part_of == part) for part in range(3)))
+
+
+def _joined(member: IntArray, copies: Sequence[str]) -> IntArray:
+    """(N,) numbers that groups have in common where they share a file: components of the graph of groups and files."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, file = np.unique(np.asarray(copies), return_inverse=True)
+    n_groups = int(member.max()) + 1
+    n = n_groups + int(file.max()) + 1
+    edges = coo_array((np.ones(len(member)), (member, n_groups + file)), shape=(n, n))
+    component = connected_components(edges, directed=False)[1]
+    return np.asarray(component[member], np.int64)
 
 
 def _check_groups(classes: tuple[str, ...], n_groups: IntArray, *, n_parts: int) -> None:
