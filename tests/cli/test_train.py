@@ -108,6 +108,10 @@ def macro_f1_of_best(data: Path, out: Path) -> float:
     return class_scores(counts)["val_macro_f1"]
 
 
+def numbers_of(folder):
+    return [float(row[name]) for row in rows_of(folder) for name in ("epoch", "train_loss", "val_loss", "val_macro_f1")]
+
+
 def test_a_killed_run_goes_on_as_if_nothing_was(data, recipe_file, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "write_outcome", lambda out, **values: None)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
@@ -123,7 +127,9 @@ def test_a_killed_run_goes_on_as_if_nothing_was(data, recipe_file, tmp_path, mon
     assert (killed / "command.txt").read_text() == shlex.join(["postlens", *command[3:]]) + "\n"
     assert run(words(data, recipe_file, killed, "--resume")) == 0
     assert run(words(data, recipe_file, whole)) == 0
-    assert rows_of(killed) == rows_of(whole)
+    # The killed process had one thread; sums over another number of threads differ in the last bits.
+    assert [row["phase"] for row in rows_of(killed)] == [row["phase"] for row in rows_of(whole)]
+    assert numbers_of(killed) == pytest.approx(numbers_of(whole), rel=1e-4, abs=1e-7)
 
 
 def test_ctrl_c_keeps_the_epochs_and_says_how_to_go_on(data, recipe_file, tmp_path, capsys, monkeypatch):

@@ -161,5 +161,8 @@ def _print_summary(result: TrainResult) -> None:
     say(f"validation: macro-F1 {best['val_macro_f1']:.3f}, accuracy {best['val_accuracy']:.3f} of {len(result.val)}")
     if len(result.test):
         hits = (result.test.logits.argmax(axis=1) == result.test.truth).mean()
-        say(f"test: accuracy {hits:.3f} of {len(result.test)}; the rest is in classification_report.json")
+        say(
+            f"test: accuracy {hits:.3f} of {len(result.test)} by the most probable label; "
+            "classification_report.json has the scores of what the model answers, its threshold applied"
+        )
     say(f"model and report: {plain(result.out)}")
