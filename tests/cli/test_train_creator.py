@@ -8,11 +8,13 @@ import sys
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from postlens.cli.app import run
 from postlens.tasks.niche.model import load_niche_model
 from postlens.types import NICHES
 
+from ..influencers import write_influencers
 from ..runs import write_run
 from ..train.creators import drawn_posts, write_features
 
@@ -51,6 +53,21 @@ def test_the_folder_answers_creators_and_posts(words, tmp_path, capsys, monkeypa
     found = json.loads((tmp_path / "answers" / "predictions.json").read_text())
     assert len(found["creators"]) == 27
     assert found["models"].keys() == {"encoder", "head", "creator"}
+
+
+def test_sample_creators_are_drawn_from_the_pictures_that_the_features_name(words, tmp_path):
+    data = write_influencers(tmp_path / "data", n_per_category=3, posts=2)
+    assert run(["extract", str(data), "--model", words[words.index("--model") + 1], "--out", words[2]]) == 0
+    assert run(words) == 0
+    with Image.open(tmp_path / "run" / "prediction_samples.png") as sheet:
+        assert sheet.format == "PNG"
+        assert min(sheet.size) > 400
+
+
+def test_without_pictures_no_sample_creators_are_drawn_and_the_log_tells(words, tmp_path):
+    assert run(words) == 0
+    assert not (tmp_path / "run" / "prediction_samples.png").exists()
+    assert "no prediction_samples.png: none of the" in (tmp_path / "run" / "training.log").read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ import pytest
 from PIL import Image
 
 from postlens.errors import ShapeError
-from postlens.train.plots import SAMPLE_COLUMNS, Sample, plot_confusion, plot_history, plot_samples
+from postlens.train.plots import (
+    SAMPLE_COLUMNS,
+    CreatorSample,
+    Sample,
+    plot_confusion,
+    plot_creators,
+    plot_history,
+    plot_samples,
+)
 
 
 def epoch(phase: object, loss: float, f1: float | None) -> dict[str, object]:
@@ -41,7 +50,9 @@ def test_every_history_can_be_drawn(history, tmp_path):
     assert min(size_of(tmp_path / "history.png")) > 500
 
 
-@pytest.mark.parametrize("labels", [("a",), ("$a_b$", "a label of more than eighteen characters"), tuple("abcdefghi")])
+@pytest.mark.parametrize(
+    "labels", [("a",), ("$a_b$", "a label of more than eighteen characters"), ("食べ物", "여행"), tuple("abcdefghi")]
+)
 def test_confusion_is_drawn_for_any_labels(labels, tmp_path):
     truth = np.zeros(3, np.int64)
     plot_confusion(truth, truth + len(labels) - 1, tmp_path / "confusion.png", labels=labels, title="3 images")
@@ -59,3 +70,17 @@ def test_right_and_wrong_samples_start_rows_of_their_own(tmp_path):
 def test_no_sample_is_no_picture(tmp_path):
     with pytest.raises(ShapeError, match="at least one sample"):
         plot_samples([], tmp_path / "samples.png")
+
+
+@pytest.mark.parametrize("n_posts", [1, 4])
+def test_creators_are_drawn_with_few_posts_and_without_pictures(n_posts, tmp_path):
+    picture = np.full((32, 32, 3), 99, np.uint8)
+    images = (None, picture, picture, None)[-n_posts:]
+    wrong = CreatorSample(images, (0.4, 0.3, 0.2, 0.1)[:n_posts], "食べ物 هرم", "животные", 0.7)
+    plot_creators([wrong, replace(wrong, truth=wrong.answer)], tmp_path / "creators.png", title="旅行")
+    assert min(size_of(tmp_path / "creators.png")) > 400
+
+
+def test_no_creator_is_no_picture(tmp_path):
+    with pytest.raises(ShapeError, match="at least one creator"):
+        plot_creators([], tmp_path / "creators.png")

@@ -35,6 +35,7 @@ class PostFeatures(Columns):
     fingerprint: str  # of the encoder
     measures: FloatArray | None = None  # (N, F) post features beside the vectors, NaN where not known
     measure_names: tuple[str, ...] = ()
+    paths: tuple[str, ...] | None = None  # of a picture of each post; None: not known
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -45,6 +46,8 @@ class PostFeatures(Columns):
             )
         if n and not (self.labels.min() >= -1 and self.labels.max() < len(self.classes)):
             raise ShapeError(f"labels must be positions in {len(self.classes)} classes, got up to {self.labels.max()}")
+        if self.paths is not None and len(self.paths) != n:
+            raise ShapeError(f"expected {n} paths, got {len(self.paths)}")
         if self.measures is not None and self.measures.shape != (n, len(self.measure_names)):
             raise ShapeError(f"measures must be ({n}, {len(self.measure_names)}), got {self.measures.shape}")
 

@@ -37,6 +37,7 @@ def posts_of(features: ImageFeatures, *, measures: bool = False, classes: Sequen
         fingerprint=features.fingerprint,
         measures=_measures(features, first, creators) if measures else None,
         measure_names=MEASURES if measures else (),
+        paths=tuple(features.paths[i] for i in first),
     )
 
 

@@ -16,6 +16,7 @@ from postlens.train.calibrate import Calibration, fit_temperature
 from postlens.train.creator_export import export_creator
 from postlens.train.creator_learner import Creators
 from postlens.train.creator_recipe import CreatorRecipe
+from postlens.train.creator_samples import draw_samples
 from postlens.train.export import About
 from postlens.train.history import write_history
 from postlens.train.labels import LabelledImages
@@ -58,6 +59,8 @@ def write_creator_outcome(
     (out / REPORT).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if scored:
         _draw(scored[0], out, labels=creators.posts.classes)
+        bags = creators.test if scored[0].part == "test" else creators.val
+        draw_samples(scored[0], out, net=net, bags=bags, posts=creators.posts, most_posts=recipe.most_posts, rng=rng)
     about = _about(scored, report, recipe=recipe, creators=creators)
     return export_creator(net, out, creators=creators, temperature=calibration.temperature, about=about)
 

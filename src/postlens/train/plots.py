@@ -5,11 +5,12 @@ matplotlib's objects are used without pyplot: nothing is kept between calls, and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +29,11 @@ BEST = ("val", "macro_f1")  # whose highest value is marked
 CELL_INCH = 0.62  # of the confusion matrix: room for a share and a count
 TILE_INCH = 2.1  # of a sample
 SAMPLE_COLUMNS = 6
+POST_INCH = 1.25  # of a creator's post
+CREATOR_POSTS = 4  # shown of a creator: with more, two creators do not fit side by side
+CREATOR_COLUMNS = 2
+GAP = 0.2  # between creators side by side, in widths of a post
+NO_IMAGE_COLOUR = "0.82"
 MAX_LABEL = 18  # characters of a label on a picture; longer ones are cut
 
 
@@ -44,6 +50,25 @@ class Sample:
     def is_right(self) -> bool:
         """Whether the answer is the true label."""
         return self.truth == self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class CreatorSample:
+    """The posts that weigh most for one creator, with what was said of the creator."""
+
+    images: tuple[Image | None, ...]  # square, heaviest first; None: cannot be read any more
+    weights: tuple[float, ...]  # of all the creator's posts these add up to at most 1
+    truth: str
+    answer: str
+    prob: float  # of the answer, in [0, 1]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is the true label."""
+        return self.truth == self.answer
+
+
+S = TypeVar("S", Sample, CreatorSample)
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -145,8 +170,7 @@ def plot_samples(samples: Sequence[Sample], path: Path, *, title: str = "") -> N
     """
     if not samples:
         raise ShapeError("expected at least one sample to draw, got none")
-    parts = [[one for one in samples if one.is_right == right] for right in (False, True)]
-    rows = [part[i : i + SAMPLE_COLUMNS] for part in parts for i in range(0, len(part), SAMPLE_COLUMNS)]
+    rows = _rows(samples, SAMPLE_COLUMNS)
     figure = _figure(width=TILE_INCH * SAMPLE_COLUMNS, height=(TILE_INCH + 0.55) * len(rows) + 0.4)
     panels = figure.subplots(len(rows), SAMPLE_COLUMNS, squeeze=False)
     for row, tiles in zip(rows, panels, strict=True):
@@ -158,10 +182,60 @@ def plot_samples(samples: Sequence[Sample], path: Path, *, title: str = "") -> N
     _save(figure, path)
 
 
+def plot_creators(samples: Sequence[CreatorSample], path: Path, *, title: str = "") -> None:
+    """A sheet of creators with true label, answer and its probability; wrong ones first.
+
+    Below each are up to CREATOR_POSTS pictures with their weights in the answer, grey where there is none.
+
+    Raises `ShapeError` without any sample.
+    """
+    if not samples:
+        raise ShapeError("expected at least one creator to draw, got none")
+    rows = _rows(samples, CREATOR_COLUMNS)
+    widths = [*([1] * CREATOR_POSTS), GAP] * CREATOR_COLUMNS
+    figure = _figure(width=POST_INCH * sum(widths), height=(POST_INCH + 0.75) * len(rows) + 0.4)
+    panels = figure.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
+    for tile in panels.flat:
+        tile.axis("off")
+    for row, tiles in zip(rows, panels, strict=True):
+        for i, sample in enumerate(row):
+            _draw_creator(tiles[i * (CREATOR_POSTS + 1) :], sample)
+    figure.suptitle(title, parse_math=False, fontsize=11)
+    _save(figure, path)
+
+
+def _draw_creator(tiles: Sequence[Any], sample: CreatorSample) -> None:
+    _write_answer(tiles[0], sample)
+    for tile, image, weight in zip(tiles[:CREATOR_POSTS], sample.images, sample.weights, strict=False):
+        if image is None:
+            tile.add_patch(_grey(tile))
+            tile.text(0.5, 0.5, "no picture", transform=tile.transAxes, ha="center", va="center", fontsize=8)
+            tile.set_aspect("equal")
+        else:
+            tile.imshow(image)
+        tile.text(0.5, -0.04, f"{100 * weight:.1f} %", transform=tile.transAxes, ha="center", va="top", fontsize=8)
+
+
+def _grey(tile: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((0, 0), 1, 1, transform=tile.transAxes, color=NO_IMAGE_COLOUR)
+
+
+def _rows(samples: Sequence[S], n_columns: int) -> list[Sequence[S]]:
+    """Wrong ones, then right ones, which begin a row of their own."""
+    parts = [[one for one in samples if one.is_right == right] for right in (False, True)]
+    return [part[i : i + n_columns] for part in parts for i in range(0, len(part), n_columns)]
+
+
 def _draw_sample(tile: Any, sample: Sample) -> None:
+    _write_answer(tile, sample)
+    tile.imshow(sample.image)
+
+
+def _write_answer(tile: Any, sample: Sample | CreatorSample) -> None:
     sign, colour = ("✓", RIGHT_COLOUR) if sample.is_right else ("✗", WRONG_COLOUR)
     text = f"{sign} {_short(sample.answer)} {sample.prob:.2f}\ntrue: {_short(sample.truth)}"
-    tile.imshow(sample.image)
     tile.set_title(text, color=colour, fontsize=9, loc="left", parse_math=False)
 
 
@@ -181,4 +255,7 @@ def _figure(*, width: float, height: float) -> Figure:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=DPI, metadata={"Software": "postlens"})
+    """Letters that matplotlib's font lacks become boxes, of which it would warn once for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+|Matplotlib currently does not support")
+        figure.savefig(path, dpi=DPI, metadata={"Software": "postlens"})
