@@ -70,6 +70,12 @@ def test_wrong_words_exit_with_two(words, message, dataset, tmp_path, capsys):
     assert (code, message in text) == (2, True)
 
 
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path, capsys):
+    assert run(["sample", str(tmp_path / "nowhere"), "--out", str(tmp_path / "small")]) == 1
+    assert "nowhere: there is no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "small").exists()
+
+
 def test_a_folder_without_tables_says_which_are_expected(tmp_path, capsys):
     code, text = sample(capsys, tmp_path, "--out", tmp_path / "out")
     assert code == 1

@@ -92,9 +92,12 @@ def find_tables(folder: StrPath, *, full: bool = False) -> Tables:
         full: whether the full pair is taken where both are there.
 
     Raises:
+        SourceNotFoundError: there is no such folder or file.
         TableError: neither pair is whole.
     """
     path = Path(folder)
+    if not path.exists():
+        raise SourceNotFoundError(f"{display_name(folder)}: there is no such folder; check the path")
     pairs: tuple[tuple[str, str], ...] = (FULL, SMALL) if full else (SMALL, FULL)
     if path.is_file():
         pairs = tuple(pair for pair in pairs if path.name.casefold() == pair[0].casefold())

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from postlens.errors import EmptySourceError, MediaNotFoundError, SourceError, TableError
+from postlens.errors import EmptySourceError, MediaNotFoundError, SourceError
 from postlens.media.probe import StrPath, display_name
 from postlens.sources.influencer_files import DatasetFiles, post_key
 from postlens.sources.influencer_tables import (
@@ -53,7 +53,7 @@ def accepts(spec: str) -> bool:
     """Whether the path is a folder with both tables, or one of the influencers tables beside its mapping."""
     try:
         find_tables(spec)
-    except TableError:
+    except SourceError:
         return False
     return True
 
