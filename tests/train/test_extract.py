@@ -43,7 +43,7 @@ def photos(tmp_path) -> Path:
 
 def run_on(source: Path, out: Path, **options: object) -> tuple[Extracted, ImageFeatures]:
     found = extract(str(source), out, settings=SETTINGS, **options)
-    return found, read_features(out)
+    return found, read_features(str(out))
 
 
 def by_name(rows: ImageFeatures) -> dict[str, int]:

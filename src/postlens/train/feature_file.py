@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.errors import ShapeError, SourceNotFoundError, TableError, UsageError
-from postlens.media.probe import display_name
+from postlens.media.probe import StrPath, display_name
 from postlens.types import Columns, FloatArray
 
 SUFFIXES: Final = (".npz", ".parquet")
@@ -179,13 +179,14 @@ def _none(dim: int, fingerprint: str) -> ImageFeatures:
     return ImageFeatures((), (), (), (), (), empty, empty, empty, np.zeros((0, dim), np.float32), fingerprint)
 
 
-def read_features(path: Path) -> ImageFeatures:
+def read_features(path: StrPath) -> ImageFeatures:
     """All rows of a file that `postlens extract` wrote.
 
     Raises:
         SourceNotFoundError: no such file.
         TableError: it is damaged, or holds other columns.
     """
+    path = Path(path)
     if not path.is_file():
         raise SourceNotFoundError(f"{display_name(path)}: expected a file of features; run `postlens extract` first")
     try:
