@@ -1,7 +1,7 @@
 """Run `.venv/bin/python recipes/creator.py ../shared/data/niche`: ways from posts to a creator's niche, compared.
 
 An hour on 2 cores shared with other jobs; ten minutes where a GPU trains the nets: first `--prepare`, then there
-`PYTHONPATH=src python recipes/creator_nets.py carry/creator/material.npz nets.npz --device cuda`, then `--nets`.
+`PYTHONPATH=src python recipes/creator_nets.py .cache/creator/material.npz nets.npz --device cuda`, then `--nets`.
 
 Creators are made up from labelled photos. The sources are divided into halves, several times: nets over bags are
 trained on one half and tested on creators made of the other, so that a creator's sources were seen by no net; the
@@ -35,7 +35,7 @@ from creator_nets import WAYS, Material, run, test_bags  # noqa: E402
 from niche import Photos, class_logs, deal_sources, nested_predictions, write_rows  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "niche_creator.csv"
-CACHE, CARRIED = ROOT / ".cache" / "niche_posts.npz", ROOT / "carry" / "creator" / "material.npz"
+CACHE, CARRIED = ROOT / ".cache" / "niche_posts.npz", ROOT / ".cache" / "creator" / "material.npz"
 DEALS = 2  # of the sources to the folds of the post head: how they fall is luck, too
 DIVISIONS = 3  # of the sources into halves, each half tested once
 SEED = 20261122
