@@ -1,6 +1,6 @@
 """Run `.venv/bin/python recipes/influencers.py --data ../shared/data/niche`: the whole path from accounts to answers.
 
-Twenty minutes on 2 cores shared with other jobs, with the frozen phase alone; all three phases want a GPU:
+Four minutes on 2 cores, with the frozen phase alone; all three phases want a GPU:
 
     python recipes/influencers.py --data ../shared/data/niche --epochs 10,30,10
 
