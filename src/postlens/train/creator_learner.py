@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import lightning.pytorch as lightning
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics import MeanMetric
@@ -20,7 +19,7 @@ from postlens.train.attention import AttentionNet
 from postlens.train.bags import Bags, BagSource, PostFeatures, pad
 from postlens.train.creator_recipe import CreatorRecipe
 from postlens.train.data import EpochSampler, Item, RowSampler
-from postlens.train.learner import STEPS_BETWEEN_CHECKS
+from postlens.train.learner import STEPS_BETWEEN_CHECKS, class_scores
 from postlens.train.outcome import Predictions
 from postlens.train.phases import make_schedule
 from postlens.types import IntArray
@@ -192,13 +191,6 @@ def weight_groups(net: nn.Module, *, weight_decay: float) -> list[dict[str, Any]
     weights = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-
-
-def class_scores(counts: NDArray[np.float64]) -> dict[str, float]:
-    """Macro-F1 over the labels that occur, and accuracy, of counts (true label, answer)."""
-    true, hit = counts.sum(axis=1), np.diag(counts)
-    f1 = 2 * hit / np.maximum(true + counts.sum(axis=0), 1)
-    return {"val_macro_f1": float(f1[true > 0].mean()), "val_accuracy": float(hit.sum() / counts.sum())}
 
 
 def class_weights(creators: Creators) -> Tensor:
