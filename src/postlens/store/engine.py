@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from postlens.errors import MissingExtraError, StoreError, UsageError
 
 LOCK_TIMEOUT_S = 5.0  # longer: survives slower writers beside it; shorter: says sooner that there is one
+_LOG_RETRY_S = 0.02  # far below what a migration takes, far above what a look at the lock costs
 _WRITERS_LOCK = 7_270_331_154  # key of the advisory lock that makes writers take turns on PostgreSQL: any fixed number
 
 
@@ -78,11 +81,29 @@ def _sqlite(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # overwrite what is deleted
         if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_log(connection, lock_timeout_s=lock_timeout_s)
             connection.execute("PRAGMA synchronous = NORMAL")
 
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _use_log(connection: sqlite3.Connection, *, lock_timeout_s: float) -> None:
+    """Switch to a write-ahead log, waiting for others that switch a new file now.
+
+    SQLite's own busy timeout does not cover this change: of two processes that make a store at once, one is told at
+    once that the file is locked (https://www.sqlite.org/c3ref/busy_handler.html, where waiting could deadlock).
+    """
+    give_up_at = time.monotonic() + lock_timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(_LOG_RETRY_S)
+        else:
+            return
 
 
 def _make_folder(path: Path) -> None:
