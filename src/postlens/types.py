@@ -126,6 +126,7 @@ class EngagementSnapshot:
     saves: float | None = None
     score: float | None = None
     followers: float | None = None  # of the creator at that time
+    other: Mapping[str, float] | None = None  # figures that are none of METRICS, by name
 
     @property
     def values(self) -> dict[str, float]:

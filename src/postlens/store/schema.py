@@ -25,7 +25,7 @@ from sqlalchemy import (
 from postlens.store.columns import AnyText, JsonText, UtcTime
 from postlens.types import METRICS
 
-SCHEMA_VERSION = "0001"  # the newest file in migrations/versions/
+SCHEMA_VERSION = "0002"  # the newest file in migrations/versions/
 VERSION_TABLE = "postlens_version"
 
 VOLATILE: dict[str, Any] = {"volatile": True}
@@ -69,6 +69,7 @@ posts = Table(
     Column("duplicate_of", AnyText, ForeignKey("posts.post_id", ondelete="SET NULL"), index=True),
     Column("duplicate_reason", AnyText),
     Column("duplicate_score", Double),
+    Column("seen", Integer, info=VOLATILE),  # running number of first sight; NULL: before it was counted
 )
 
 post_media = Table(
@@ -88,6 +89,7 @@ snapshots = Table(
     Column("observed_at", UtcTime, primary_key=True, info=VOLATILE),
     *(Column(name, Double) for name in METRICS),
     Column("followers", Double),
+    Column("other", JsonText),  # further figures by name
 )
 
 # --- media and features ---------------------------------------------------------------------------------------------
@@ -135,6 +137,7 @@ hashes = Table(
     Column("pts_s", Double, nullable=False),
     Column("bits", LargeBinary, nullable=False),  # 32 bytes
     Column("quality", Integer, nullable=False),
+    Column("sketch", LargeBinary),  # small grey picture of the frame, uint8
 )
 
 tracks = Table(
@@ -195,6 +198,34 @@ constraints = Table(
     Column("track_a", Text, ForeignKey("tracks.track_id", ondelete="CASCADE"), primary_key=True),
     Column("track_b", Text, ForeignKey("tracks.track_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("created_at", UtcTime, nullable=False, info=VOLATILE),
+)
+
+# Tracks whose identity a user vouches for, by photos of an enrolled person or by giving a name.
+gallery = Table(
+    "gallery",
+    metadata,
+    Column("track_id", Text, ForeignKey("tracks.track_id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", AnyText, ForeignKey("persons.person_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, CheckConstraint("kind IN ('enrolled', 'named')", name="kind"), nullable=False),
+    Column("created_at", UtcTime, nullable=False, info=VOLATILE),
+)
+
+# Tracks that the last assignment of tracks to persons has seen: the others are new.
+settled_tracks = Table(
+    "settled_tracks",
+    metadata,
+    Column("track_id", Text, ForeignKey("tracks.track_id", ondelete="CASCADE"), primary_key=True),
+)
+
+# What a user did to persons, in order, with what is needed to take it back.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("verb", Text, nullable=False),
+    Column("payload", JsonText, nullable=False),
+    Column("created_at", UtcTime, nullable=False, info=VOLATILE),
+    Column("undone_at", UtcTime, info=VOLATILE),
 )
 
 # What was forgotten, without what would identify it: keys are hashed, and no template is kept.
