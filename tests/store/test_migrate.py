@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
 
 from postlens.store import Store
 from postlens.store.migrate import read_version
+from postlens.store.posts import read_posts
 from postlens.store.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
 
 
@@ -33,6 +37,23 @@ def test_migrations_are_numbered_without_gaps() -> None:
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".py"))
     assert [name[:4] for name in names] == [f"{i:04d}" for i in range(1, len(names) + 1)]
     assert all(re.fullmatch(r"\d{4}_[a-z_]+\.py", name) for name in names)
+
+
+def test_facts_of_the_first_version_stay(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as conn:
+        config = Config(attributes={"connection": conn})
+        config.set_main_option("script_location", "postlens.store:migrations")
+        command.upgrade(config, "0001")
+        conn.execute(text("INSERT INTO creators VALUES ('instagram:ben', 'instagram', 'ben', NULL)"))
+        conn.execute(
+            text("INSERT INTO posts (post_id, creator_id, platform) VALUES ('1', 'instagram:ben', 'instagram')")
+        )
+    engine.dispose()
+    with Store.open(str(path)) as store, store.read() as conn:
+        assert read_version(conn) == SCHEMA_VERSION
+        assert [post.post_id for post in read_posts(conn)] == ["1"]
 
 
 def test_stores_opened_at_once_are_made_once(store_url: str) -> None:
