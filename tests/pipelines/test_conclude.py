@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from postlens.pipelines import conclude as conclude_module
+from postlens.pipelines import copies
 from postlens.pipelines.conclude import conclude
 from postlens.store import Store
 from postlens.store.dump import dump
@@ -167,6 +167,6 @@ def test_only_the_vectors_of_videos_are_read_to_find_copies(store, monkeypatch):
         write_posts(conn, [located(2)], now=NOW)
         write_features(conn, features(2, media=MediaFile(sha(2), "video", "", 640, 480, 9, 1.0, 25.0)))
     asked: list[str] = []
-    monkeypatch.setattr(conclude_module, "read_frame_embeddings", lambda _, sha256s, __: asked.extend(sha256s) or {})
+    monkeypatch.setattr(copies, "read_frame_embeddings", lambda _, sha256s, __: asked.extend(sha256s) or {})
     draw(store)
     assert asked == [sha(2)]

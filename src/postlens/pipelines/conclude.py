@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from postlens.config import Settings
+from postlens.pipelines.copies import link_copies
 from postlens.store import Store
 from postlens.store.faces import read_tracks
-from postlens.store.media import drop_unused_media, read_media
+from postlens.store.media import drop_unused_media
 from postlens.store.people import (
     Constraint,
     Person,
@@ -22,13 +23,9 @@ from postlens.store.people import (
     replace_person_tracks,
     write_persons,
 )
-from postlens.store.posts import DuplicateLink, read_posts, write_duplicates
 from postlens.store.tombstones import forgotten_ids
-from postlens.store.vectors import read_frame_embeddings, read_hashes
-from postlens.tasks.people.duplicates import Content, find_duplicates
 from postlens.tasks.people.identity import assign, similarities
-from postlens.types import FaceTracks, Post
-from postlens.vision.encoder import ENCODER
+from postlens.types import FaceTracks
 from postlens.vision.zoo import load_spec
 
 TEMPLATE_MODEL = "face_template"
@@ -44,41 +41,8 @@ def conclude(store: Store, *, settings: Settings, now: datetime) -> None:
     threshold = settings.match_threshold or load_spec(TEMPLATE_MODEL).thresholds[MATCH_THRESHOLD]
     with store.write() as conn:
         drop_unused_media(conn)
-        _link_copies(conn)
+        link_copies(conn)
         _assign_people(conn, threshold=threshold, now=now)
-
-
-def _link_copies(conn: Connection) -> None:
-    posts = sorted(read_posts(conn), key=_published)
-    found = find_duplicates(_contents(conn, posts))
-    write_duplicates(conn, [DuplicateLink(one.later_id, one.first_id, one.reason, one.score) for one in found])
-
-
-def _published(post: Post) -> tuple[bool, float, str]:
-    """Sort key: earliest first, posts without a time last, then by id."""
-    at = post.published_at
-    return at is None, at.timestamp() if at else 0.0, post.post_id
-
-
-def _contents(conn: Connection, posts: Sequence[Post]) -> list[Content]:
-    """What is compared of each post: its first media file."""
-    firsts = {post.post_id: post.media[0] for post in posts if post.media}
-    wanted = list(dict.fromkeys(firsts.values()))
-    media, hashes = read_media(conn, wanted), read_hashes(conn, wanted)
-    videos = [sha256 for sha256 in wanted if sha256 in media and media[sha256].kind == "video"]
-    vectors = read_frame_embeddings(conn, videos, load_spec(ENCODER).fingerprint)  # photos are not told by their look
-    return [
-        Content(
-            content_id=post_id,
-            order=order,
-            sha256=sha256,
-            kind=media[sha256].kind,
-            hashes=hashes.get(sha256),
-            vectors=vectors[sha256][0].vectors if sha256 in vectors else None,
-        )
-        for order, (post_id, sha256) in enumerate(firsts.items())
-        if sha256 in media
-    ]
 
 
 def _assign_people(conn: Connection, *, threshold: float, now: datetime) -> None:

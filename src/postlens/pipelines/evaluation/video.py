@@ -18,12 +18,12 @@ import numpy as np
 from postlens.config import Settings
 from postlens.errors import EmptySourceError, MediaError
 from postlens.pipelines.decode import new_work
+from postlens.pipelines.evaluation.copies import copy_scores
 from postlens.pipelines.evaluation.layout import read_table
 from postlens.pipelines.evaluation.media import read_media
 from postlens.pipelines.stage import MediaWork
 from postlens.pipelines.stages import DetectStage, EncodeStage, HashStage, TrackStage
-from postlens.tasks.people.duplicates import Content, find_duplicates
-from postlens.tasks.people.evaluate import score_clips, score_copies
+from postlens.tasks.people.evaluate import score_clips
 from postlens.tasks.people.identity import assign
 from postlens.types import FaceTracks, MediaFeatures
 from postlens.vision.cards import file_sha256
@@ -48,7 +48,7 @@ def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None
     return {
         "n": len(files),
         "people": _score_people(people, features, threshold=spec.thresholds[MATCH_THRESHOLD], rng=rng),
-        "duplicates": _score_copies(copies, files, features, rng=rng),
+        "duplicates": copy_scores(copies, files, features, rng=rng),
         "failed": failures.total(),
         "failures": dict(failures),
         "in_sample": any(file_sha256(table) in spec.train_manifests for table in folder.glob("*.csv")),
@@ -134,35 +134,4 @@ def join_tracks(parts: Sequence[FaceTracks]) -> FaceTracks:
     return FaceTracks(
         tuple(track for part in parts for track in part.track_id),
         *(np.concatenate([getattr(part, name) for part in parts]) for name in columns),
-    )
-
-
-# --- copies ---------------------------------------------------------------------------------------------------------
-
-
-def _score_copies(
-    rows: Sequence[Row], files: Sequence[str], features: Mapping[str, MediaFeatures], *, rng: np.random.Generator
-) -> dict[str, Any] | None:
-    if not rows:
-        return None
-    found = find_duplicates(
-        [content(file, order, features[file]) for order, file in enumerate(files) if file in features]
-    )
-    return score_copies(
-        [(copy.later_id, copy.first_id) for copy in found],
-        edit_of={row["file"]: row["edit_of"] for row in rows},
-        edits={row["file"]: row.get("edit") or "unknown" for row in rows},
-        rng=rng,
-    )
-
-
-def content(file: str, order: int, features: MediaFeatures) -> Content:
-    """What the search for copies compares of a clip."""
-    return Content(
-        content_id=file,
-        order=order,
-        sha256=features.media.sha256,
-        kind=features.media.kind,
-        hashes=features.hashes,
-        vectors=features.embeddings.vectors if features.embeddings else None,
     )

@@ -1,0 +1,49 @@
+"""Stored hashes and embeddings of all posts to the links from copies to the first post with their content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from postlens.store.media import read_media
+from postlens.store.posts import DuplicateLink, read_posts, write_duplicates
+from postlens.store.vectors import read_frame_embeddings, read_hashes
+from postlens.tasks.people.duplicates import Content, find_duplicates
+from postlens.types import Post
+from postlens.vision.encoder import ENCODER
+from postlens.vision.zoo import load_spec
+
+
+def link_copies(conn: Connection) -> None:
+    """Make the links between posts those that follow from all media known now."""
+    posts = sorted(read_posts(conn), key=_published)
+    found = find_duplicates(contents(conn, posts))
+    write_duplicates(conn, [DuplicateLink(one.later_id, one.first_id, one.reason, one.score) for one in found])
+
+
+def _published(post: Post) -> tuple[bool, float, str]:
+    """Sort key: earliest first, posts without a time last, then by id."""
+    at = post.published_at
+    return at is None, at.timestamp() if at else 0.0, post.post_id
+
+
+def contents(conn: Connection, posts: Sequence[Post]) -> list[Content]:
+    """What is compared of each post: its first media file."""
+    firsts = {post.post_id: post.media[0] for post in posts if post.media}
+    wanted = list(dict.fromkeys(firsts.values()))
+    media, hashes = read_media(conn, wanted), read_hashes(conn, wanted)
+    videos = [sha256 for sha256 in wanted if sha256 in media and media[sha256].kind == "video"]
+    vectors = read_frame_embeddings(conn, videos, load_spec(ENCODER).fingerprint)  # photos are not told by their look
+    return [
+        Content(
+            content_id=post_id,
+            order=order,
+            sha256=sha256,
+            kind=media[sha256].kind,
+            hashes=hashes.get(sha256),
+            vectors=vectors[sha256][0].vectors if sha256 in vectors else None,
+        )
+        for order, (post_id, sha256) in enumerate(firsts.items())
+        if sha256 in media
+    ]
