@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     video_max_frames: int = Field(
         120, ge=1, le=10_000, description="Most frames of one video, spread evenly over it (0.7 MiB each)."
     )
+    video_min_frames: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description="Fewest frames of a short video, if it has as many. More: copies of shorter clips.",
+    )
     max_pixels: int = Field(
         89_478_485, ge=1, le=1_000_000_000, description="Larger images are refused before decoding (Pillow's limit)."
     )

@@ -28,6 +28,16 @@ def test_a_long_video_is_sampled_evenly_to_its_end() -> None:
     assert wanted_times(0, 100, rate_hz=1, max_frames=4) == [0, 25, 50, 75]
 
 
+@pytest.mark.parametrize(
+    ("duration_s", "min_frames", "expected"),
+    [(2, 4, [0, 0.5, 1, 1.5]), (5, 4, [0, 1, 2, 3, 4]), (0, 4, [0]), (2, 1, [0, 1])],
+)
+def test_a_short_video_is_sampled_at_the_fewest_frames(
+    duration_s: float, min_frames: int, expected: list[float]
+) -> None:
+    assert wanted_times(0, duration_s, rate_hz=1, max_frames=9, min_frames=min_frames) == expected
+
+
 def test_a_key_frame_per_period_needs_nothing_else() -> None:
     runs = plan_runs(keys_at(0, 1.1, 1.9, 3), [0, 1, 2, 3])
     assert [run.times_s for run in runs] == [(0,), (1.1,), (1.9,), (3,)]

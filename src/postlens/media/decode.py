@@ -11,7 +11,7 @@ from postlens.errors import TooLargeError
 from postlens.media.hashing import sha256_bytes, sha256_file
 from postlens.media.image import IMAGE_LIMITS, MAX_SIDE_PX, ImageLimits, as_frames, decode_image, read_image_bytes
 from postlens.media.probe import StrPath, display_name, kind_of
-from postlens.media.video import MAX_FRAMES, RATE_HZ, VIDEO_LIMITS, VideoLimits, decode_video
+from postlens.media.video import MAX_FRAMES, MIN_FRAMES, RATE_HZ, VIDEO_LIMITS, VideoLimits, decode_video
 from postlens.types import FrameBatch, MediaFile
 
 
@@ -22,6 +22,7 @@ class Decoding:
     max_side_px: int | None = MAX_SIDE_PX  # see `decode_image`
     rate_hz: float = RATE_HZ  # of video frames
     max_frames: int = MAX_FRAMES  # of one video
+    min_frames: int = MIN_FRAMES  # of a short one
     image_limits: ImageLimits = IMAGE_LIMITS
     video_limits: VideoLimits = VIDEO_LIMITS
     max_video_bytes: int = 8 << 30  # 8 GiB: four hours at 4.7 Mbit/s; higher admits longer reading and hashing
@@ -55,7 +56,12 @@ def _video_file(path: StrPath, how: Decoding) -> tuple[MediaFile, FrameBatch]:
             f"{display_name(path)}: expected at most {how.max_video_bytes:,} bytes, got {n_bytes:,}; cut it first"
         )
     decoded = decode_video(
-        path, rate_hz=how.rate_hz, max_frames=how.max_frames, max_side_px=how.max_side_px, limits=how.video_limits
+        path,
+        rate_hz=how.rate_hz,
+        max_frames=how.max_frames,
+        min_frames=how.min_frames,
+        max_side_px=how.max_side_px,
+        limits=how.video_limits,
     )
     media = MediaFile(
         sha256=sha256_file(path),

@@ -26,11 +26,15 @@ class Run(NamedTuple):
     times_s: tuple[float, ...]  # ascending
 
 
-def wanted_times(start_s: float, end_s: float, *, rate_hz: float, max_frames: int) -> list[float]:
-    """Times `1 / rate_hz` apart from the start; evenly further apart where that would be more than `max_frames`."""
+def wanted_times(start_s: float, end_s: float, *, rate_hz: float, max_frames: int, min_frames: int = 1) -> list[float]:
+    """Times `1 / rate_hz` apart from the start.
+
+    Evenly further apart where that would be more than `max_frames`, closer where it would be fewer than `min_frames`.
+    """
     duration_s = max(end_s - start_s, 0.0)
-    n = min(max(1, int(np.ceil(duration_s * rate_hz - 1e-6))), max_frames)
-    step_s = duration_s / n if n == max_frames and duration_s * rate_hz > n else 1 / rate_hz
+    n_at_rate = max(1, int(np.ceil(duration_s * rate_hz - 1e-6)))
+    n = min(max(n_at_rate, min_frames if duration_s > 0 else 1), max_frames)
+    step_s = 1 / rate_hz if n == n_at_rate else duration_s / n
     return [start_s + k * step_s for k in range(n)]
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_FRAMES",
+    "MIN_FRAMES",
     "RATE_HZ",
     "VIDEO_LIMITS",
     "DecodedVideo",
@@ -37,6 +38,7 @@ __all__ = [
 
 RATE_HZ: Final = 1.0  # PDQ video matching is defined at 1 frame a second; higher sees shorter appearances, decodes more
 MAX_FRAMES: Final = 120  # two minutes at 1 Hz; at 640x360 about 83 MB
+MIN_FRAMES: Final = 1  # the rate alone decides; more looks closer at short videos
 _SAME_TIME_S: Final = 1e-4
 
 
@@ -56,10 +58,11 @@ def decode_video(
     *,
     rate_hz: float = RATE_HZ,
     max_frames: int = MAX_FRAMES,
+    min_frames: int = MIN_FRAMES,
     max_side_px: int | None = MAX_SIDE_PX,
     limits: VideoLimits = VIDEO_LIMITS,
 ) -> DecodedVideo:
-    """Sample a video at `rate_hz`, evenly at less where that gives more than `max_frames` frames.
+    """Sample a video at `rate_hz`, evenly at less (more) where that gives over `max_frames` (under `min_frames`).
 
     Each wanted time takes the nearest key frame of its period; where there is none, the group of pictures is decoded up
     to it, without the frames that no other frame needs. Frames are scaled down to `max_side_px` as they are decoded, so
@@ -77,7 +80,15 @@ def decode_video(
     scan = scan_video(path, limits=limits)
     damage: list[str] = []
     samples = list(
-        iter_frames(path, scan=scan, rate_hz=rate_hz, max_frames=max_frames, max_side_px=max_side_px, damage=damage)
+        iter_frames(
+            path,
+            scan=scan,
+            rate_hz=rate_hz,
+            max_frames=max_frames,
+            min_frames=min_frames,
+            max_side_px=max_side_px,
+            damage=damage,
+        )
     )
     if not samples:
         raise DecodeError(
@@ -112,6 +123,7 @@ def iter_frames(
     scan: VideoScan | None = None,
     rate_hz: float = RATE_HZ,
     max_frames: int = MAX_FRAMES,
+    min_frames: int = MIN_FRAMES,
     max_side_px: int | None = MAX_SIDE_PX,
     damage: list[str] | None = None,
 ) -> Iterator[VideoSample]:
@@ -122,7 +134,7 @@ def iter_frames(
         damage: takes a sentence for each packet that could not be decoded.
     """
     scan = scan or scan_video(path)
-    times_s = wanted_times(scan.start_s, scan.end_s, rate_hz=rate_hz, max_frames=max_frames)
+    times_s = wanted_times(scan.start_s, scan.end_s, rate_hz=rate_hz, max_frames=max_frames, min_frames=min_frames)
     runs = {run.key.packet: run for run in plan_runs(scan.keys, times_s)}
     with open_video(path) as (container, stream):
         taker = _Taker(stream, damage if damage is not None else [])

@@ -54,5 +54,6 @@ def decoding(kind: MediaKind, settings: Settings) -> Decoding:
         max_side_px=side,
         rate_hz=settings.video_rate_hz,
         max_frames=settings.video_max_frames,
+        min_frames=settings.video_min_frames,
         image_limits=ImageLimits(max_pixels=settings.max_pixels),
     )
