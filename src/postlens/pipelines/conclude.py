@@ -38,11 +38,16 @@ def conclude(store: Store, *, settings: Settings, now: datetime) -> None:
     All follow from the stored facts and the user's links alone, whatever the order they came in. Ids and names of
     persons stay with the person that has most of their tracks.
     """
-    threshold = settings.match_threshold or load_spec(TEMPLATE_MODEL).thresholds[MATCH_THRESHOLD]
     with store.write() as conn:
         drop_unused_media(conn)
         link_copies(conn)
-        _assign_people(conn, threshold=threshold, now=now)
+        conclude_people(conn, settings=settings, now=now)
+
+
+def conclude_people(conn: Connection, *, settings: Settings, now: datetime) -> None:
+    """Assign tracks to persons, as `conclude` does, within the caller's transaction."""
+    threshold = settings.match_threshold or load_spec(TEMPLATE_MODEL).thresholds[MATCH_THRESHOLD]
+    _assign_people(conn, threshold=threshold, now=now)
 
 
 def _assign_people(conn: Connection, *, threshold: float, now: datetime) -> None:
