@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
@@ -35,6 +35,7 @@ METRICS = (
 UNKNOWN = "unknown"  # platform or handle where a source names none
 
 MediaKind = Literal["image", "video"]
+PeopleWeighting = Literal["post", "screen_time"]  # what a person's mean weighs posts by
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Image = NDArray[np.uint8]
@@ -43,6 +44,12 @@ Image = NDArray[np.uint8]
 def as_utc(value: datetime) -> datetime:
     """An aware UTC time; a naive one is taken as UTC."""
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def order_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once: those of METRICS in their order, then the others by name."""
+    given = set(names)
+    return (*(name for name in METRICS if name in given), *sorted(given.difference(METRICS)))
 
 
 def _expect(name: str, array: NDArray[Any] | None, shape: tuple[int | None, ...]) -> None:
@@ -130,8 +137,9 @@ class EngagementSnapshot:
 
     @property
     def values(self) -> dict[str, float]:
-        """The known counts by metric name, followers left out."""
-        return {name: value for name in METRICS if (value := getattr(self, name)) is not None}
+        """The known figures by metric name, in the order of `order_metrics`, followers left out."""
+        known = {name: value for name in METRICS if (value := getattr(self, name)) is not None}
+        return known | {name: value for name, value in sorted((self.other or {}).items()) if name not in METRICS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,7 @@ class SourcePost:
     caption: str | None = None
     published_at: datetime | None = None
     observed_at: datetime | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)  # keys out of METRICS
+    metrics: Mapping[str, float] = field(default_factory=dict)  # by name, of METRICS and others
     followers: float | None = None
     label: str | None = None  # from a labelled folder or a label column
     origin: str = ""  # file and row it was read from, for messages
@@ -238,7 +246,7 @@ class Faces(Columns):
     quality: FloatArray  # (N,) in [0, 1]: size, sharpness, pose and score
     frame: IntArray  # (N,) index of the frame
     pts_s: FloatArray  # (N,) time of the frame
-    template: FloatArray | None = None  # (N, D) identity vectors
+    template: FloatArray | None = None  # (N, D) as the net gives them; identity_vectors makes them comparable
     expression: FloatArray | None = None  # (N, 8) probabilities in the order of EMOTIONS
     attributes: FloatArray | None = None  # (N, 6) probabilities in the order of ATTRIBUTES; NaN: quality too low
     track_id: IntArray | None = None  # (N,) number of the track within its media file
@@ -277,7 +285,7 @@ class FaceTracks(Columns):
     end_s: FloatArray  # (N,)
     n_frames: IntArray  # (N,)
     quality: FloatArray  # (N,) of the best face
-    template: FloatArray  # (N, D) quality-weighted mean
+    template: FloatArray  # (N, D) identity vectors, quality-weighted means of unit length
 
     def __post_init__(self) -> None:
         n = len(self.track_id)
@@ -349,19 +357,36 @@ class Appearance:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """How a figure changes from post to post over time, in shares of the campaign's mean per 30 days."""
+
+    slope: float  # 0.1: every 30 days the figure gains a tenth of the campaign's mean
+    low: float  # 95 % interval
+    high: float
+    n_posts: int  # dated ones with the figure
+
+
+@dataclass(frozen=True, slots=True)
 class PersonPerformance:
-    """How the posts that show a person did, by one metric."""
+    """How the posts that show a person did, by one metric. Posts without the figure are left out."""
 
     person_id: str
     metric: str
     n_posts: int
-    mean: float
-    median: float
+    mean: float  # weighted as `weighting` says
+    median: float  # of the posts, never weighted
     interval: tuple[float, float] | None  # 95 % bootstrap interval of the mean; None below 2 posts
     screen_time_s: float
     best_post_id: str
     worst_post_id: str
-    lift: float | None = None  # mean / mean of the campaign - 1
+    lift: float | None = None  # mean / mean of the campaign - 1, drawn towards 0 when posts are few
+    n_videos: int = 0  # of the posts' media
+    screen_share: float | None = None  # mean over the videos of screen time / duration, in [0, 1]; None: no video
+    best: float | None = None  # the figure of best_post_id
+    worst: float | None = None
+    trend: Trend | None = None  # None: too few dated posts
+    weighting: PeopleWeighting = "post"  # "post" too where a person has no screen time to weigh by
+    n_effective: float = 0.0  # posts that count: n_posts, fewer when weighted (Kish 1965)
 
 
 @dataclass(frozen=True, slots=True)

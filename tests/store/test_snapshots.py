@@ -1,6 +1,10 @@
-"""Counts of posts over time."""
+"""Figures of posts over time: counts, and figures of any other name."""
 
 from __future__ import annotations
+
+import math
+
+import pytest
 
 from postlens.store import Store
 from postlens.store.posts import write_posts
@@ -66,3 +70,44 @@ def test_zero_is_a_count(store: Store) -> None:
     with store.write() as conn:
         write_posts(conn, [located(1, metrics={"likes": 0})], now=NOW)
         assert read_snapshots(conn)[POST].values == {"likes": 0}
+
+
+def test_a_figure_of_any_name_is_kept_beside_the_counts(store: Store) -> None:
+    with store.write() as conn:
+        write_posts(conn, [located(1, metrics={"likes": 5, "watch time": 2.5, "clicks": 7})], now=NOW)
+        assert list(read_snapshots(conn)[POST].values.items()) == [("likes", 5), ("clicks", 7), ("watch time", 2.5)]
+
+
+def test_each_other_figure_is_the_latest_known(store: Store) -> None:
+    with store.write() as conn:
+        write_posts(conn, [located(1, metrics={"clicks": 7, "reach": 90})], now=NOW)
+        write_posts(conn, [located(1, metrics={"clicks": 8})], now=LATER)
+        assert read_snapshots(conn)[POST].values == {"clicks": 8, "reach": 90}
+        assert [one.other for one in read_history(conn)] == [{"clicks": 7, "reach": 90}, {"clicks": 8}]
+
+
+def test_the_same_other_figure_again_is_no_news(store: Store) -> None:
+    with store.write() as conn:
+        write_posts(conn, [located(1, metrics={"clicks": 7})], now=NOW)
+        assert write_posts(conn, [located(1, metrics={"clicks": 7})], now=LATER) == 0
+
+
+def test_an_other_figure_corrected_for_a_time_leaves_the_rest_of_that_time(store: Store) -> None:
+    with store.write() as conn:
+        for metrics in ({"clicks": 700, "reach": 90}, {"clicks": 7}, {"likes": 3}):
+            write_posts(conn, [located(1, observed_at=NOW, metrics=metrics)], now=LATER)
+        assert [one.values for one in read_history(conn)] == [{"likes": 3, "clicks": 7, "reach": 90}]
+
+
+def test_figures_of_one_time_in_one_batch_are_put_together(store: Store) -> None:
+    parts = [located(1, observed_at=NOW, metrics=metrics) for metrics in ({"clicks": 7}, {"reach": 90})]
+    with store.write() as conn:
+        write_posts(conn, parts, now=LATER)
+        assert read_snapshots(conn)[POST].other == {"clicks": 7, "reach": 90}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_figure_that_is_no_number_is_not_known(store: Store, value: float) -> None:
+    with store.write() as conn:
+        write_posts(conn, [located(1, metrics={"likes": 3, "clicks": value})], now=NOW)
+        assert read_snapshots(conn)[POST].values == {"likes": 3}

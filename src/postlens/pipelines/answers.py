@@ -30,7 +30,6 @@ from postlens.tasks.reactions.features import SCENE_HEAD, read_scene
 from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD
 from postlens.tasks.reactions.predict import predict as predict_reaction
 from postlens.types import (
-    METRICS,
     Appearance,
     Creator,
     Embeddings,
@@ -46,6 +45,7 @@ from postlens.types import (
     Product,
     ReactionForecast,
     Recommendation,
+    order_metrics,
 )
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import list_models, load_spec, open_model
@@ -292,4 +292,4 @@ def _medians(facts: CreatorFacts) -> dict[str, float]:
     for snapshot in facts.snapshots.values():
         for name, value in snapshot.values.items():
             values[name].append(value)
-    return {name: median(values[name]) for name in METRICS if values[name]}
+    return {name: median(values[name]) for name in order_metrics(values)}
