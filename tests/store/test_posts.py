@@ -21,6 +21,7 @@ from postlens.store.posts import (
     read_duplicates,
     read_post_media,
     read_posts,
+    read_seen,
     write_duplicates,
     write_post,
     write_posts,
@@ -107,6 +108,13 @@ def test_thousands_of_ids_are_asked_for_at_once(store: Store) -> None:
     with store.write() as conn:
         write_posts(conn, [located(n) for n in range(2500)], now=NOW)
         assert len(read_posts(conn, post_ids=[f"instagram:{n}" for n in range(2500)])) == 2500
+
+
+def test_posts_are_numbered_as_they_are_first_seen(store: Store) -> None:
+    with store.write() as conn:
+        write_posts(conn, [located(3), located(1), located(3, caption="again")], now=NOW)
+        write_posts(conn, [located(2), located(1)], now=LATER)
+        assert read_seen(conn) == {"instagram:3": 1, "instagram:1": 2, "instagram:2": 3}
 
 
 def test_duplicate_links_are_replaced_as_a_whole(store: Store) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from postlens.store.media import read_media
-from postlens.store.posts import DuplicateLink, read_posts, write_duplicates
+from postlens.store.posts import DuplicateLink, read_posts, read_seen, write_duplicates
 from postlens.store.vectors import read_frame_embeddings, read_hashes
 from postlens.tasks.people.duplicates import Content, find_duplicates
 from postlens.types import Post
@@ -17,15 +17,23 @@ from postlens.vision.zoo import load_spec
 
 def link_copies(conn: Connection) -> None:
     """Make the links between posts those that follow from all media known now."""
-    posts = sorted(read_posts(conn), key=_published)
+    posts = in_order_of_publication(read_posts(conn), seen=read_seen(conn))
     found = find_duplicates(contents(conn, posts))
     write_duplicates(conn, [DuplicateLink(one.later_id, one.first_id, one.reason, one.score) for one in found])
 
 
-def _published(post: Post) -> tuple[bool, float, str]:
-    """Sort key: earliest first, posts without a time last, then by id."""
-    at = post.published_at
-    return at is None, at.timestamp() if at else 0.0, post.post_id
+def in_order_of_publication(posts: Sequence[Post], *, seen: Mapping[str, int]) -> list[Post]:
+    """Earliest published first, equal times by id; then those without a time, as they were first seen.
+
+    So which of several posts without a time is kept depends on the order in which they came; all else does not.
+    """
+
+    def key(post: Post) -> tuple[bool, float, int, str]:
+        at = post.published_at
+        known = at is not None
+        return not known, at.timestamp() if at else 0.0, 0 if known else seen.get(post.post_id, 0), post.post_id
+
+    return sorted(posts, key=key)
 
 
 def contents(conn: Connection, posts: Sequence[Post]) -> list[Content]:

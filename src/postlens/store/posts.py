@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from postlens.errors import ForgottenError, ShapeError
 from postlens.store.schema import creators, post_media, posts
@@ -58,17 +58,29 @@ def write_posts(conn: Connection, located: Iterable[LocatedPost], *, now: dateti
     """Insert or update posts with creator, media and counts; returns how many rows changed, 0 if all was known.
 
     What a source does not say (`None`) erases nothing that is known. Of two texts for one post the later written wins,
-    but `origin` stays the first one. Counts without a time of observation count as observed `now`, see
-    `write_observations`. Raises `ForgottenError` if a creator was forgotten: ask `forgotten_ids` before.
+    but `origin` stays the first one, and so does `seen`, a running number over new posts. Counts without a time of
+    observation count as observed `now`, see `write_observations`. Raises `ForgottenError` if a creator was forgotten:
+    ask `forgotten_ids` before.
     """
     batch = list(located)
     _refuse_forgotten(conn, [one.post.creator_id for one in batch])
     n_rows = upsert(conn, creators, [_creator_row(one.post) for one in batch], keep_known=["display_name"])
     known = ["published_at", "caption", "label"]
-    n_rows += upsert(conn, posts, [_post_row(one.post) for one in batch], keep_known=known, keep_first=["origin"])
+    seen = _seen_numbers(conn, [one.post.post_id for one in batch])
+    rows = [{**_post_row(one.post), "seen": seen.get(one.post.post_id)} for one in batch]
+    n_rows += upsert(conn, posts, rows, keep_known=known, keep_first=["origin", "seen"])
     n_rows += _write_media(conn, {one.post.post_id: one for one in batch}.values())
-    seen = [Observation.of(one.post) for one in batch]
-    return n_rows + write_observations(conn, [one for one in seen if one is not None], now=now)
+    observed = [Observation.of(one.post) for one in batch]
+    return n_rows + write_observations(conn, [one for one in observed if one is not None], now=now)
+
+
+def _seen_numbers(conn: Connection, post_ids: Sequence[str]) -> dict[str, int]:
+    """The next running numbers for posts that are not stored yet, in their order."""
+    chosen = select(posts.c.post_id)
+    known = {row.post_id for row in select_in(conn, chosen, posts.c.post_id, post_ids)}
+    new = [post_id for post_id in dict.fromkeys(post_ids) if post_id not in known]
+    last = conn.execute(select(func.max(posts.c.seen))).scalar() or 0
+    return {post_id: number for number, post_id in enumerate(new, start=last + 1)}
 
 
 def _refuse_forgotten(conn: Connection, creator_ids: Iterable[str]) -> None:
@@ -129,6 +141,12 @@ def read_posts(conn: Connection, *, creator_id: str | None = None, post_ids: Ite
         if item.sha256 is not None:
             media[item.post_id].append(item.sha256)
     return [Post(r.post_id, r.creator_id, r.platform, tuple(media[r.post_id]), r.published_at, r.caption) for r in rows]
+
+
+def read_seen(conn: Connection) -> dict[str, int]:
+    """By post id, the running number of first sight; posts that were stored before it was counted are left out."""
+    chosen = select(posts.c.post_id, posts.c.seen).where(posts.c.seen.is_not(None))
+    return {row.post_id: row.seen for row in conn.execute(chosen)}
 
 
 def read_post_media(conn: Connection, post_ids: Iterable[str] | None = None) -> list[PostMedia]:
