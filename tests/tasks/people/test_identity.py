@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postlens.errors import UsageError
-from postlens.tasks.people.identity import Founding, assign, overlapping, similarities
+from postlens.tasks.people.identity import Founding, assign, similarities
+from postlens.tasks.people.linkage import components
+from postlens.tasks.people.links import overlapping
 from postlens.types import FaceTracks
 
 THRESHOLD = 0.5
@@ -147,6 +150,59 @@ def test_after_a_split_one_part_keeps_the_id_and_the_other_gets_a_new_one():
     assert after["c:0"] == before["c:0"] and after["a:0"] not in (None, before["a:0"])
 
 
+def test_gallery_tracks_of_one_person_are_joined_however_far_apart():
+    line = tracks(("a:0", 0), ("b:0", 9), ("c:0", 9.1))
+    people = assign(line, threshold=THRESHOLD, gallery={"a:0": "ann", "b:0": "ann"})
+    assert people == {"a:0": "ann", "b:0": "ann", "c:0": "ann"}
+
+
+def test_gallery_tracks_of_two_persons_are_never_one():
+    line = tracks(("a:0", 0), ("b:0", 0.01), ("c:0", 0.02))
+    people = assign(line, threshold=THRESHOLD, gallery={"a:0": "ann", "b:0": "bea"})
+    assert people == {"a:0": "ann", "b:0": "bea", "c:0": "bea"}
+
+
+def test_people_near_two_gallery_persons_do_not_join_them():
+    line = tracks(("a:0", 0), ("b:0", 0.1), ("c:0", 0.3), ("d:0", 0.4))
+    people = assign(line, threshold=THRESHOLD, gallery={"a:0": "ann", "d:0": "dora"})
+    assert people == {"a:0": "ann", "b:0": "ann", "c:0": "dora", "d:0": "dora"}
+
+
+def test_one_gallery_track_founds_its_person_even_of_low_quality():
+    poor = replace(tracks(("a:0", 0), ("b:0", 9)), quality=np.array([0.01, 1], np.float32))
+    assert assign(poor, threshold=THRESHOLD, gallery={"a:0": "ann"}) == {"a:0": "ann", "b:0": None}
+
+
+def test_a_gallery_person_keeps_the_id_whatever_the_majority_had():
+    line = tracks(("a:0", 0), ("b:0", 0), ("c:0", 0))
+    before = dict.fromkeys(["a:0", "b:0", "c:0"], "zoe")
+    assert set(assign(line, threshold=THRESHOLD, gallery={"a:0": "ann"}, previous=before).values()) == {"ann"}
+
+
+def test_the_id_of_a_gallery_person_goes_to_nobody_else():
+    line = tracks(("a:0", 0), ("b:0", 9), ("c:0", 9), ("d:0", 9))
+    before = dict.fromkeys(line.track_id, "ann")
+    people = assign(line, threshold=THRESHOLD, gallery={"a:0": "ann"}, previous=before)
+    assert people["a:0"] == "ann" and people["b:0"] == people["d:0"] not in (None, "ann")
+
+
+def test_a_merge_by_the_user_outranks_two_gallery_persons():
+    line = tracks(("a:0", 0), ("b:0", 9), ("c:0", 9.1))
+    gallery = {"a:0": "bea", "b:0": "ann", "c:0": "ann"}
+    people = assign(line, threshold=THRESHOLD, must_link=[("a:0", "b:0")], gallery=gallery)
+    assert set(people.values()) == {"ann"}
+
+
+def test_a_split_within_a_gallery_person_is_refused():
+    line = tracks(("a:0", 0), ("b:0", 0))
+    with pytest.raises(UsageError, match="remove one"):
+        assign(line, threshold=1, cannot_link=[("a:0", "b:0")], gallery={"a:0": "ann", "b:0": "ann"})
+
+
+def test_a_gallery_track_that_is_gone_is_ignored():
+    assert assign(tracks(("a:0", 0)), threshold=THRESHOLD, gallery={"x:0": "ann"}) == {"a:0": None}
+
+
 def random_tracks(seed: int) -> FaceTracks:
     """Up to 20 tracks in up to 6 media files, around 4 places close enough to be confused."""
     rng = np.random.default_rng(seed)
@@ -163,12 +219,24 @@ def random_tracks(seed: int) -> FaceTracks:
     )
 
 
-def random_links(given_tracks: FaceTracks, seed: int) -> dict[str, list[tuple[str, str]]]:
-    """A few links that do not contradict each other."""
+def random_links(given_tracks: FaceTracks, seed: int) -> dict[str, Any]:
+    """A few words that do not contradict each other."""
     rng = np.random.default_rng(seed)
     pairs = [tuple(rng.choice(given_tracks.track_id, 2).tolist()) for _ in range(3)]
-    must, apart = pairs[:1], [pair for pair in pairs[1:] if pair[0] != pair[1] and set(pair) != set(pairs[0])]
-    return {"must_link": must, "cannot_link": apart}
+    must, apart = pairs[:1], [pair for pair in pairs[1:] if pair[0] != pair[1]]
+    known = rng.choice(given_tracks.track_id, min(3, len(given_tracks)), replace=False).tolist()
+    gallery = dict(zip(known, ["ann", "ann", "bea"], strict=False)) if rng.random() < 0.5 else {}
+    return {"must_link": must, "cannot_link": [] if contradicts(must, apart, gallery) else apart, "gallery": gallery}
+
+
+def contradicts(must, apart, gallery) -> bool:
+    """Whether two tracks kept apart are joined by the other words."""
+    groups = [set(pair) for pair in must] + [
+        {t for t, who in gallery.items() if who == name} for name in gallery.values()
+    ]
+    for _ in groups:
+        groups = [set().union(*(other for other in groups if other & one)) for one in groups]
+    return any({a, b} <= group for a, b in apart for group in groups)
 
 
 @settings(deadline=None, max_examples=50)
@@ -194,8 +262,7 @@ def test_batches_in_any_order_end_in_the_same_people_as_one_run(seed, batch, ord
     for end in range(batch, len(rows) + batch, batch):
         new = given_tracks[rows[end - batch : end]].track_id
         seen = given_tracks[rows[:end]]
-        linked = [track for pairs in links.values() for pair in pairs for track in pair]
-        people = assign(seen, threshold=THRESHOLD, previous=people, changed={*new, *linked}, **links)
+        people = assign(seen, threshold=THRESHOLD, previous=people, changed={*new, *ends_of(links)}, **links)
     assert groups(people) == groups(assign(given_tracks, threshold=THRESHOLD, **links))
 
 
@@ -211,6 +278,13 @@ def test_an_incremental_step_keeps_ids_as_a_full_run_does(seed):
     assert assign(given_tracks, threshold=THRESHOLD, previous=partial, changed=()) == partial
 
 
+def ends_of(links) -> set[str]:
+    """All tracks that words are about."""
+    return {track for name in ("must_link", "cannot_link") for pair in links[name] for track in pair} | set(
+        links["gallery"]
+    )
+
+
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_links_and_overlaps_are_respected(seed):
@@ -219,7 +293,10 @@ def test_links_and_overlaps_are_respected(seed):
     people = assign(given_tracks, threshold=THRESHOLD, **links)
     ids = given_tracks.track_id
     overlaps = {frozenset((ids[a], ids[b])) for a, b in overlapping(given_tracks)}
-    overlaps -= {frozenset(pair) for pair in links["must_link"]}
+    gallery = links["gallery"]
+    vouched = links["must_link"] + [(a, b) for a in gallery for b in gallery if gallery[a] == gallery[b]]
+    joined = components(len(ids), np.array([(ids.index(a), ids.index(b)) for a, b in vouched]).reshape(-1, 2))
+    overlaps = {pair for pair in overlaps if len({joined[ids.index(track)] for track in pair}) == 2}
     for a, b in [tuple(pair) for pair in overlaps] + links["cannot_link"]:
         assert people[a] is None or people[a] != people[b]
     for a, b in links["must_link"]:

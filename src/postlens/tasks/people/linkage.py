@@ -115,15 +115,22 @@ class Clusters:
     cluster: IntArray  # (n,) cluster of each row
     person: IntArray  # (n,) person of each row
     conflicts: Pairs = field(default_factory=lambda: np.empty((0, 2), np.int64))  # rows never of one person
+    known: BoolArray = field(default_factory=lambda: np.empty(0, bool))  # (n,) rows of different persons, or empty
 
     @classmethod
-    def singles(cls, vectors: FloatArray, *, person: IntArray, conflicts: Pairs) -> Clusters:
-        """Each row a cluster; conflicts inside one person are dropped (who joined them has decided)."""
+    def singles(
+        cls, vectors: FloatArray, *, person: IntArray, conflicts: Pairs, known: BoolArray | None = None
+    ) -> Clusters:
+        """Each row a cluster; conflicts inside one person are dropped (who joined them has decided).
+
+        `known` (n,): the person of such a row never becomes one with that of another.
+        """
         total = vectors.astype(np.float64)
         n = len(total)
         apart = conflicts[person[conflicts[:, 0]] != person[conflicts[:, 1]]]
         square = np.einsum("ij,ij->i", total, total)
-        return cls(total, square, np.ones(n, np.int64), np.arange(n), smallest_row(person), apart)
+        known = np.zeros(n, bool) if known is None else known
+        return cls(total, square, np.ones(n, np.int64), np.arange(n), smallest_row(person), apart, known)
 
     def distances(self, pairs: Pairs) -> Float64Array:
         """Mean squared distance over the pairs of vectors of two clusters: (E,)."""
@@ -204,6 +211,7 @@ class _Group:
         for row, person in enumerate(self._person.tolist()):
             self._members[person].append(row)
         self._rivals = self._rivals_of_persons(rivals)  # person to rows of persons that it cannot be
+        self._known = np.isin(np.arange(m), self._person[clusters.known[rows]])  # (m,) persons apart from each other
         # Columns of clusters, without those that were merged into others some time ago.
         self._name = np.arange(m)  # (k,) cluster
         self._column = np.arange(m)  # (m,) where a cluster is
@@ -241,9 +249,17 @@ class _Group:
 
     def _nearest(self, person: int) -> _Near:
         """The nearest two clusters of which one is the person's and the other may be."""
+        apart = self._apart(person)
+        return min(self._nearest_to(cluster, apart) for cluster in self._members[person])
+
+    def _apart(self, person: int) -> BoolArray | None:
+        """Which columns are of persons that this one cannot be: (k,)."""
         rivals = self._rivals.get(person)
         apart = None if rivals is None else np.isin(self._owner, self._person[rivals])
-        return min(self._nearest_to(cluster, apart) for cluster in self._members[person])
+        if self._known[person]:
+            others = self._known[self._owner] & (self._owner != person)
+            apart = others if apart is None else apart | others
+        return apart
 
     def _nearest_to(self, cluster: int, apart: BoolArray | None) -> _Near:
         """Each distance comes out the same, to the last bit, from either of its ends: a chain cannot go in circles."""
@@ -277,6 +293,7 @@ class _Group:
     def _merge_persons(self, person: int, other: int) -> None:
         self._person[self._person == other] = person
         self._owner[self._owner == other] = person
+        self._known[person] |= self._known[other]
         self._members[person] += self._members.pop(other)
         rivals = [own for own in (self._rivals.get(person), self._rivals.pop(other, None)) if own is not None]
         if rivals:
