@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.pipelines.evaluation.faces_identity import distances, read_faces, read_pairs, templates_of
+from postlens.pipelines.evaluation.faces_identity import distances, read_faces, read_pairs, vectors_of
 from postlens.tasks.scoring import bootstrap_interval, roc_auc
 from postlens.types import FloatArray
 from postlens.vision.cards import read_card, write_card
@@ -29,7 +29,7 @@ from postlens.vision.zoo import WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-THRESHOLDS = np.arange(0.5, 0.7001, 0.002).round(3)  # finer steps change single pairs
+THRESHOLDS = np.arange(0.3, 0.6001, 0.002).round(3)  # finer steps change single pairs
 FMRS = {"1e3": 1e-3, "1e2": 1e-2}
 READING = (
     "same_person answers 1:1 questions about two photos, where both errors count alike: higher refuses fewer pairs of "
@@ -60,16 +60,16 @@ def main() -> None:
     folder = parser.parse_args().data / "faces_identity"
     manifest = list(csv.DictReader((folder / "manifest.csv").open(encoding="utf-8-sig")))
     photos = read_faces(folder, [row["file"] for row in manifest])
-    templates, listed = templates_of(photos), read_pairs(folder)
+    vectors, listed = vectors_of(photos), read_pairs(folder)
     pairs = Pairs(
-        distances(listed, templates),
+        distances(listed, vectors),
         np.array([pair["same"] == "1" for pair in listed]),
         np.array([pair["source_group"] for pair in listed]),
     )
-    every = all_pairs(templates, manifest)
+    every = all_pairs(vectors, manifest)
     threshold = choose(curves(every))
     row: dict[str, Any] = {"n_photos": len(manifest), "n_photos_padded": photos.n_padded}
-    row |= {"n_photos_with_face": len(templates), "n_pairs": len(listed)}
+    row |= {"n_photos_with_face": len(vectors), "n_pairs": len(listed)}
     row |= scores(pairs, every, threshold=threshold, rng=np.random.default_rng(0))
     quality = np.array([worse_quality(photos.by_file, pair) for pair in listed])
     row |= by_quality(pairs, quality, threshold=row["threshold_fmr_1e3"])
@@ -80,13 +80,13 @@ def main() -> None:
     _note(threshold, row)
 
 
-def all_pairs(templates: Mapping[str, FloatArray], manifest: Sequence[Mapping[str, str]]) -> Pairs:
+def all_pairs(vectors: Mapping[str, FloatArray], manifest: Sequence[Mapping[str, str]]) -> Pairs:
     """Every pair of photos with a face: enough different people to see a rate of 1e-3. Source "" for two sources."""
-    rows = [row for row in manifest if row["file"] in templates]
-    vectors = np.stack([templates[row["file"]] for row in rows]).astype(np.float64)
+    rows = [row for row in manifest if row["file"] in vectors]
+    matrix = np.stack([vectors[row["file"]] for row in rows]).astype(np.float64)
     person, source = (np.array([row[name] for row in rows]) for name in ("person", "source_group"))
     first, second = np.triu_indices(len(rows), 1)
-    apart = np.linalg.norm(vectors[first] - vectors[second], axis=1)
+    apart = np.linalg.norm(matrix[first] - matrix[second], axis=1)
     of = np.where(source[first] == source[second], source[first], "")
     return Pairs(apart, person[first] == person[second], of)
 

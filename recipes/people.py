@@ -30,10 +30,10 @@ from postlens.vision.zoo import WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-GRID = np.arange(0.34, 0.6001, 0.02).round(2)
+GRID = np.arange(0.2, 0.4601, 0.02).round(2)
 MIN_PRECISION_PHOTOS = 0.99
 QUALITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0001)
-QUALITY_AT = 0.5  # distance at which the error rates by quality are compared
+QUALITY_AT = 0.35  # distance at which the error rates by quality are compared
 SCORES = ("pairwise_precision", "pairwise_recall", "pairwise_f", "bcubed_f", "n_wrong_pairs")
 Rows = list[dict[str, Any]]
 

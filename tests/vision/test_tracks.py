@@ -14,11 +14,11 @@ from postlens.types import Faces
 from postlens.vision.tracks import link_tracks, summarise_tracks
 
 
-def faces(*rows: tuple[int, float, float], step_s: float = 1.0, template: bool = True) -> Faces:
-    """Faces 100 px wide by (frame, left edge, place on the identity line)."""
+def faces(*rows: tuple[int, float, float], step_s: float = 1.0, templates: bool = True) -> Faces:
+    """Faces 100 px wide by (frame, left edge, direction of the template in radians), templates 1.4 long."""
     frame = np.array([row[0] for row in rows], np.int64)
     left = np.array([row[1] for row in rows], np.float32)
-    place = np.array([[row[2], 0.0] for row in rows], np.float32).reshape(-1, 2)
+    template = 1.4 * np.array([direction(row[2]) for row in rows], np.float32).reshape(-1, 2)
     n = len(rows)
     return Faces(
         xyxy_px=np.stack([left, np.zeros(n), left + 100, np.full(n, 100)], axis=1).astype(np.float32),
@@ -27,8 +27,13 @@ def faces(*rows: tuple[int, float, float], step_s: float = 1.0, template: bool =
         quality=np.full(n, 0.5, np.float32),
         frame=frame,
         pts_s=(frame * step_s).astype(np.float32),
-        template=place if template else None,
+        template=template if templates else None,
     )
+
+
+def direction(angle: float) -> list[float]:
+    """The unit vector (2,) at an angle in radians."""
+    return [float(np.cos(angle)), float(np.sin(angle))]
 
 
 def test_a_face_that_moves_a_little_stays_in_its_track():
@@ -58,7 +63,7 @@ def test_every_face_of_an_image_is_its_own_track():
 
 
 def test_without_templates_overlap_decides():
-    assert link_tracks(faces((0, 0, 0), (1, 20, 0), (2, 90, 0), template=False)).track_id.tolist() == [0, 0, 1]
+    assert link_tracks(faces((0, 0, 0), (1, 20, 0), (2, 90, 0), templates=False)).track_id.tolist() == [0, 0, 1]
 
 
 def test_no_faces_have_no_tracks():
@@ -74,18 +79,25 @@ def test_two_faces_of_one_frame_never_share_a_track(rows):
     assert sorted(set(linked.track_id.tolist())) == list(range(len(set(linked.track_id.tolist()))))
 
 
-def test_a_summary_has_the_span_the_best_quality_and_the_weighted_mean():
+def test_a_summary_has_the_span_the_best_quality_and_the_direction_of_the_weighted_mean():
     linked = replace(link_tracks(faces((0, 0, 0), (1, 0, 0.3))), quality=np.array([0.1, 0.2], np.float32))
     summary = summarise_tracks(linked, "f00d")
     assert summary.track_id == ("f00d:0",)
     assert (summary.start_s[0], summary.end_s[0], summary.n_frames[0]) == (0, 1, 2)
     assert summary.quality[0] == pytest.approx(0.2)
-    assert summary.template[0] == pytest.approx([0.2, 0.0])
+    assert summary.template[0] == pytest.approx(direction(0.2), abs=1e-3)
+
+
+def test_the_length_of_a_template_says_nothing():
+    plain = link_tracks(faces((0, 0, 0), (1, 0, 0.3)))
+    longer = replace(plain, template=plain.template * np.array([[1], [5]], np.float32))
+    both = [summarise_tracks(one, "f00d").template for one in (plain, longer)]
+    np.testing.assert_allclose(*both, atol=1e-6)
 
 
 def test_faces_of_no_quality_still_have_a_mean():
     linked = replace(link_tracks(faces((0, 0, 0), (1, 0, 0.2))), quality=np.zeros(2, np.float32))
-    assert summarise_tracks(linked, "f00d").template[0] == pytest.approx([0.1, 0.0])
+    assert summarise_tracks(linked, "f00d").template[0] == pytest.approx(direction(0.1), abs=1e-3)
 
 
 @pytest.mark.parametrize("given_faces", [faces((0, 0, 0)), replace(faces((0, 0, 0)), template=None)])

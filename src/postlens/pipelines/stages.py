@@ -208,7 +208,7 @@ class ExpressionStage:
 class TrackStage:
     """Faces to tracks through the frames, with a thumbnail of each track's best face."""
 
-    name, version, needs = "track", "1", ("detect",)
+    name, version, needs = "track", "2", ("detect",)
     fingerprint = "none"
 
     def setup(self) -> None:

@@ -52,7 +52,7 @@ class FaceDetector:
         """The faces of an image uint8 (H, W, 3), most certain first, with templates.
 
         `scale` is the image's size / the original's (`FrameBatch.scale`): boxes and landmarks come back in original
-        pixels. `template` (N, 128) is compared by Euclidean distance.
+        pixels. `template` (N, 128) is what the net gives; `templates.identity_vectors` turns it into what is compared.
         """
         found = _faces_among(self.candidates(image))
         if not len(found):

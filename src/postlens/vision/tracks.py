@@ -14,14 +14,13 @@ import numpy as np
 from postlens.errors import ShapeError
 from postlens.types import Faces, FaceTracks, FloatArray, IntArray
 from postlens.vision.boxes import box_iou
+from postlens.vision.templates import TEMPLATE, TRACK, identity_vectors, unit_rows
+from postlens.vision.zoo import load_spec
 
 # IoU, chosen by eye: two boxes of one size have it when they are 3/4 of their width apart, and the template must agree
 # as well. Higher breaks tracks of moving faces; lower links neighbours in a crowd.
 MIN_OVERLAP = 0.15
 MIN_OVERLAP_ALONE = 0.3  # IoU where there are no templates: overlap is the only evidence (SORT, Bewley et al. 2016)
-MAX_DISTANCE = (
-    0.6  # L2; dlib's loose threshold for one person. Higher links across cuts; lower breaks on blur and turns
-)
 # Chosen by reasoning: at one frame a second a face may be missed in one, which leaves 2 s, and half a second for uneven
 # frame times. Higher links across longer absences and so more of different people; lower splits more tracks.
 MAX_GAP_S = 2.5
@@ -30,29 +29,27 @@ NO_LINK = 1e6  # cost of a pair that must not be linked
 
 @dataclass(slots=True)
 class _Open:
-    """A track that may still grow: its last box and time, and the weighted sum of its templates."""
+    """A track that may still grow: its last box and time, and the weighted sum of its identity vectors."""
 
     number: int
     xyxy_px: FloatArray
     pts_s: float
     total: FloatArray
-    weight: float
 
     def add(self, faces: Faces, row: int) -> None:
         self.xyxy_px, self.pts_s = faces.xyxy_px[row], float(faces.pts_s[row])
         if faces.template is not None:
-            weight = _weights(faces.quality[row : row + 1])[0]
-            self.total = self.total + weight * faces.template[row]
-            self.weight += float(weight)
+            self.total = self.total + _weights(faces.quality[row : row + 1])[0] * faces.template[row]
 
 
 def link_tracks(faces: Faces) -> Faces:
     """The same faces with `track_id`: numbers from 0 in the order of first appearance.
 
-    Each frame's faces are matched to the open tracks at the least total cost (Hungarian method, Kuhn 1955): template
-    distance / `MAX_DISTANCE` + 1 - IoU, or 1 - IoU alone without templates. Two faces of one frame never share a
-    track; in an image every face is its own.
+    Each frame's faces are matched to the open tracks at the least total cost (Hungarian method, Kuhn 1955): distance of
+    the identity vectors / the card's `track` threshold + 1 - IoU, or 1 - IoU alone without templates. Two faces of one
+    frame never share a track; in an image every face is its own.
     """
+    compared, max_distance = _with_identity(faces), load_spec(TEMPLATE).thresholds[TRACK]
     track_id = np.full(len(faces), -1, np.int64)
     tracks: list[_Open] = []
     n_tracks = 0
@@ -60,42 +57,47 @@ def link_tracks(faces: Faces) -> Faces:
         rows = np.flatnonzero(faces.frame == frame)
         now = float(faces.pts_s[rows[0]])
         tracks = [track for track in tracks if now - track.pts_s <= MAX_GAP_S]
-        matched = _match(tracks, faces, rows)
+        matched = _match(tracks, compared, rows, max_distance=max_distance)
         for row in rows.tolist():
             if row not in matched:
-                matched[row] = _opened(n_tracks, faces)
+                matched[row] = _opened(n_tracks, compared)
                 tracks.append(matched[row])
                 n_tracks += 1
-            matched[row].add(faces, row)
+            matched[row].add(compared, row)
             track_id[row] = matched[row].number
     return replace(faces, track_id=track_id)
 
 
+def _with_identity(faces: Faces) -> Faces:
+    """The faces with identity vectors in the place of templates."""
+    return faces if faces.template is None else replace(faces, template=identity_vectors(faces.template))
+
+
 def _opened(number: int, faces: Faces) -> _Open:
     dim = 0 if faces.template is None else faces.template.shape[1]
-    return _Open(number, np.zeros(4, np.float32), 0.0, np.zeros(dim, np.float32), 0.0)
+    return _Open(number, np.zeros(4, np.float32), 0.0, np.zeros(dim, np.float32))
 
 
-def _match(tracks: list[_Open], faces: Faces, rows: IntArray) -> dict[int, _Open]:
+def _match(tracks: list[_Open], faces: Faces, rows: IntArray, *, max_distance: float) -> dict[int, _Open]:
     """Which open track each face row continues; rows without one are left out."""
     from scipy.optimize import linear_sum_assignment
 
     if not tracks:
         return {}
-    cost = _costs(tracks, faces, rows)
+    cost = _costs(tracks, faces, rows, max_distance=max_distance)
     chosen = zip(*linear_sum_assignment(cost), strict=True)
     return {int(rows[j]): tracks[i] for i, j in chosen if cost[i, j] < NO_LINK}
 
 
-def _costs(tracks: list[_Open], faces: Faces, rows: IntArray) -> FloatArray:
+def _costs(tracks: list[_Open], faces: Faces, rows: IntArray, *, max_distance: float) -> FloatArray:
     """Cost of continuing each track with each face, (tracks, faces); `NO_LINK` where they disagree."""
     overlap = box_iou(np.stack([track.xyxy_px for track in tracks]), faces.xyxy_px[rows])
     if faces.template is None:
         return np.where(overlap >= MIN_OVERLAP_ALONE, 1 - overlap, NO_LINK).astype(np.float32)
-    means = np.stack([track.total / track.weight for track in tracks])
+    means = unit_rows(np.stack([track.total for track in tracks]))
     distance = np.linalg.norm(means[:, None] - faces.template[rows][None], axis=2)
-    agree = (overlap >= MIN_OVERLAP) & (distance <= MAX_DISTANCE)
-    return np.where(agree, distance / MAX_DISTANCE + 1 - overlap, NO_LINK).astype(np.float32)
+    agree = (overlap >= MIN_OVERLAP) & (distance <= max_distance)
+    return np.where(agree, distance / max_distance + 1 - overlap, NO_LINK).astype(np.float32)
 
 
 def _weights(quality: FloatArray) -> FloatArray:
@@ -104,10 +106,10 @@ def _weights(quality: FloatArray) -> FloatArray:
 
 
 def summarise_tracks(faces: Faces, media_sha256: str) -> FaceTracks:
-    """One row per track with the quality-weighted mean template; ids are `<media sha256>:<number>`.
+    """One row per track with its identity vector; ids are `<media sha256>:<number>`.
 
-    The mean is not renormalised: the shipped template is compared by plain L2 distance. Raises `ShapeError` when the
-    faces have no templates or no track numbers.
+    The vector (`FaceTracks.template`, unit length) is the direction of the quality-weighted mean of the identity
+    vectors of its faces. Raises `ShapeError` when the faces have no templates or no track numbers.
     """
     if not len(faces):
         return _no_tracks(0 if faces.template is None else faces.template.shape[1])
@@ -125,7 +127,7 @@ def summarise_tracks(faces: Faces, media_sha256: str) -> FaceTracks:
         end_s=end.astype(np.float32),
         n_frames=np.bincount(row_track, minlength=n),
         quality=quality.astype(np.float32),
-        template=_mean_templates(faces.template, _weights(faces.quality), row_track, n),
+        template=_mean_vectors(identity_vectors(faces.template), _weights(faces.quality), row_track, n),
     )
 
 
@@ -134,7 +136,7 @@ def _no_tracks(dim: int) -> FaceTracks:
     return FaceTracks((), none, none, np.zeros(0, np.int64), none, np.zeros((0, dim), np.float32))
 
 
-def _mean_templates(template: FloatArray, weight: FloatArray, row_track: IntArray, n_tracks: int) -> FloatArray:
-    total = np.zeros((n_tracks, template.shape[1]), np.float64)
-    np.add.at(total, row_track, template * weight[:, None])
-    return (total / np.bincount(row_track, weight, n_tracks)[:, None]).astype(np.float32)
+def _mean_vectors(vectors: FloatArray, weight: FloatArray, row_track: IntArray, n_tracks: int) -> FloatArray:
+    total = np.zeros((n_tracks, vectors.shape[1]), np.float64)
+    np.add.at(total, row_track, vectors * weight[:, None])
+    return unit_rows(total)

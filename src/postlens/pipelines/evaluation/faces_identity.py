@@ -25,10 +25,9 @@ from postlens.tasks.people.evaluate import score_pairs
 from postlens.types import Faces, FloatArray, Image
 from postlens.vision.cards import file_sha256
 from postlens.vision.faces import FaceDetector
+from postlens.vision.templates import SAME_PERSON, TEMPLATE, identity_vectors
 from postlens.vision.zoo import load_spec
 
-TEMPLATE = "face_template"
-VERIFY_THRESHOLD = "same_person"  # its name on the template's card
 PAIRS = "pairs.csv"
 NO_FACE = "NoFace"
 # Border around a photo without a found face, as shares of its longer side, tried in turn: a face that fills or leaves
@@ -65,9 +64,9 @@ def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None
     spec = load_spec(TEMPLATE)
     return {
         **score_pairs(
-            distances(pairs, templates_of(photos)),
+            distances(pairs, vectors_of(photos)),
             np.array([pair["same"].strip() == "1" for pair in pairs]),
-            threshold=spec.thresholds[VERIFY_THRESHOLD],
+            threshold=spec.thresholds[SAME_PERSON],
             sources=[pair.get("source_group") or "unknown" for pair in pairs],
             people=[str(Path(pair["file_a"]).parent) for pair in pairs],
             rng=np.random.default_rng(0),
@@ -131,16 +130,17 @@ def find_face(detector: FaceDetector, image: Image) -> tuple[Faces, float]:
     return faces, 0.0
 
 
-def templates_of(photos: PhotoFaces) -> dict[str, FloatArray]:
-    """Template (D,) of each photo's face."""
-    return {file: face.template[0] for file, face in photos.by_file.items() if face.template is not None}
+def vectors_of(photos: PhotoFaces) -> dict[str, FloatArray]:
+    """Identity vector (D,) of each photo's face."""
+    found = {file: face.template for file, face in photos.by_file.items() if face.template is not None}
+    return {file: identity_vectors(template)[0] for file, template in found.items()}
 
 
-def distances(pairs: Iterable[Pair], templates: Mapping[str, FloatArray]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """L2 distance of each pair, NaN where a photo has no template: (N,)."""
+def distances(pairs: Iterable[Pair], vectors: Mapping[str, FloatArray]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """L2 distance of each pair, NaN where a photo has no identity vector: (N,)."""
 
     def distance(pair: Pair) -> float:
-        a, b = templates.get(pair["file_a"]), templates.get(pair["file_b"])
+        a, b = vectors.get(pair["file_a"]), vectors.get(pair["file_b"])
         return float("nan") if a is None or b is None else float(np.linalg.norm(a - b))
 
     return np.array([distance(pair) for pair in pairs], np.float64)

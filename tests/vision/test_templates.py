@@ -1,0 +1,31 @@
+"""Templates to identity vectors, and distances to error rates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from postlens.vision.templates import MATCH, SAME_PERSON, STRICT, TEMPLATE, TRACK, identity_vectors
+from postlens.vision.zoo import load_spec
+
+TEMPLATES = arrays.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(8)), elements=st.floats(-2, 2, width=32))
+
+
+@given(TEMPLATES)
+def test_identity_vectors_have_unit_length_or_are_zero(templates):
+    lengths = np.linalg.norm(identity_vectors(templates), axis=1)
+    assert lengths == pytest.approx((templates != 0).any(axis=1).astype(float), abs=1e-5)
+
+
+@given(TEMPLATES, st.floats(0.5, 3))
+def test_the_length_of_a_template_does_not_count(templates, factor):
+    np.testing.assert_allclose(identity_vectors(templates * factor), identity_vectors(templates), atol=1e-5)
+
+
+def test_the_stricter_the_question_the_smaller_the_distance():
+    thresholds = load_spec(TEMPLATE).thresholds
+    assert 0 < thresholds[STRICT] < thresholds[MATCH] < thresholds[SAME_PERSON] < 2**0.5
+    assert thresholds[MATCH] < thresholds[TRACK] < 2**0.5
