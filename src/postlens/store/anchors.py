@@ -1,7 +1,8 @@
 """What was said about tracks follows their faces when a media file is looked at anew.
 
 A track's number says nothing lasting: a new detector or frame rate numbers the tracks of a media file otherwise. So
-persons and the user's words move to the new track at the same place and time; where none is found, they are dropped.
+persons, known faces, the user's words and decisions move to the new track at the same place and time; where none is
+found, they are dropped.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Table, or_, select
 
+from postlens.store.decisions import read_decisions, renamed, tracks_of, write_payload
 from postlens.store.faces import read_faces, track_number
+from postlens.store.gallery import GalleryTrack, delete_gallery, read_gallery, unsettle, write_gallery
 from postlens.store.people import (
     Constraint,
     PersonTrack,
@@ -23,8 +27,8 @@ from postlens.store.people import (
     write_constraints,
     write_person_tracks,
 )
-from postlens.store.schema import constraints, person_tracks, tracks
-from postlens.store.statements import select_in
+from postlens.store.schema import constraints, faces, gallery, person_tracks, tracks
+from postlens.store.statements import select_in, upsert
 from postlens.store.tombstones import FORGOTTEN_WITHIN_S, box_iou
 from postlens.types import Faces
 
@@ -40,35 +44,61 @@ class Links:
 
     assignments: tuple[PersonTrack, ...] = ()
     words: tuple[Constraint, ...] = ()
+    known: tuple[GalleryTrack, ...] = ()
+    kept: tuple[tuple[Table, Mapping[str, Any]], ...] = ()  # rows of given faces that are found no more
 
 
 def take_links(conn: Connection, new: Mapping[str, Faces]) -> Links:
-    """Take off what is said about tracks that the new faces (by sha256) number otherwise; `put_links` puts it back."""
+    """Take off what is said about tracks that the new faces (by sha256) number otherwise; `put_links` puts it back.
+
+    A face that was given for an enrolled person stays, though it may be found no more: it was searched with a border.
+    Tracks of the media that were there before are no longer settled: their templates may change.
+    """
+    if _seen_before(conn, new):
+        unsettle(conn)
     moved = _moved(conn, new)
+    kept = _kept(conn, new, moved)
     if not moved:
         return Links()
-    assignments = read_person_tracks(conn, moved)
+    assignments, known = read_person_tracks(conn, moved), read_gallery(conn, moved)
     words = _words(conn, moved)
     delete_person_tracks(conn, [one.track_id for one in assignments])
+    delete_gallery(conn, [one.track_id for one in known])
     delete_constraints(conn, words)
+    _rename_decisions(conn, moved)
     renamed = [(one, moved[one.track_id]) for one in assignments]
+    vouched = [(one, moved[one.track_id]) for one in known]
     ends = [(one, moved.get(one.track_a, one.track_a), moved.get(one.track_b, one.track_b)) for one in words]
     return Links(
         assignments=tuple(replace(one, track_id=name) for one, name in renamed if name),
-        words=tuple(replace(one, track_a=a, track_b=b) for one, a, b in ends if a and b and a != b),
+        words=tuple(
+            replace(one, track_a=a, track_b=b)
+            for one, a, b in ends
+            if a and b and (a != b or one.track_a == one.track_b)
+        ),
+        known=tuple(replace(one, track_id=name) for one, name in vouched if name),
+        kept=tuple(kept),
     )
 
 
 def put_links(conn: Connection, links: Links) -> None:
     """Put back what was taken off, as far as the new tracks are there."""
-    names = {one.track_id for one in links.assignments} | {name for one in links.words for name in _ends(one)}
+    for table, row in links.kept:
+        upsert(conn, table, [row])
+    names = {one.track_id for one in links.assignments} | {one.track_id for one in links.known}
+    names |= {name for one in links.words for name in _ends(one)}
     there = {row.track_id for row in select_in(conn, select(tracks.c.track_id), tracks.c.track_id, names)}
     write_person_tracks(conn, [one for one in links.assignments if one.track_id in there])
+    write_gallery(conn, [one for one in links.known if one.track_id in there])
     write_constraints(conn, [one for one in links.words if there.issuperset(_ends(one))])
 
 
 def _ends(one: Constraint) -> tuple[str, str]:
     return one.track_a, one.track_b
+
+
+def _seen_before(conn: Connection, sha256s: Iterable[str]) -> bool:
+    return any(True for _ in select_in(conn, select(tracks.c.track_id).limit(1), tracks.c.sha256, sha256s))
 
 
 def _moved(conn: Connection, new: Mapping[str, Faces]) -> dict[str, str | None]:
@@ -90,14 +120,19 @@ def _moved(conn: Connection, new: Mapping[str, Faces]) -> dict[str, str | None]:
 
 
 def _said_about(conn: Connection, sha256s: Iterable[str]) -> dict[str, list[str]]:
-    """Tracks of media that belong to a person or are in a word of the user, by sha256."""
+    """Tracks of media that belong to a person or are in a word or decision of the user, by sha256."""
+    decided = {name for one in read_decisions(conn) for name in tracks_of(one.payload)}
     ends = select(constraints.c.track_a).union(select(constraints.c.track_b))
-    chosen = select(tracks.c.sha256, tracks.c.track_id).where(
-        or_(tracks.c.track_id.in_(select(person_tracks.c.track_id)), tracks.c.track_id.in_(ends))
+    said = or_(
+        tracks.c.track_id.in_(select(person_tracks.c.track_id)),
+        tracks.c.track_id.in_(select(gallery.c.track_id)),
+        tracks.c.track_id.in_(ends),
     )
+    chosen = select(tracks.c.sha256, tracks.c.track_id, said.label("said"))
     found: dict[str, list[str]] = defaultdict(list)
     for row in select_in(conn, chosen, tracks.c.sha256, sha256s):
-        found[row.sha256].append(row.track_id)
+        if row.said or row.track_id in decided:
+            found[row.sha256].append(row.track_id)
     return found
 
 
@@ -108,6 +143,33 @@ def _words(conn: Connection, track_ids: Collection[str]) -> list[Constraint]:
         for row in select_in(conn, select(constraints), side, track_ids)
     }
     return list(rows.values())
+
+
+def _kept(
+    conn: Connection, new: Mapping[str, Faces], moved: dict[str, str | None]
+) -> list[tuple[Table, Mapping[str, Any]]]:
+    """Rows of faces of enrolled persons that are found no more, numbered after the new ones; adds to `moved`."""
+    lost = [one.track_id for one in read_gallery(conn, moved) if one.kind == "enrolled" and moved[one.track_id] is None]
+    found: list[tuple[Table, Mapping[str, Any]]] = []
+    n_more: dict[str, int] = defaultdict(int)
+    for row in select_in(conn, select(tracks), tracks.c.track_id, lost):
+        number = max(_numbers(new[row.sha256]), default=-1) + 1 + n_more[row.sha256]
+        moved[row.track_id] = f"{row.sha256}:{number}"
+        found.append((tracks, {**row._mapping, "track_id": moved[row.track_id]}))
+        shown = conn.execute(select(faces).where(faces.c.track_id == row.track_id)).all()
+        for i, face in enumerate(shown, start=len(new[row.sha256]) + n_more[row.sha256]):
+            changed = {"face_id": f"{row.sha256}:{i}", "number": i, "track_id": moved[row.track_id]}
+            found.append((faces, {**face._mapping, **changed}))
+        n_more[row.sha256] += max(1, len(shown))
+    return found
+
+
+def _rename_decisions(conn: Connection, moved: Mapping[str, str | None]) -> None:
+    """Decisions are about the same faces under their new ids; what is about a face found no more is left out."""
+    for one in read_decisions(conn):
+        payload = renamed(one.payload, moved)
+        if payload != one.payload:
+            write_payload(conn, one.number, payload)
 
 
 def match_tracks(old: Faces, new: Faces) -> dict[int, int]:
@@ -126,5 +188,5 @@ def match_tracks(old: Faces, new: Faces) -> dict[int, int]:
     return found
 
 
-def _numbers(faces: Faces) -> list[int]:
-    return [] if faces.track_id is None else faces.track_id.tolist()
+def _numbers(found: Faces) -> list[int]:
+    return [] if found.track_id is None else found.track_id.tolist()

@@ -1,4 +1,8 @@
-"""What a user did to persons, numbered in order, each with what is needed to take it back."""
+"""What a user did to persons, numbered in order, each with what is needed to take it back.
+
+The payload has what was said, and the rows that changed as they were before and are after, by part: `persons` by id,
+`gallery` and `tracks` by track, `links` by "kind track track".
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from postlens.store.schema import decisions
 from postlens.store.statements import delete_in
+
+SIDES = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +57,44 @@ def mark_undone(conn: Connection, number: int, *, now: datetime) -> None:
 def delete_decisions(conn: Connection, numbers: Iterable[int]) -> int:
     """Drop actions for good; returns how many there were."""
     return delete_in(conn, decisions, "number", numbers)
+
+
+def tracks_of(payload: Mapping[str, Any]) -> set[str]:
+    """Ids of the tracks that a decision is about."""
+    found: set[str] = set()
+    for rows in _sides(payload):
+        found |= rows["gallery"].keys() | rows["tracks"].keys()
+        found |= {name for key in rows["links"] for name in key.split(" ")[1:]}
+    return found
+
+
+def persons_of(payload: Mapping[str, Any]) -> set[str]:
+    """Ids of the persons that a decision is about."""
+    found: set[str] = set()
+    for rows in _sides(payload):
+        found |= rows["persons"].keys() | {value for value in rows["tracks"].values() if value}
+        found |= {value[0] for value in rows["gallery"].values() if value}
+    return found
+
+
+def _sides(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [payload[side] for side in SIDES]
+
+
+def renamed(payload: Mapping[str, Any], moved: Mapping[str, str | None]) -> dict[str, Any]:
+    """The payload with tracks under their new ids, without the rows of tracks whose new id is `None`."""
+    return {**payload, **{side: _renamed_rows(payload[side], moved) for side in SIDES}}
+
+
+def _renamed_rows(rows: Mapping[str, Any], moved: Mapping[str, str | None]) -> dict[str, Any]:
+    found = dict(rows)
+    for part in ("gallery", "tracks"):
+        names = {key: moved.get(key, key) for key in rows[part]}
+        found[part] = {name: rows[part][key] for key, name in names.items() if name is not None}
+    found["links"] = {}
+    for key, value in rows["links"].items():
+        kind, *ends = key.split(" ")
+        names_of_ends = [moved.get(end, end) for end in ends]
+        if None not in names_of_ends:
+            found["links"][" ".join([kind, *sorted(map(str, names_of_ends))])] = value
+    return found

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from postlens.store.schema import files, ledger, media, post_media
+from postlens.store.gallery import unsettle
+from postlens.store.schema import files, gallery, ledger, media, post_media, tracks
 from postlens.store.statements import delete_in, select_in, upsert
 from postlens.types import MediaFile, MediaKind
 
@@ -91,10 +92,16 @@ def read_files(conn: Connection, paths: Iterable[str] | None = None) -> dict[str
 def drop_unused_media(conn: Connection) -> int:
     """Delete media that no post uses any more, since its file has other content now; returns how many there were.
 
-    All that was found in them goes too (by foreign keys), with the user's words about their tracks.
+    All that was found in them goes too (by foreign keys), with the user's words about their tracks. Photos that were
+    given for an enrolled person stay, though no post has them.
     """
     in_posts = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
-    gone = conn.execute(select(media.c.sha256).where(media.c.sha256.not_in(in_posts))).scalars().all()
+    given = select(tracks.c.sha256).join(gallery, gallery.c.track_id == tracks.c.track_id)
+    given = given.where(gallery.c.kind == "enrolled")
+    unused = media.c.sha256.not_in(in_posts) & media.c.sha256.not_in(given)
+    gone = conn.execute(select(media.c.sha256).where(unused)).scalars().all()
+    if gone:
+        unsettle(conn)
     delete_in(conn, ledger, "input_sha256", gone, counted=False)
     delete_in(conn, files, "sha256", gone, counted=False)
     return delete_in(conn, media, "sha256", gone)

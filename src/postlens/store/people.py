@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, func, select
 
-from postlens.errors import ForgottenError
+from postlens.errors import ForgottenError, UnknownNameError, UsageError
 from postlens.store.schema import constraints, faces, person_tracks, persons, post_media, posts, tracks
 from postlens.store.statements import delete_in, delete_keys, replace_rows, select_in, upsert
 from postlens.store.tombstones import forgotten_ids
@@ -17,6 +17,7 @@ from postlens.types import Appearance
 
 AssignmentOrigin = Literal["auto", "user"]
 ConstraintKind = Literal["must_link", "cannot_link"]
+ID_PREFIX = "person-"  # of the ids that are made here
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,27 @@ def write_persons(conn: Connection, batch: Iterable[Person]) -> int:
 def read_persons(conn: Connection) -> list[Person]:
     """All persons by id."""
     return [Person(**row._mapping) for row in conn.execute(select(persons).order_by(persons.c.person_id))]
+
+
+def find_person(conn: Connection, who: str) -> Person:
+    """The one person with this id, name, or start of an id (with or without `person-`).
+
+    Raises:
+        UnknownNameError: there is none.
+        UsageError: there are several.
+    """
+    every = read_persons(conn)
+    found = [one for one in every if who in (one.person_id, one.name)] or [one for one in every if _starts(one, who)]
+    if not found:
+        raise UnknownNameError(f"expected a person's id, its start, or a name, got {who!r}; `people list` shows them")
+    if len(found) > 1:
+        ids = ", ".join(f"{one.person_id} ({one.name})" if one.name else one.person_id for one in found)
+        raise UsageError(f"{who!r} may be any of: {ids}; use the id")
+    return found[0]
+
+
+def _starts(person: Person, who: str) -> bool:
+    return bool(who) and person.person_id.startswith((who, f"{ID_PREFIX}{who}")) and who not in ID_PREFIX
 
 
 def delete_persons(conn: Connection, person_ids: Iterable[str]) -> int:
