@@ -159,7 +159,8 @@ class MediaRef:
     """Where a source says that a media file is: exactly one of path and url."""
 
     path: str | None = None
-    url: str | None = None
+    url: str | None = None  # in normal form where it has one, see media.urls
+    written: str | None = field(default=None, compare=False)  # the url as the source has it, where that differs
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.url is None):

@@ -156,6 +156,27 @@ def test_what_is_there_already_is_not_fetched_again(
     assert len(handler.hosts) == 1
 
 
+def test_all_spellings_of_an_address_are_one_download(
+    server: http.server.HTTPServer, handler: type[_Handler], tmp_path: Path
+) -> None:
+    spellings = ("picture.jpg", "./picture.jpg?utm_source=mail", "picture.jpg#top")
+    assert len({get(server, spelling, tmp_path) for spelling in spellings}) == 1
+    assert len(handler.hosts) == 1
+
+
+@pytest.mark.parametrize("url", ["https://youtu.be/aB-_5678901", "https://www.instagram.com/reel/Cab_-12/?igsh=x"])
+@pytest.mark.parametrize("allow", [True, False])
+def test_the_page_of_a_post_is_not_asked_for(url: str, allow: bool, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"got a web page .*export or download the video and give its path"):
+        fetch(url, tmp_path, allow=allow, resolve=lambda host, port: pytest.fail("looked up"))
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_what_is_no_address_is_told_as_that(allow: bool, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="expected an address like"):
+        fetch("clip 7", tmp_path, allow=allow)
+
+
 def test_nothing_is_looked_up_unless_downloads_are_allowed(tmp_path: Path) -> None:
     def fail(host: str, port: int) -> list[str]:
         raise AssertionError("looked up")

@@ -279,6 +279,14 @@ def test_a_path_goes_before_a_url_and_a_url_in_a_path_column_is_one(tmp_path: Pa
     assert [ref.url for post in posts for ref in post.media] == [None, "https://h/b", "https://h/c"]
 
 
+def test_spellings_of_an_address_are_the_same_post_and_keep_what_is_fetched(tmp_path: Path) -> None:
+    table = written(tmp_path, "url,creator", "https://h/a.mp4?utm_source=x,anna", "HTTPS://H/a.mp4,anna", "clip,anna")
+    (first, second, third), _ = read(table)
+    assert first.post_id == second.post_id
+    assert (first.media[0].url, first.media[0].written) == ("https://h/a.mp4", "https://h/a.mp4?utm_source=x")
+    assert (third.media[0].url, third.media[0].written) == ("clip", None)
+
+
 def test_row_numbers_in_tables_of_two_creators_are_different_posts(tmp_path: Path) -> None:
     tables = [written(tmp_path, "id,path", "1,a.jpg", "2,b.jpg", name=f"{name}.csv") for name in ("anna", "bob")]
     posts = [post for table in tables for post in read(table, creator=table.stem)[0]]

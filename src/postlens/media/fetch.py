@@ -17,7 +17,9 @@ from urllib.parse import urljoin
 
 from postlens.errors import DownloadNotAllowedError, FetchError, TooLargeError
 from postlens.media.address import Resolve, Target, check_url, resolve_host, split_url
+from postlens.media.platforms import is_post_page
 from postlens.media.probe import IMAGE_SUFFIXES, VIDEO_SUFFIXES, describe, display_name
+from postlens.media.urls import normalise_url
 from postlens.version import __version__
 
 MAX_BYTES: Final = 512 << 20  # a 10-minute 1080p post; higher admits longer videos and fills the disk sooner
@@ -41,6 +43,9 @@ def fetch(
 ) -> Path:
     """Download a media file into `folder`, under a name made from the URL; one that is there already is kept.
 
+    The name is made from the URL's normal form, so that all its spellings are one download; asked for is the URL as it
+    is given. The page of a platform's post is never a media file, so that nothing is asked for there.
+
     The host name is resolved once for each redirect, every address is checked, and the connection goes to a checked
     address (with the certificate checked for the host name), so a name server cannot answer differently in between.
     Proxies from the environment are not used. The file appears whole or not at all.
@@ -54,18 +59,21 @@ def fetch(
         DownloadNotAllowedError: `allow` is not set; nothing is looked up.
         AddressRefusedError: not http(s), or an address that is not public.
         TooLargeError: more than `max_bytes`.
-        FetchError: anything else: no answer, an error status, a web page instead of media, too many redirects.
+        FetchError: anything else: no address, no answer, an error status, a web page instead of media, too many
+            redirects.
     """
-    shown = display_name(url)
+    shown, key = display_name(url), normalise_url(url)
+    if is_post_page(key):
+        raise _page_error(shown)
     if not allow:
         raise DownloadNotAllowedError(
             f"{shown}: expected a local file, got a URL, and downloads are off; add --allow-download, or download it"
         )
-    target_path = Path(folder) / _file_name(url)
+    target_path = Path(folder) / _file_name(key)
     if target_path.exists():
         return target_path
     deadline = time.monotonic() + timeout_s
-    at = url
+    at = url if url.lower().lstrip().startswith(("http://", "https://")) else key  # "www.host/a" lacks its scheme
     for _ in range(max_redirects + 1):
         target = check_url(at, resolve=resolve, permitted=permitted)
         with _answer(target, url=shown, deadline=deadline) as response:
@@ -164,7 +172,8 @@ def _check_status(response: Any, url: str) -> None:
 
 def _page_error(url: str) -> FetchError:
     return FetchError(
-        f"{url}: expected an image or a video, got a web page; give the media file's own address, or download it"
+        f"{url}: expected an image or a video, got a web page (a post's page is no media file); export or download the "
+        "video and give its path, or give the media file's own address"
     )
 
 

@@ -6,9 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePath
 
+from postlens.errors import FetchError
 from postlens.media.probe import display_name
+from postlens.media.urls import normalise_url
 from postlens.pipelines.exports import replace_bytes
 from postlens.store.forget import Traces
 
@@ -54,8 +57,16 @@ def remove_downloads(out: Path, urls: Collection[str]) -> int:
 
 
 def _stems(urls: Collection[str]) -> set[str]:
-    """Names, without suffix, that `media.fetch.fetch` gives to what these URLs bring."""
-    return {hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:32] for url in urls}
+    """Names, without suffix, that `media.fetch.fetch` gives to what these URLs bring, and those it gave before."""
+    return {
+        hashlib.sha256(form.encode("utf-8", "surrogateescape")).hexdigest()[:32] for url in urls for form in _forms(url)
+    }
+
+
+def _forms(url: str) -> Iterator[str]:
+    yield url  # downloads were named after the URL as it is written until there was a normal form
+    with suppress(FetchError):
+        yield normalise_url(url)
 
 
 def remove_log_lines(out: Path, traces: Traces) -> int:

@@ -104,7 +104,7 @@ class Ingest:
     def _file(self, ref: MediaRef) -> str | Failure:
         """The local file of a reference, downloaded where it is not there yet."""
         try:
-            return ref.path if ref.path is not None else self._fetch(str(ref.url))
+            return ref.path if ref.path is not None else self._fetch(ref.written or str(ref.url))
         except PostlensError as error:
             return Failure.of(ref.name, "read", error)
 

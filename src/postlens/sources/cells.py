@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from postlens.sources.protocol import absolute
-from postlens.sources.single import is_url
+from postlens.sources.single import is_url, url_ref
 from postlens.types import MediaRef, as_utc
 
 # What people and programs write for "not known".
@@ -241,7 +241,7 @@ def _parts(text: str, folder: str) -> Sequence[str]:
 
 def _ref(part: str, folder: str, as_url: bool) -> MediaRef:
     if as_url or is_url(part):
-        return MediaRef(url=part)
+        return url_ref(part)
     path = Path(folder, part)
     if "\\" in part and not _exists(path) and _exists(turned := Path(folder, part.replace("\\", "/"))):
         path = turned
