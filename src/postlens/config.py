@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     metric: Literal["views", "likes", "comments", "shares", "saves", "score"] = Field(
         "likes", description="The count that is forecast."
     )
+    people_weighting: Literal["post", "screen_time"] = Field(
+        "post",
+        description="What a person's mean weighs posts by. screen_time: by the seconds that show the person; photos"
+        " then count for nothing.",
+    )
     catalog: Path | None = Field(None, description="Product catalog (CSV or TOML). Default: the bundled one.")
     emoji_table: Path | None = Field(None, description="Emotion to emoji table (TOML). Default: the bundled one.")
 

@@ -15,6 +15,7 @@ from postlens.types import (
     PersonPerformance,
     PostAnalysis,
     Recommendation,
+    order_metrics,
 )
 
 
@@ -41,9 +42,10 @@ class PersonAnswer:
     n_posts: int
     n_videos: int
     screen_time_s: float
-    appearances: tuple[Appearance, ...]
+    appearances: tuple[Appearance, ...]  # those that count: of copies of a post only one's
     performance: tuple[PersonPerformance, ...]  # one per metric that is known
     thumbnail: bytes | None  # JPEG of the best face
+    screen_share: float | None = None  # mean over the videos of screen time / duration; None: no video
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,9 @@ class Campaign:
     created_at: datetime
     notes: tuple[str, ...] = ()  # from the source, e.g. that figures are invented
     models: Mapping[str, str] = field(default_factory=dict)  # name to version and fingerprint
+    n_suggestions: int | None = None  # merges and splits of persons that a user might want; None: not asked
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all figures that any post has, those of METRICS first."""
+        return order_metrics(name for snapshot in self.snapshots.values() for name in snapshot.values)
