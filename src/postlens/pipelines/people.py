@@ -213,14 +213,14 @@ def _give(edit: Edit, track_id: str, target: Person | None, places: Mapping[str,
 
 
 def _keep_together(edit: Edit, rest: Sequence[TrackPlace]) -> None:
-    """Link what is left of a person where it fell apart: nothing was said against it."""
+    """Link what is left of a person where it fell apart, or would wait: nothing was said against it."""
     people = edit.people
     parts: dict[str, list[TrackPlace]] = {}
     for one in rest:
-        if one.track_id in people:
-            parts.setdefault(people[one.track_id], []).append(one)
-    first, *others = sorted(parts.values(), key=len, reverse=True) or [[]]
-    _link(edit, "must_link", [(best_track(first).track_id, best_track(part).track_id) for part in others])
+        parts.setdefault(people.get(one.track_id, one.track_id), []).append(one)
+    first, *others = sorted((best_track(part) for part in parts.values()), key=lambda one: one.track_id)
+    alone = not others and first.track_id not in people
+    _link(edit, "must_link", [(first.track_id, one.track_id) for one in ([first] if alone else others)])
 
 
 # --- what was found --------------------------------------------------------------------------------------------------
