@@ -62,3 +62,20 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path):
 def test_settings_cannot_be_changed_after_loading():
     with pytest.raises(ValueError, match="frozen"):
         Settings.load().workers = 9
+
+
+@pytest.mark.parametrize("value", ["Watch Time, Rate", ["Watch Time", "Rate", "Rate"], ("Watch Time", "Rate")])
+def test_names_of_columns_come_as_a_list_or_with_commas(toml, value):
+    assert Settings.load(flags={"metric_columns": value}).metric_columns == ("Watch Time", "Rate")
+
+
+def test_names_of_columns_come_from_file_and_environment(toml, monkeypatch):
+    toml.write_text('metric_columns = ["Rate"]\n')
+    assert Settings.load().metric_columns == ("Rate",)
+    monkeypatch.setenv("POSTLENS_METRIC_COLUMNS", "Watch Time,Rate")
+    assert Settings.load().metric_columns == ("Watch Time", "Rate")
+
+
+def test_names_of_columns_that_are_no_names_are_told(toml):
+    with pytest.raises(SettingsError, match="metric_columns"):
+        Settings.load(flags={"metric_columns": 7})

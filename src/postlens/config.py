@@ -10,10 +10,10 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from postlens.errors import SettingsError
 
@@ -21,6 +21,15 @@ DEFAULT_FILE = "postlens.toml"
 ENV_PREFIX = "POSTLENS_"
 _PATHS = ("catalog", "emoji_table", "niche_model")  # relative ones in a file are relative to that file
 Origin = str  # "default", "postlens.toml", "environment", "flag"
+
+
+def _names(value: Any) -> Any:
+    """`"a, b"` to `("a", "b")`, each once; other values are left for the check of their type."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        return value
+    return tuple(dict.fromkeys(name.strip() for name in value if name.strip()))
 
 
 class Settings(BaseSettings):
@@ -91,6 +100,11 @@ class Settings(BaseSettings):
         "post",
         description="What a person's mean weighs posts by. screen_time: by the seconds that show the person; photos"
         " then count for nothing.",
+    )
+    metric_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        (),
+        description="Further columns of tables that hold figures, to be kept under their own names beside views, likes,"
+        " comments, shares, saves and score. As text: names with commas between.",
     )
     catalog: Path | None = Field(None, description="Product catalog (CSV or TOML). Default: the bundled one.")
     emoji_table: Path | None = Field(None, description="Emotion to emoji table (TOML). Default: the bundled one.")

@@ -73,6 +73,13 @@ def test_broken_counts_are_errors(cell: Any) -> None:
         parse_count(cell, whole=True)
 
 
+@pytest.mark.parametrize(("cell", "share"), [("4.5%", 0.045), ("4,5 %", 0.045), ("-3%", -0.03), ("1,250%", 12.5)])
+def test_a_percentage_is_a_share_and_no_count(cell: str, share: float) -> None:
+    assert parse_count(cell, whole=False) == pytest.approx(share)
+    with pytest.raises(ValueError, match="expected a number"):
+        parse_count(cell, whole=True)
+
+
 @given(st.integers(0, 10**12), st.sampled_from([",", ".", " ", "'", "_", "\u202f"]))
 def test_grouped_thousands_are_read_back(number: int, sign: str) -> None:
     assert parse_count(f"{number:,}".replace(",", sign), whole=True) == number
@@ -103,6 +110,8 @@ NOON = datetime(2024, 12, 31, 12, 30, tzinfo=UTC)
         "1735648200",
         1735648200,
         1735648200000.0,
+        45657 + 12.5 / 24,
+        "45657.520833333336",
         "Tue, 31 Dec 2024 12:30:00 +0000",
         "Tue Dec 31 12:30:00 +0000 2024",
         datetime(2024, 12, 31, 12, 30),
@@ -113,12 +122,12 @@ def test_times_in_common_spellings_become_utc(cell: Any) -> None:
     assert parse_time(cell) == NOON
 
 
-@pytest.mark.parametrize("cell", ["2024-03-05", "05.03.2024", "5.3.2024", date(2024, 3, 5), "20240305"])
+@pytest.mark.parametrize("cell", ["2024-03-05", "05.03.2024", "5.3.2024", date(2024, 3, 5), "20240305", 45356, "45356"])
 def test_dates_are_midnight(cell: Any) -> None:
     assert parse_time(cell) == datetime(2024, 3, 5, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("cell", ["03/04/2024", "yesterday", "32.01.2024", "2024", 45000, "31/31/2024", True])
+@pytest.mark.parametrize("cell", ["03/04/2024", "yesterday", "32.01.2024", "2024", 4500, "31/31/2024", True])
 def test_times_that_are_none_or_ambiguous_are_errors(cell: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_time(cell)

@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import polars as pl
 import pytest
 import xlsxwriter
 
+from postlens.pipelines import exports
 from postlens.sources import open_source
+from postlens.sources.cells import FORMULA_SIGNS
 from postlens.sources.columns import COLUMNS, find_columns, normalise
 from postlens.types import Failure, SourcePost
 
@@ -285,6 +288,110 @@ def test_spellings_of_an_address_are_the_same_post_and_keep_what_is_fetched(tmp_
     assert first.post_id == second.post_id
     assert (first.media[0].url, first.media[0].written) == ("https://h/a.mp4", "https://h/a.mp4?utm_source=x")
     assert (third.media[0].url, third.media[0].written) == ("clip", None)
+
+
+def openpyxl_book(path: Path, rows: list[list[Any]], *, links: dict[str, str] | None = None, merged: str = "") -> Path:
+    """A workbook as a library without a calculator writes it: formulas have no value."""
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    for place, target in (links or {}).items():
+        book.active[place].hyperlink = target
+    if merged:
+        book.active.merge_cells(merged)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize(("cell", "shown"), [("=6*7", "=6*7"), ("=1/0", "=1/0")])
+def test_a_formula_without_a_saved_value_is_told_and_costs_only_itself(cell: str, shown: str, tmp_path: Path) -> None:
+    rows = [["path", "creator", "likes", "views"], ["a.mp4", "anna", cell, 5]]
+    (post,), (failure,) = read(openpyxl_book(tmp_path / "p.xlsx", rows))
+    assert post.metrics == {"views": 5}
+    assert "column 'likes': expected a value, got a formula that was saved without its result" in failure.message
+    assert shown in failure.message
+
+
+@pytest.mark.parametrize("value", ["#DIV/0!", "#N/A", "#REF!"])
+def test_an_error_of_the_spreadsheet_is_told_and_costs_only_itself(value: str, tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "p.xlsx") as book:
+        sheet = book.add_worksheet("Posts")
+        sheet.write_row(0, 0, ["path", "creator", "likes"])
+        sheet.write_row(1, 0, ["a.mp4", "anna"])
+        sheet.write_formula(1, 2, "=B9/B8", value=value)
+    (post,), (failure,) = read(tmp_path / "p.xlsx")
+    assert (post.metrics, f"error of the spreadsheet, got {value!r}" in failure.message) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "links"),
+    [
+        ("Video 1", {"A2": "https://h/a.mp4"}),
+        ("https://h/a.mp4", {"A2": "https://other/b.mp4"}),
+        ('=HYPERLINK("https://h/a.mp4","Video 1")', {}),
+        ('=HYPERLINK("https://h/a.mp4")', {}),
+    ],
+)
+def test_a_cell_that_links_to_an_address_is_that_address(cell: str, links: dict[str, str], tmp_path: Path) -> None:
+    rows = [["url", "creator"], [cell, "anna"]]
+    (post,), failures = read(openpyxl_book(tmp_path / "p.xlsx", rows, links=links))
+    assert (post.media[0].url, failures) == ("https://h/a.mp4", [])
+
+
+def test_a_path_cell_that_links_to_a_file_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "my clip.mp4").write_bytes(b"x")
+    rows = [["file", "creator"], ["Video 1", "anna"], ["my clip.mp4", "anna"]]
+    links = {"A2": "my%20clip.mp4", "A3": "elsewhere.mp4"}
+    posts, _ = read(openpyxl_book(tmp_path / "p.xlsx", rows, links=links))
+    assert [post.media[0].path for post in posts] == [str(tmp_path / "my clip.mp4")] * 2
+
+
+def test_merged_texts_hold_for_every_row_and_merged_numbers_for_the_first(tmp_path: Path) -> None:
+    rows = [["path", "creator", "likes"], ["a.mp4", "anna", 5], ["b.mp4", None, None], ["c.mp4", "ben", 1]]
+    path = openpyxl_book(tmp_path / "p.xlsx", rows, merged="B2:B3")
+    assert [post.handle for post in read(path)[0]] == ["anna", "anna", "ben"]
+    posts, failures = read(openpyxl_book(tmp_path / "p.xlsx", rows, merged="C2:C3"))
+    assert [post.metrics for post in posts] == [{"likes": 5}, {}, {"likes": 1}]
+    assert any("merged cells (from row 2)" in failure.message for failure in failures)
+
+
+def test_a_csv_guard_against_formulas_is_undone(tmp_path: Path) -> None:
+    (post,), _ = read(written(tmp_path, "path,creator,caption", "a.mp4,'@anna,'=1+1", name="g.csv"))
+    assert (post.handle, post.caption) == ("anna", "=1+1")
+    assert FORMULA_SIGNS == exports.FORMULA_SIGNS
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_columns_that_the_user_names_are_metrics_of_that_name(suffix: str, tmp_path: Path) -> None:
+    rows = [["path", "creator", "Watch Time", "Rate", "likes"], ["a.mp4", "anna", "1,234.5", "4.5%", 3]]
+    path = tmp_path / f"p{suffix}"
+    if suffix == ".xlsx":
+        workbook(path, Posts=rows)
+    else:
+        written(tmp_path, ";".join(rows[0]), ";".join(map(str, rows[1])), name=path.name)
+    (post,), failures = read(path, metric_columns=("watch time", "Rate", "likes"))
+    assert post.metrics == {"likes": 3, "watch time": 1234.5, "Rate": pytest.approx(0.045)}
+    assert failures == []
+
+
+def test_a_named_column_that_is_not_there_says_which_there_are(tmp_path: Path) -> None:
+    (post,), (failure,) = read(written(tmp_path, "path,creator", "a.mp4,anna"), metric_columns=("Rate",))
+    assert "expected a column 'Rate' of figures, got columns: path, creator" in failure.message
+    assert post.metrics == {}
+
+
+def test_text_in_a_named_column_costs_only_itself(tmp_path: Path) -> None:
+    table = written(tmp_path, "path,creator,Rate,likes", "a.mp4,anna,high,3")
+    (post,), (failure,) = read(table, metric_columns=("Rate",))
+    assert (post.metrics, "column 'Rate': expected a number" in failure.message) == ({"likes": 3}, True)
+
+
+def test_where_files_are_resolved_that_is_their_path(tmp_path: Path) -> None:
+    lines = ("Datei,creator,resolved_path,url", "a.mp4,anna,media/a.mp4,", "b.mp4,ben,,https://h/b.mp4")
+    for mapping in ({}, {"path": "Datei"}):
+        posts, failures = read(written(tmp_path, *lines), mapping=mapping)
+        assert [post.media[0].name for post in posts] == [str(tmp_path / "media" / "a.mp4"), "https://h/b.mp4"]
+        assert failures == []
 
 
 def test_row_numbers_in_tables_of_two_creators_are_different_posts(tmp_path: Path) -> None:

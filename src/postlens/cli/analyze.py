@@ -11,6 +11,10 @@ from postlens.errors import UsageError
 
 Sources = Annotated[list[str], typer.Argument(help="Images, videos, folders (a sub-folder is a creator) or tables.")]
 Out = Annotated[Path, typer.Option(help="Folder for the report, the tables and the store.")]
+MetricColumns = Annotated[
+    list[str] | None,
+    typer.Option("--metric-column", help="Column of a table with further figures, by its name. Repeatable."),
+]
 
 
 def analyze(
@@ -21,6 +25,7 @@ def analyze(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="Column of a table by another name: likes=Gefällt. Repeatable.")
     ] = None,
+    metric_column: MetricColumns = None,
     source: Annotated[str | None, typer.Option(help="Read as this kind of source, e.g. labelled_folders.")] = None,
     allow_download: Annotated[
         bool | None, typer.Option("--allow-download/--no-download", help="Fetch the URLs in tables.")
@@ -42,6 +47,8 @@ def analyze(
     from postlens.config import Settings
 
     flags: dict[str, Any] = pairs(settings, "--set") | {"allow_download": allow_download}
+    if metric_column:
+        flags["metric_columns"] = tuple(metric_column)
     if niche_model is not None:
         flags["niche_model"] = niche_model
     return run_and_report(

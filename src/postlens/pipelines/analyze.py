@@ -101,7 +101,7 @@ def analyze(
         StoreError: the store cannot be opened or written; what was committed before stays, and the error also stands
             in `failures.csv` where that can still be written.
     """
-    found, store = _open_sources(request), shown_location(request.store_location)
+    found, store = _open_sources(request, settings), shown_location(request.store_location)
     load_tables(settings)
     stages = all_stages(load_niche_model(settings.niche_model).encoder_card)
     _make_folder(request.out)
@@ -165,14 +165,21 @@ def _prepare(store: Store, out: Path) -> None:
         event("scrub_pending", message=str(error))
 
 
-def _open_sources(request: Request) -> Iterable[SourcePost | Failure]:
+def _open_sources(request: Request, settings: Settings) -> Iterable[SourcePost | Failure]:
     """Readers of all sources in order; wrong kinds and mappings are told before anything is written."""
     if not request.sources:
         raise UsageError("expected at least one source: an image, a video, a folder or a table")
-    mapping = dict(request.mapping)
-    return chain.from_iterable(
-        [open_source(spec, creator=request.creator, mapping=mapping, kind=request.kind) for spec in request.sources]
-    )
+    opened = [
+        open_source(
+            spec,
+            creator=request.creator,
+            mapping=dict(request.mapping),
+            kind=request.kind,
+            metric_columns=settings.metric_columns,
+        )
+        for spec in request.sources
+    ]
+    return chain.from_iterable(opened)
 
 
 def _replace_failures(store: Store, request: Request, ingested: Ingested, failures: Sequence[Failure]) -> None:

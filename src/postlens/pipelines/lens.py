@@ -102,7 +102,11 @@ class Lens:
         """
         given = [sources] if isinstance(sources, str | os.PathLike) else sources
         specs = [os.fspath(source) for source in given]
-        opened = [open_source(spec, creator=creator, mapping=dict(mapping or {}), kind=kind) for spec in specs]
+        columns = self.settings.metric_columns
+        opened = [
+            open_source(spec, creator=creator, mapping=dict(mapping or {}), kind=kind, metric_columns=columns)
+            for spec in specs
+        ]
         now = datetime.now(UTC)
         ingest = Ingest(self._store, settings=self.settings, downloads=self._downloads, now=now)
         ingested = ingest.run(chain.from_iterable(opened))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence, Set
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
+from postlens.sources.marks import BrokenValue, LinkedText
 from postlens.sources.protocol import absolute
 from postlens.sources.single import is_url, url_ref
 from postlens.types import MediaRef, as_utc
@@ -40,6 +42,9 @@ _DAY_FIRST: Final = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:,?\s+(\d{1
 _UNIX_S: Final = (1e8, 1e10)  # 1973 to 2286; a thousand times that is in milliseconds
 _HALVES: Final = re.compile("[\ud800-\udfff]")  # of characters; JSON can hold one alone, text that is written cannot
 _HALVES_BUT_BYTES: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # Python's stand-ins for bytes of file names stay
+_SERIAL_DAYS: Final = (30_000, 60_000)  # 1982 to 2064 as spreadsheets count days, where a cell lost its date format
+_SERIAL_START: Final = datetime(1899, 12, 30, tzinfo=UTC)
+FORMULA_SIGNS: Final = tuple("=+-@\t\r\n＝＋－＠")  # owasp.org/www-community/attacks/CSV_Injection
 _TWITTER: Final = "%a %b %d %H:%M:%S %z %Y"
 
 
@@ -50,12 +55,19 @@ def is_absent(cell: Any) -> bool:
     return isinstance(cell, str) and cell.strip().casefold() in _ABSENT
 
 
+def without_guard(text: str) -> str:
+    """A cell of a CSV file without the apostrophe that keeps a spreadsheet from taking it for a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_SIGNS) else text
+
+
 def without_halves(cell: Any, *, is_path: bool = False) -> Any:
     """A text, or texts in a list, with U+FFFD for halves of characters (a cut emoji); other cells as they are.
 
     Args:
         is_path: whether U+DC80 to U+DCFF stay, in which Python and its JSON hold the bytes of names that are no UTF-8.
     """
+    if isinstance(cell, LinkedText | BrokenValue):
+        return cell
     if isinstance(cell, list | tuple):
         return [without_halves(item, is_path=is_path) if isinstance(item, str) else item for item in cell]
     return (_HALVES_BUT_BYTES if is_path else _HALVES).sub("\ufffd", cell) if isinstance(cell, str) else cell
@@ -107,6 +119,8 @@ def parse_count(cell: Any, *, whole: bool) -> float | None:
     Args:
         whole: whether the column counts something, so that it cannot be negative.
 
+    A percentage is a share, as in spreadsheets: "4.5%" is 0.045; a count is none.
+
     Raises:
         ValueError: neither a number nor empty, or negative where it counts.
     """
@@ -130,7 +144,10 @@ def _as_float(cell: Any) -> float:
 
 
 def _number(text: str, *, whole: bool) -> float:
-    match = _NUMBER.fullmatch(_SPACES.sub("", text.strip().casefold()))
+    plain = _SPACES.sub("", text.strip().casefold())
+    if plain.endswith("%") and not whole:
+        return _number(plain[:-1], whole=False) / 100
+    match = _NUMBER.fullmatch(plain)
     factor = _FACTORS.get(match[2]) if match else None
     if match is None or factor is None:
         raise ValueError("expected a number such as 1234, 1,234 or 12.3K")
@@ -160,9 +177,9 @@ def _decimal(digits: str, *, whole: bool, scaled: bool) -> str:
 def parse_time(cell: Any) -> datetime | None:
     """A time in UTC, or None for a cell that says nothing. Times without a zone are taken as UTC.
 
-    Read are dates of spreadsheets, ISO 8601, Unix seconds and milliseconds, RFC 2822, Twitter's form, and
-    day.month.year with points. With slashes or hyphens, day and month must tell themselves apart: 25/12/2024 is read,
-    03/04/2024 is not.
+    Read are dates of spreadsheets and their plain numbers of days, ISO 8601, Unix seconds and milliseconds, RFC 2822,
+    Twitter's form, and day.month.year with points. With slashes or hyphens, day and month must tell themselves apart:
+    25/12/2024 is read, 03/04/2024 is not.
 
     Raises:
         ValueError: no time, or one that could be read in two ways.
@@ -178,13 +195,15 @@ def parse_time(cell: Any) -> datetime | None:
     if kind_of_cell(cell) is not None:
         raise ValueError("expected a date such as 2024-12-31 18:00")
     text = str(cell).strip()
-    if re.fullmatch(r"\d{9,13}(\.\d+)?", text):
+    if re.fullmatch(r"\d{9,13}(\.\d+)?|\d{5}(\.\d+)?", text):
         return _unix(float(text))
     match = _DAY_FIRST.fullmatch(text)
     return _day_month(match) if match else _written(text)
 
 
 def _unix(number: float) -> datetime:
+    if _SERIAL_DAYS[0] <= number < _SERIAL_DAYS[1]:
+        return _SERIAL_START + timedelta(seconds=round(number * 86_400))
     low, high = _UNIX_S
     if low <= number < high:
         return datetime.fromtimestamp(number, UTC)
@@ -222,14 +241,23 @@ def parse_media(cell: Any, *, folder: str, as_url: bool = False) -> tuple[MediaR
         as_url: whether the column is for URLs, so that an entry without http(s) is still one.
 
     Raises:
-        ValueError: an object, bytes, or a list within a list.
+        ValueError: an object, bytes, a list within a list, or a cell that holds no value.
     """
     many = isinstance(cell, list | tuple)
     items = cell if many else [cell]
     if kind := next((kind for item in items if (kind := kind_of_cell(item))), None):
         raise ValueError(f"expected text or a list of texts, got {kind}{' in a list' if many else ''}")
-    texts = [parse_text(item) for item in items]
+    texts = [parse_text(_unlinked(item, folder)) for item in items]
     return tuple(_ref(part, folder, as_url) for text in texts if text is not None for part in _parts(text, folder))
+
+
+def _unlinked(cell: Any, folder: str) -> Any:
+    """Where a cell links to, unless its text is an address or a file itself."""
+    if isinstance(cell, BrokenValue):
+        raise ValueError(cell.reason)
+    if not isinstance(cell, LinkedText) or is_url(cell) or _exists(Path(folder, cell)):
+        return cell
+    return cell.target if is_url(cell.target) else unquote(cell.target)
 
 
 def _parts(text: str, folder: str) -> Sequence[str]:

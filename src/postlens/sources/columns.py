@@ -60,6 +60,7 @@ _SPELLINGS: Final = {
     "label": "label niche category class kategorie nische categorie categoria etiqueta",
 }
 COLUMNS: Final = tuple(_SPELLINGS)
+RESOLVED_PATH: Final = "resolved_path"  # column that `postlens clean` adds: paths from the folder of its own table
 COUNTS: Final = (*METRICS, "followers")  # columns that hold numbers
 _RANK: Final = {
     spelling: (name, rank) for name, words in _SPELLINGS.items() for rank, spelling in enumerate(words.split())
@@ -96,7 +97,8 @@ def normalise(name: str) -> str:
 def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
     """Our column names to positions in `names`.
 
-    A mapped column is found by its exact name, else by its normalised one; of equal names the first is taken.
+    A mapped column is found by its exact name, else by its normalised one; of equal names the first is taken. Where
+    `postlens clean` has written where the files are (`RESOLVED_PATH`), that is the path, whatever is mapped.
     """
     best: dict[str, tuple[int, int]] = {}  # ours -> (rank, position)
     for position, name in enumerate(names):
@@ -108,7 +110,8 @@ def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, 
         named = _position(names, theirs)
         if named is not None:
             found = {other: place for other, place in found.items() if place != named} | {ours: named}
-    return found
+    resolved = _position(names, RESOLVED_PATH)
+    return found if resolved is None else found | {"path": resolved}
 
 
 def _position(names: Sequence[str], wanted: str) -> int | None:
@@ -125,6 +128,12 @@ def check_mapping(mapping: Mapping[str, str]) -> None:
     for ours in mapping:
         if ours not in COLUMNS:
             raise UnknownNameError(f"posts have no column {ours!r}; map one of {', '.join(COLUMNS)}")
+
+
+def find_metrics(names: Sequence[str], wanted: Sequence[str]) -> dict[str, int]:
+    """Further columns of numbers, by the names that the user gives them, to positions; known counts are left out."""
+    found = {name: _position(names, name) for name in wanted if name not in COUNTS}
+    return {name: position for name, position in found.items() if position is not None}
 
 
 def is_header(names: Sequence[str], mapping: Mapping[str, str]) -> bool:

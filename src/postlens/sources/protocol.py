@@ -20,6 +20,7 @@ class SourceOptions:
 
     creator: str | None = None  # whose posts these are
     mapping: Mapping[str, str] = field(default_factory=dict)  # our column name -> the table's column name
+    metric_columns: tuple[str, ...] = ()  # further columns of a table to read as metrics of these names
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from postlens.errors import SourceNotFoundError, UnknownNameError
@@ -25,6 +25,7 @@ def open_source(
     creator: str | None = None,
     mapping: Mapping[str, str] | None = None,
     kind: str | None = None,
+    metric_columns: Sequence[str] = (),
 ) -> Iterator[Item]:
     """The posts of a source, one by one, and failures for what could not be read. Nothing is opened before the first.
 
@@ -32,6 +33,7 @@ def open_source(
         spec: a file, a folder, a table or a URL of a media file.
         creator: whose posts these are. In a folder it stands for all sub-folders; in a table it fills empty cells.
         mapping: a table's own column names, `{"likes": "Gefällt"}`.
+        metric_columns: further columns of a table to read as metrics, beside the known ones.
         kind: name of the source in `SOURCES`; None picks it by the path.
 
     Raises:
@@ -41,7 +43,9 @@ def open_source(
         raise UnknownNameError(f"there is no source {kind!r}; sources: {', '.join(SOURCES)}")
     check_mapping(mapping or {})
     options = SourceOptions(
-        creator=clean_handle(display_name(creator)) if creator else None, mapping=dict(mapping or {})
+        creator=clean_handle(display_name(creator)) if creator else None,
+        mapping=dict(mapping or {}),
+        metric_columns=tuple(metric_columns),
     )
     return _items(os.fspath(spec), options, kind)
 

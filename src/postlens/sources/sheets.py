@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from postlens.errors import RowError, TableError
 from postlens.media.probe import display_name
-from postlens.sources.cells import without_halves
+from postlens.sources.cells import without_guard, without_halves
+from postlens.sources.marks import fill_merged, mark_cells
 
 CSV_SUFFIXES: Final = frozenset({".csv", ".tsv"})
 SHEET_SUFFIXES: Final = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
@@ -48,6 +49,7 @@ class Sheet(NamedTuple):
     rows: Iterator[Row | RowError]
     title: str | None = None  # of the sheet in a spreadsheet
     others: tuple[str, ...] = ()  # further sheets with posts, which are not read
+    merged: tuple[int, ...] = ()  # rows where a number is merged with those below, which it is not read for
 
 
 def open_sheet(path: str, *, is_header: IsHeader) -> Sheet:
@@ -113,7 +115,8 @@ def _open_csv(path: str, is_header: IsHeader) -> Sheet:
 def _csv_rows(path: str, encoding: str, sign: str) -> Iterator[list[str]]:
     with Path(path).open(encoding=encoding, newline="") as file:
         try:
-            yield from csv.reader(file, delimiter=sign)
+            for row in csv.reader(file, delimiter=sign):
+                yield [without_guard(cell) for cell in row]
         except (csv.Error, UnicodeError) as error:
             raise TableError(f"{display_name(path)}: the table is damaged ({error}); export it again") from error
 
@@ -159,17 +162,22 @@ def _western(path: str) -> str:
 
 
 def _open_spreadsheet(path: str, is_header: IsHeader) -> Sheet:
-    """The first sheet with a header. Formulas give the value that was saved with them."""
+    """The first sheet with a header. Formulas give the value that was saved with them, merged cells each row theirs."""
     import python_calamine as calamine
 
     try:
         book = calamine.CalamineWorkbook.from_path(path)
         found: list[tuple[str, tuple[str, ...], Iterator[Row]]] = []
         first_names: list[str] = []
+        merged: list[int] = []
         for title in book.sheet_names:
-            rows = book.get_sheet_by_name(title).to_python(skip_empty_area=False)
+            sheet = book.get_sheet_by_name(title)
+            rows = sheet.to_python(skip_empty_area=False)
             first_names = first_names or _first_names(iter(rows))
             below = _below_header(iter(rows), is_header)
+            if below is not None and not found:
+                mark_cells(rows, path, title)
+                merged = fill_merged(rows, sheet.merged_cell_ranges or [])
             if below is not None:
                 found.append((title, *below))
     except (calamine.CalamineError, ValueError) as error:
@@ -179,7 +187,8 @@ def _open_spreadsheet(path: str, is_header: IsHeader) -> Sheet:
     if not found:
         raise _no_header(path, first_names)
     title, names, rows_below = found[0]
-    return Sheet(names, rows_below, title, tuple(other for other, _, _ in found[1:]))
+    others = tuple(other for other, _, _ in found[1:])
+    return Sheet(names, rows_below, title, others, tuple(row + 1 for row in merged))
 
 
 # --- Parquet --------------------------------------------------------------------------------------------------------

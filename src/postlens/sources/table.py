@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,20 +21,70 @@ from postlens.sources.cells import (
     parse_time,
     without_halves,
 )
-from postlens.sources.columns import COUNTS, find_columns, is_header, repeated
+from postlens.sources.columns import COUNTS, find_columns, find_metrics, is_header, repeated
+from postlens.sources.marks import BrokenValue
 from postlens.sources.protocol import Item, Source, SourceOptions, absolute, clean_handle, failure
 from postlens.sources.sheets import SUFFIXES, Row, Sheet, open_sheet
 from postlens.sources.single import is_url
-from postlens.types import METRICS, UNKNOWN, Failure, SourcePost
+from postlens.types import METRICS, UNKNOWN, Failure, MediaRef, SourcePost
 
 _T = TypeVar("_T")
 _FRACTIONAL: Final = frozenset({"score"})  # every other number counts something
 _SHOWN_CHARS: Final = 40  # of a cell that could not be read
 
 
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row of a table and what was read of it."""
+
+    origin: str  # file, sheet and row
+    row: Row | None  # `None`: damaged
+    post: SourcePost | None
+    failures: tuple[Failure, ...] = ()
+    urls: tuple[MediaRef, ...] = ()  # of the column url, whether or not it is where the media is
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """As the source gives them."""
+        return self.failures if self.post is None else (self.post, *self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An open table: its rows in order, and what is odd about it as a whole."""
+
+    path: str  # absolute
+    sheet: Sheet
+    remarks: tuple[Failure, ...]
+    rows: Iterator[TableRow]  # empty ones left out
+
+    @property
+    def name(self) -> str:
+        """File and sheet, as `origin` begins."""
+        return display_name(self.path) + (f", sheet {self.sheet.title!r}" if self.sheet.title else "")
+
+
 def accepts(spec: str) -> bool:
     """Whether the path ends like a table."""
     return Path(spec).suffix.lower() in SUFFIXES and not is_url(spec) and not Path(spec).is_dir()
+
+
+def open_table(spec: str, options: SourceOptions) -> Table:
+    """The table in a file; its rows are read as they are asked for.
+
+    Raises:
+        TableError: the file cannot be read as a table, or no row names a column for the media.
+    """
+    path = absolute(spec)
+    sheet = open_sheet(path, is_header=partial(is_header, mapping=options.mapping))
+    reader = _RowReader(path, sheet, options)
+    found = (reader.read(row) for row in sheet.rows)
+    return Table(path, sheet, tuple(_remarks(sheet, path, options)), (row for row in found if row is not None))
+
+
+def no_rows(name: str) -> Failure:
+    """What is said of a table without a post."""
+    return failure(name, EmptySourceError(f"{name}: expected rows with media, got none; check the path or url column"))
 
 
 def read(spec: str, options: SourceOptions) -> Iterator[Item]:
@@ -44,57 +95,58 @@ def read(spec: str, options: SourceOptions) -> Iterator[Item]:
     is a failure only. Rows with the same platform and post_id, or the same creator and media, are the same post. Where
     the platform is not named, ids count per creator.
     """
-    path = absolute(spec)
+    name = display_name(absolute(spec))
     try:
-        sheet = open_sheet(path, is_header=partial(is_header, mapping=options.mapping))
+        table = open_table(spec, options)
     except TableError as error:
-        yield failure(display_name(path), error)
+        yield failure(name, error)
         return
-    yield from _remarks(sheet, path, options)
+    yield from table.remarks
     n_posts = 0
-    reader = _RowReader(path, sheet, options)
-    for row in sheet.rows:
-        for item in reader.read(row):
-            n_posts += isinstance(item, SourcePost)
-            yield item
+    for row in table.rows:
+        n_posts += row.post is not None
+        yield from row.items
     if n_posts == 0:
-        name = display_name(path)
-        yield failure(
-            name, EmptySourceError(f"{name}: expected rows with media, got none; check the path or url column")
-        )
+        yield no_rows(name)
 
 
 def _remarks(sheet: Sheet, path: str, options: SourceOptions) -> Iterator[Failure]:
     """What is odd about the table as a whole."""
-    name, found = display_name(path), find_columns(sheet.names, options.mapping)
-    columns = ", ".join(name for name in sheet.names if name)
+    name = display_name(path)
+    told = (*_oddities(sheet), *_absent_columns(sheet.names, options), *_repeated_columns(sheet.names, options))
+    for message in told:
+        yield failure(name, TableError(f"{name}: {message}"))
+
+
+def _oddities(sheet: Sheet) -> Iterator[str]:
     if sheet.others:
         others = ", ".join(sheet.others)
-        yield failure(
-            name,
-            TableError(
-                f"{name}: only sheet {sheet.title!r} is read; save others with posts as their own files: {others}"
-            ),
-        )
-    for again in repeated(sheet.names, found):
-        yield failure(
-            name, TableError(f"{name}: column {again!r} is there more than once; the first is read, rename it")
-        )
+        yield f"only sheet {sheet.title!r} is read; save others with posts as their own files: {others}"
+    if sheet.merged:
+        rows = ", ".join(map(str, sheet.merged))
+        yield f"numbers in merged cells (from row {rows}) are read for their first row only; give each row its own"
+
+
+def _absent_columns(names: Sequence[str], options: SourceOptions) -> Iterator[str]:
+    """What the user named and the table lacks, and a column of creators."""
+    found, metrics = find_columns(names, options.mapping), find_metrics(names, options.metric_columns)
+    columns = ", ".join(name for name in names if name)
     for ours in sorted(set(options.mapping) - set(found)):
-        yield failure(
-            name,
-            TableError(
-                f"{name}: expected column {options.mapping[ours]!r} for {ours}, got columns: {columns}; change --map"
-            ),
-        )
+        yield f"expected column {options.mapping[ours]!r} for {ours}, got columns: {columns}; change --map"
+    for wanted in options.metric_columns:
+        if wanted not in metrics and wanted not in COUNTS:
+            yield f"expected a column {wanted!r} of figures, got columns: {columns}; change --metric-column"
     if "creator" not in found and options.creator is None:
-        yield failure(
-            name,
-            TableError(
-                f"{name}: expected a column creator, got columns: {columns}; all posts go to {UNKNOWN!r}, "
-                "name it with --map creator=COLUMN or give --creator NAME"
-            ),
+        yield (
+            f"expected a column creator, got columns: {columns}; all posts go to {UNKNOWN!r}, "
+            "name it with --map creator=COLUMN or give --creator NAME"
         )
+
+
+def _repeated_columns(names: Sequence[str], options: SourceOptions) -> Iterator[str]:
+    found = find_columns(names, options.mapping) | find_metrics(names, options.metric_columns)
+    for again in repeated(names, found):
+        yield f"column {again!r} is there more than once; the first is read, rename it"
 
 
 class _RowReader:
@@ -105,37 +157,39 @@ class _RowReader:
         self._name = display_name(path) + (f", sheet {sheet.title!r}" if sheet.title else "")
         self._says_creator = "creator" in find_columns(sheet.names, options.mapping)
         self._columns: dict[tuple[str, ...], dict[str, int]] = {}
+        self._metrics: dict[tuple[str, ...], dict[str, int]] = {}
 
-    def read(self, row: Row | RowError) -> list[Item]:
-        """The post and what could not be read of it; nothing for an empty row."""
+    def read(self, row: Row | RowError) -> TableRow | None:
+        """The post and what could not be read of it; None for an empty row."""
         if isinstance(row, RowError):
-            return [failure(self._name, row)]
+            return TableRow(self._name, None, None, (failure(self._name, row),))
         if all(is_absent(cell) for cell in row.cells):
-            return []
+            return None
         if row.names not in self._columns:
             self._columns[row.names] = find_columns(row.names, self._options.mapping)
-        columns = self._columns[row.names]
-        cells = {
-            ours: without_halves(row.cells[at], is_path=ours == "path")
-            for ours, at in columns.items()
-            if at < len(row.cells)
-        }
-        return self._items(
-            _Cells(f"{self._name}, row {row.number}", cells, {c: row.names[at] for c, at in columns.items()})
-        )
+            self._metrics[row.names] = find_metrics(row.names, self._options.metric_columns)
+        origin = f"{self._name}, row {row.number}"
+        known = _Cells(origin, row, self._columns[row.names])
+        return self._row(row, known, known.beside(self._metrics[row.names]))
 
-    def _items(self, cells: _Cells) -> list[Item]:
+    def _row(self, row: Row, cells: _Cells, figures: _Cells) -> TableRow:
+        urls = cells.urls(self._folder)
         try:
             media = parse_media(cells.get("path"), folder=self._folder)
             media = media or parse_media(cells.get("url"), folder=self._folder, as_url=True)
         except ValueError as error:
             cells.fail(f"path or url: {error}; correct it (the row is left out)")
-            return list(cells.failures)
+            return TableRow(cells.origin, row, None, tuple(cells.failures), urls)
         if not media:
             cells.fail("expected a path or url, got an empty cell; fill it in or remove the row")
-            return list(cells.failures)
-        values = {name: cells.count(name) for name in COUNTS}
-        post = SourcePost(
+            return TableRow(cells.origin, row, None, tuple(cells.failures), urls)
+        return TableRow(cells.origin, row, self._post(cells, figures, media), tuple(cells.failures), urls)
+
+    def _post(self, cells: _Cells, figures: _Cells, media: tuple[MediaRef, ...]) -> SourcePost:
+        values = {name: cells.count(name, whole=name not in _FRACTIONAL) for name in COUNTS}
+        others = {name: figures.count(name, whole=False) for name in figures.names}
+        metrics = {name: values[name] for name in METRICS} | others
+        return SourcePost(
             handle=self._handle(cells),
             media=media,
             platform=(cells.text("platform") or UNKNOWN).lower(),
@@ -143,12 +197,11 @@ class _RowReader:
             caption=cells.caption(),
             published_at=cells.time("published_at"),
             observed_at=cells.time("observed_at"),
-            metrics={name: value for name in METRICS if (value := values[name]) is not None},
+            metrics={name: value for name, value in metrics.items() if value is not None},
             followers=values["followers"],
             label=cells.text("label"),
             origin=cells.origin,
         )
-        return [post, *cells.failures]
 
     def _handle(self, cells: _Cells) -> str:
         n_before = len(cells.failures)
@@ -161,15 +214,34 @@ class _RowReader:
 
 
 class _Cells:
-    """The known cells of one row, and the failures of reading them."""
+    """Some cells of one row by our names for them, and the failures of reading them."""
 
-    def __init__(self, origin: str, cells: Mapping[str, Any], columns: Mapping[str, str]) -> None:
+    def __init__(self, origin: str, row: Row, columns: Mapping[str, int]) -> None:
         self.origin = origin  # file and row
         self.failures: list[Failure] = []
-        self._cells, self._columns = cells, columns
+        self._row = row
+        self._columns = {name: at for name, at in columns.items() if at < len(row.cells)}
+
+    def beside(self, columns: Mapping[str, int]) -> _Cells:
+        """Other cells of the row, with the same list of failures."""
+        other = _Cells(self.origin, self._row, columns)
+        other.failures = self.failures
+        return other
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._columns)
 
     def get(self, name: str) -> Any:
-        return self._cells.get(name)
+        at = self._columns.get(name)
+        return None if at is None else without_halves(self._row.cells[at], is_path=name == "path")
+
+    def urls(self, folder: str) -> tuple[MediaRef, ...]:
+        """The addresses of the column url, none where the cell is no address."""
+        try:
+            return parse_media(self.get("url"), folder=folder, as_url=True)
+        except ValueError:
+            return ()  # told where the media is looked for
 
     def text(self, name: str) -> str | None:
         return self._read(name, parse_text)
@@ -177,8 +249,8 @@ class _Cells:
     def caption(self) -> str | None:
         return self._read("caption", parse_caption)
 
-    def count(self, name: str) -> float | None:
-        return self._read(name, partial(parse_count, whole=name not in _FRACTIONAL))
+    def count(self, name: str, *, whole: bool) -> float | None:
+        return self._read(name, partial(parse_count, whole=whole))
 
     def time(self, name: str) -> datetime | None:
         return self._read(name, parse_time)
@@ -190,10 +262,13 @@ class _Cells:
         """The parsed cell, or None and a failure that shows the cell."""
         cell = self.get(name)
         try:
+            if isinstance(cell, BrokenValue):
+                raise ValueError(cell.reason)
             return parse(cell)
         except ValueError as error:
             shown = kind_of_cell(cell) or repr(str(cell)[:_SHOWN_CHARS])
-            self.fail(f"column {self._columns[name]!r}: {error}, got {shown}; correct it (the post is kept without it)")
+            column = self._row.names[self._columns[name]]
+            self.fail(f"column {column!r}: {error}, got {shown}; correct it (the post is kept without it)")
             return None
 
 
