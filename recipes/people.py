@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.pipelines.evaluation.media import largest
 from postlens.pipelines.evaluation.video import join_tracks, look_at
+from postlens.pipelines.photos import largest
 from postlens.tasks.people import duplicates
 from postlens.tasks.people.evaluate import score_clips
 from postlens.tasks.people.identity import assign

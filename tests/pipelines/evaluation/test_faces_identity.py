@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from postlens.errors import EmptySourceError, SourceNotFoundError, TableError
-from postlens.pipelines.evaluation.faces_identity import BORDERS, evaluate, find_face
+from postlens.pipelines.evaluation.faces_identity import evaluate, find_face
+from postlens.pipelines.photos import BORDERS
 from postlens.types import Faces
 from postlens.vision.boxes import box_iou
 from postlens.vision.faces import FaceDetector

@@ -12,7 +12,8 @@ from postlens.config import Settings
 from postlens.errors import TooLargeError, UnsupportedMediaError
 from postlens.pipelines.decode import decode_work
 from postlens.pipelines.evaluation import evaluate_task
-from postlens.pipelines.evaluation.media import largest, read_media, read_photo
+from postlens.pipelines.evaluation.media import read_media, read_photo
+from postlens.pipelines.photos import largest
 from postlens.pipelines.plan import WorkItem
 from postlens.types import Faces
 

@@ -19,7 +19,8 @@ from postlens.config import Settings
 from postlens.errors import EmptySourceError, MediaError
 from postlens.media.image import DecodedImage
 from postlens.pipelines.evaluation.layout import MANIFEST, UNKNOWN_LABEL, Photo, is_in_sample, list_photos
-from postlens.pipelines.evaluation.media import largest, read_photo
+from postlens.pipelines.evaluation.media import read_photo
+from postlens.pipelines.photos import largest
 from postlens.tasks.reactions.evaluate import score_emotions
 from postlens.tasks.reactions.features import (
     EXPRESSION_HEAD,

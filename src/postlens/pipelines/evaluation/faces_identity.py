@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ import numpy as np
 from postlens.config import Settings
 from postlens.errors import EmptySourceError, MediaError
 from postlens.pipelines.evaluation.layout import read_table
-from postlens.pipelines.evaluation.media import largest, read_photo
+from postlens.pipelines.evaluation.media import read_photo
+from postlens.pipelines.photos import largest, search_image
 from postlens.tasks.people.evaluate import score_pairs
 from postlens.types import Faces, FloatArray, Image
 from postlens.vision.cards import file_sha256
@@ -30,15 +31,6 @@ from postlens.vision.zoo import load_spec
 
 PAIRS = "pairs.csv"
 NO_FACE = "NoFace"
-# Border around a photo without a found face, as shares of its longer side, tried in turn: a face that fills or leaves
-# the photo is then found smaller and whole. More borders find more faces, and more of what is none: before quality
-# counts, in 9 of 10 such photos of faces_identity, 23 of 44 of expression, 3 of 295 of food and rooms
-# (docs/log/vision.md).
-BORDERS = (0.25, 0.5, 1.0)
-# A face found with a border counts above this quality. At 0 one of size, sharpness, turn and trust is off its scale,
-# and the template may be near everybody's (two such photos raised the FNMR at FMR 1e-3 from .28 to .73). Higher refuses
-# more pairs unseen.
-MIN_PADDED_QUALITY = 0.0
 Pair = Mapping[str, str]
 
 
@@ -116,18 +108,8 @@ def find_face(detector: FaceDetector, image: Image) -> tuple[Faces, float]:
 
     `Faces` of one row, or of none if no border helps; boxes and landmarks are in pixels of `image`, and may leave it.
     """
-    faces = detector.detect(image)
-    if len(faces):
-        return faces[[largest(faces)]], 0.0
-    for border in BORDERS:
-        margin = round(border * max(image.shape[:2]))
-        faces = detector.detect(np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge"))
-        faces = faces[faces.quality > MIN_PADDED_QUALITY]
-        if len(faces):
-            face = faces[[largest(faces)]]
-            moved = {"xyxy_px": face.xyxy_px - margin, "landmarks_px": face.landmarks_px - margin}
-            return replace(face, **moved), border
-    return faces, 0.0
+    faces, border = search_image(detector, image)
+    return (faces[[largest(faces)]] if len(faces) else faces), border
 
 
 def vectors_of(photos: PhotoFaces) -> dict[str, FloatArray]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from postlens.config import Settings
 from postlens.media.decode import decode_file
 from postlens.media.image import DecodedImage, decode_image
 from postlens.media.probe import kind_of
 from postlens.pipelines.decode import decoding
-from postlens.types import Faces, FrameBatch, MediaFile
+from postlens.types import FrameBatch, MediaFile
 
 
 def read_photo(path: Path, *, settings: Settings) -> DecodedImage:
@@ -23,8 +21,3 @@ def read_photo(path: Path, *, settings: Settings) -> DecodedImage:
 def read_media(path: Path, *, settings: Settings) -> tuple[MediaFile, FrameBatch]:
     """The image or video as `analyze` sees it. Raises `MediaError` for a file that cannot be decoded."""
     return decode_file(path, how=decoding(kind_of(path), settings))
-
-
-def largest(faces: Faces) -> int:
-    """Row of the face with the largest box, out of at least one."""
-    return int(np.argmax(np.prod(faces.xyxy_px[:, 2:] - faces.xyxy_px[:, :2], axis=1)))
