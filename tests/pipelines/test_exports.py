@@ -22,7 +22,7 @@ from postlens.pipelines.exports import (
     write_failures,
 )
 from postlens.tasks.niche.influencer import as_category
-from postlens.types import METRICS, Creator, Failure
+from postlens.types import METRICS, Creator, EngagementSnapshot, Failure
 
 from .campaigns import NOW, analysis, campaign, niche, offer, person
 
@@ -68,6 +68,17 @@ def test_creators_have_their_columns_and_values(out):
     row = creators.row(0, named=True)
     assert (row["creator_id"], row["n_posts"], row["niche"]) == ("instagram:c0", 2, "food")
     assert (row["deciding_posts"], row["median_likes"], row["median_views"]) == (["post-0", "post-1"], 110.0, None)
+
+
+def test_figures_of_any_name_are_columns_of_posts_and_creators(tmp_path):
+    other = {"clicks": 7.0, "niche": 3.0}
+    shown = campaign(1, 1, snapshots={"post-0": EngagementSnapshot("post-0", likes=5.0, other=other)})
+    creator = replace(shown.creators[0], medians={"likes": 5.0, "clicks": 7.0})
+    write_exports(replace(shown, creators=(creator,)), tmp_path)
+    post = pl.read_parquet(tmp_path / "posts.parquet").row(0, named=True)
+    assert (post["likes"], post["clicks"], post["niche"], post["figure_niche"]) == (5.0, 7.0, "food", 3.0)
+    assert pl.read_parquet(tmp_path / "creators.parquet").row(0, named=True)["median_clicks"] == 7.0
+    assert json.loads((tmp_path / "predictions.json").read_text())["posts"]["post-0"]["figures"]["clicks"] == 7.0
 
 
 def test_a_post_without_any_answer_is_a_row_of_nulls(tmp_path):
@@ -119,7 +130,7 @@ def test_people_are_rows_with_their_face(out):
     sheet = book["people"]
     header = [cell.value for cell in sheet[1]]
     row = dict(zip(header, [cell.value for cell in sheet[2]], strict=True))
-    assert header[:6] == ["face", "person_id", "name", "posts", "videos", "screen_time_s"]
+    assert header[:4] == ["face", "person_id", "name", "posts"]
     assert (row["person_id"], row["mean_likes"], row["lift_likes"]) == ("person-1", 100, 0.25)
     (image,) = sheet._images
     assert (image.anchor._from.row, image.anchor._from.col) == (1, 0)

@@ -79,6 +79,11 @@ def performance(
     return tuple(row for row in rows if row is not None)
 
 
+def is_few(row: PersonPerformance) -> bool:
+    """Whether a mean rests on too few posts for its interval to be relied on."""
+    return row.n_effective < FEW_POSTS if row.weighting == "screen_time" else row.n_posts < FEW_POSTS
+
+
 def _metric(name: str, shown: Mapping[str, Shown], *, known: Known, seed: int) -> _Metric:
     figures = known.of(name)
     firsts = [value for post, value in figures.items() if post not in known.duplicate_of]

@@ -28,7 +28,8 @@ def screen_spans(appearances: Iterable[Appearance]) -> dict[str, list[tuple[floa
 def screen_shares(appearances: Iterable[Appearance], durations_s: Mapping[str, float | None]) -> dict[str, float]:
     """Video to the share of it, in [0, 1], with the person on screen.
 
-    `durations_s` are those of videos; photos and videos whose container tells no length are left out. A track that ends a little after the length that the container tells does not make more than 1.
+    `durations_s` are those of videos; photos and videos whose container tells no length are left out. A track that
+    ends a little after the length that the container tells does not make more than 1.
     """
     return {
         media: min(1.0, sum(end - start for start, end in spans) / length_s)
