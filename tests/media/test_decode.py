@@ -14,7 +14,7 @@ from .samples import encoded, photo, write_video
 def test_an_image_file_becomes_a_record_and_one_frame(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(photo(90, 60), "JPEG", orientation=6))
-    media, frames = decode_file(path)
+    media, frames, _ = decode_file(path)
     assert (media.kind, media.width_px, media.height_px, media.duration_s, media.partial) == (
         "image",
         60,
@@ -28,7 +28,7 @@ def test_an_image_file_becomes_a_record_and_one_frame(tmp_path: Path) -> None:
 
 def test_a_video_file_becomes_a_record_and_its_frames(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.webm", codec="libvpx-vp9")
-    media, frames = decode_file(str(path), how=Decoding(rate_hz=2, max_side_px=80))
+    media, frames, _ = decode_file(str(path), how=Decoding(rate_hz=2, max_side_px=80))
     assert (media.kind, media.width_px, media.height_px, media.frame_rate_hz) == ("video", 160, 120, 10)
     assert media.duration_s == pytest.approx(5)
     assert media.sha256 == sha256_file(path)

@@ -52,7 +52,7 @@ def test_frames_come_at_the_asked_rate_with_their_own_times(suffix: str, codec: 
     assert np.abs(decoded.frames.pts_s - np.arange(5)).max() <= 0.5
     shown = [frame_of(image) for image in decoded.frames.images]
     assert np.abs(np.array(shown) - decoded.frames.pts_s * 10).max() <= 1.01
-    assert decoded[1:] == (160, 120, pytest.approx(5.0, abs=0.11), 10.0, None)
+    assert decoded[1:6] == (160, 120, pytest.approx(5.0, abs=0.11), 10.0, None)
 
 
 def test_key_frames_at_the_rate_are_exactly_the_frames_taken(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_video_is_looked_at_frame_by_frame_and_alone(tmp_path):
     item = WorkItem(sha256_file(path), str(path), "video", frozenset({"a"}))
     stages = (Counting("a"),)
     outcomes_of([*items_of(pictures(tmp_path, 3), stages), item], stages, workers=1)
-    assert sorted(batches) == [(1, 3), (3, 1)]
+    assert sorted(batches) == [(1, 8), (3, 1)]
 
 
 def test_no_more_batches_are_in_flight_than_memory_allows(tmp_path):

@@ -15,12 +15,13 @@ from postlens.media.hashing import sha256_file
 from postlens.pipelines.process import Processor
 from postlens.pipelines.run import Runner
 from postlens.pipelines.stage import MediaBatch
-from postlens.pipelines.stages import FACE_PX, all_stages, best_rows, join_faces
+from postlens.pipelines.stages import FACE_PX, all_stages, best_rows
 from postlens.store import Store
 from postlens.store.dump import dump
 from postlens.store.features import read_features
 from postlens.types import ATTRIBUTES, EMOTIONS, Faces, MediaFeatures
 from postlens.vision.encoder import ENCODER
+from postlens.vision.search import join_faces
 from postlens.vision.zoo import load_spec
 
 from ..test_types import faces

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from postlens.errors import TooLargeError
+from postlens.media.between import Between, Keep
 from postlens.media.hashing import sha256_bytes, sha256_file
 from postlens.media.image import IMAGE_LIMITS, MAX_SIDE_PX, ImageLimits, as_frames, decode_image, read_image_bytes
 from postlens.media.probe import StrPath, display_name, kind_of
@@ -31,25 +32,35 @@ class Decoding:
 DECODING: Final = Decoding()
 
 
-def decode_file(path: StrPath, *, how: Decoding = DECODING) -> tuple[MediaFile, FrameBatch]:
+class DecodedFile(NamedTuple):
+    """A file's record and frames."""
+
+    media: MediaFile
+    frames: FrameBatch
+    between: Between | None = None  # of a video: the way to the frames between the sampled ones
+
+
+def decode_file(path: StrPath, *, how: Decoding = DECODING, keep: Keep | None = None) -> DecodedFile:
     """Identify and decode one file; an image is read from the disk once.
+
+    `keep` says between which sampled frames of a video others shall be kept in passing, see `decode_video`.
 
     Raises:
         MediaNotFoundError, UnreadableMediaError, EmptyMediaError, UnsupportedMediaError, NoVideoStreamError,
         TooLargeError, DecodeError
     """
-    return _image_file(path, how) if kind_of(path) == "image" else _video_file(path, how)
+    return _image_file(path, how) if kind_of(path) == "image" else _video_file(path, how, keep)
 
 
-def _image_file(path: StrPath, how: Decoding) -> tuple[MediaFile, FrameBatch]:
+def _image_file(path: StrPath, how: Decoding) -> DecodedFile:
     data = read_image_bytes(path, limits=how.image_limits)
     decoded = decode_image(data, max_side_px=how.max_side_px, limits=how.image_limits, name=display_name(path))
     width_px, height_px = decoded.size_px
     media = MediaFile(sha256_bytes(data), "image", os.fspath(path), width_px, height_px, len(data))
-    return media, as_frames(decoded)
+    return DecodedFile(media, as_frames(decoded))
 
 
-def _video_file(path: StrPath, how: Decoding) -> tuple[MediaFile, FrameBatch]:
+def _video_file(path: StrPath, how: Decoding, keep: Keep | None) -> DecodedFile:
     n_bytes = Path(path).stat().st_size
     if n_bytes > how.max_video_bytes:
         raise TooLargeError(
@@ -62,6 +73,7 @@ def _video_file(path: StrPath, how: Decoding) -> tuple[MediaFile, FrameBatch]:
         min_frames=how.min_frames,
         max_side_px=how.max_side_px,
         limits=how.video_limits,
+        keep=keep,
     )
     media = MediaFile(
         sha256=sha256_file(path),
@@ -74,4 +86,4 @@ def _video_file(path: StrPath, how: Decoding) -> tuple[MediaFile, FrameBatch]:
         frame_rate_hz=decoded.frame_rate_hz,
         partial=decoded.partial,
     )
-    return media, decoded.frames
+    return DecodedFile(media, decoded.frames, decoded.between)

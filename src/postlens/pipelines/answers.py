@@ -16,7 +16,6 @@ from postlens.config import Settings
 from postlens.errors import SettingsError, SourceError
 from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
-from postlens.pipelines.stages import join_faces
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_account
 from postlens.tasks.niche.attention import attend_posts, post_measures
 from postlens.tasks.niche.features import MediaFaces, face_features, post_embeddings
@@ -48,6 +47,7 @@ from postlens.types import (
     order_metrics,
 )
 from postlens.vision.encoder import ENCODER
+from postlens.vision.search import join_faces
 from postlens.vision.zoo import list_models, load_spec, open_model
 
 

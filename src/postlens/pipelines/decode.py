@@ -8,12 +8,15 @@ import numpy as np
 
 from postlens.config import Settings
 from postlens.errors import DecodeError
-from postlens.media.decode import Decoding, decode_file
+from postlens.media.decode import DecodedFile, Decoding, decode_file
 from postlens.media.image import ImageLimits, thumbnail
+from postlens.media.video import frames_at
 from postlens.pipelines.plan import WorkItem
-from postlens.pipelines.stage import MediaWork
-from postlens.types import FrameBatch, Image, MediaFeatures, MediaKind
+from postlens.pipelines.stage import NO_FRAMES, MediaWork
+from postlens.types import Faces, FrameBatch, Image, MediaFeatures, MediaKind
+from postlens.vision.cuts import worth_keeping
 
+SLACK_S = 2e-3  # stored times are rounded to float32
 SMALL_SIDE_PX = 320  # as thumbnails are; PDQ and the image measures look at less
 
 
@@ -23,15 +26,35 @@ def decode_work(item: WorkItem, *, settings: Settings, stored: MediaFeatures | N
     Raises:
         MediaError: as `decode_file`; `DecodeError` also when the file changed since it was hashed.
     """
-    media, frames = decode_file(item.path, how=decoding(item.kind, settings))
-    if media.sha256 != item.sha256:
+    decoded = decode_file(item.path, how=decoding(item.kind, settings), keep=worth_keeping)
+    if decoded.media.sha256 != item.sha256:
         raise DecodeError(f"{item.path}: the file changed while it was being analyzed; run again")
-    return new_work(frames, replace(stored, media=media) if stored else MediaFeatures(media))
+    return new_work(decoded, stored)
 
 
-def new_work(frames: FrameBatch, features: MediaFeatures) -> MediaWork:
-    """Decoded frames ready for the stages."""
-    return MediaWork(frames, features, tuple(shrunk(image) for image in frames.images))
+def new_work(decoded: DecodedFile, stored: MediaFeatures | None = None) -> MediaWork:
+    """Decoded frames ready for the stages, with what is stored of the file."""
+    features = replace(stored, media=decoded.media) if stored else MediaFeatures(decoded.media)
+    small = tuple(shrunk(image) for image in decoded.frames.images)
+    more = _more_frames(decoded, features.faces)
+    return MediaWork(decoded.frames, features, small, more, decoded.between)
+
+
+def _more_frames(decoded: DecodedFile, faces: Faces | None) -> FrameBatch:
+    """The frames beside the sampled ones in which stored faces were found; what cannot be decoded again is left out."""
+    if faces is None or decoded.between is None:
+        return NO_FRAMES
+    rows = np.flatnonzero(faces.frame >= len(decoded.frames))
+    number = dict(zip(faces.pts_s[rows].tolist(), faces.frame[rows].tolist(), strict=True))
+    times_s = sorted(number)
+    samples = frames_at(decoded.between, [time_s - SLACK_S for time_s in times_s])
+    near = [min(times_s, key=lambda time_s: abs(time_s - sample.pts_s)) for sample in samples]
+    return FrameBatch(
+        images=tuple(sample.image for sample in samples),
+        pts_s=np.array(near, np.float32),
+        index=np.array([number[time_s] for time_s in near], np.int64),
+        scale=decoded.frames.scale,
+    )
 
 
 def shrunk(image: Image) -> Image:

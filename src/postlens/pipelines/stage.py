@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
+from postlens.media.between import Between
 from postlens.types import FrameBatch, Image, MediaFeatures
+
+Part = TypeVar("Part")
+
+NO_FRAMES = FrameBatch((), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +24,21 @@ class MediaWork:
     frames: FrameBatch
     features: MediaFeatures  # what is known so far
     small: tuple[Image, ...]  # the frames shrunk by a whole factor, for what needs no detail
+    # Of a video, frames in which faces were found beside those of `frames`: numbered on from them in `index`, as in
+    # `Faces.frame`. Hashes and embeddings are of `frames` alone.
+    more: FrameBatch = NO_FRAMES
+    between: Between | None = None  # of a video: the way to the frames between the sampled ones
 
     @property
     def sha256(self) -> str:
         """Key of the media file."""
         return self.features.media.sha256
+
+    def image_of(self, frame: int) -> Image:
+        """The picture that faces of this frame number were found in."""
+        if frame < len(self.frames):
+            return self.frames.images[frame]
+        return self.more.images[int(np.flatnonzero(self.more.index == frame)[0])]
 
     def with_features(self, **changes: Any) -> MediaWork:
         """A copy with more known."""
@@ -57,3 +76,17 @@ class Stage(Protocol):
 
     def __call__(self, batch: MediaBatch) -> MediaBatch:
         """The same media with this stage's features filled in."""
+
+
+class OwnPart:
+    """A part that every thread makes for itself on first use, such as a model session."""
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
+
+    def get(self, make: Callable[[], Part]) -> Part:
+        """This thread's part."""
+        if not hasattr(self._thread, "part"):
+            self._thread.part = make()
+        part: Part = self._thread.part
+        return part

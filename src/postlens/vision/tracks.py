@@ -1,15 +1,17 @@
 """Faces of sampled frames to tracks: the same face followed from frame to frame, and one template per track.
 
 Frames come at about 1 to 5 a second, so a face may move by half its width between two of them: overlap says where it
-can be, the template says who it is, and both must agree. A cut has no overlap or a large template distance and so
-starts new tracks; joining those of one person again is the task of `tasks/people`.
+can be, the template says who it is, and both must agree. No track goes on beyond a cut (`cuts.py`); joining the tracks
+of one person again is the task of `tasks/people`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postlens.errors import ShapeError
 from postlens.types import Faces, FaceTracks, FloatArray, IntArray
@@ -24,14 +26,16 @@ MIN_OVERLAP_ALONE = 0.3  # IoU where there are no templates: overlap is the only
 # Chosen by reasoning: at one frame a second a face may be missed in one, which leaves 2 s, and half a second for uneven
 # frame times. Higher links across longer absences and so more of different people; lower splits more tracks.
 MAX_GAP_S = 2.5
+MAX_GAP_STEPS = 1.5  # where frames are further apart than that, in steps: a face is followed to the next frame only
 NO_LINK = 1e6  # cost of a pair that must not be linked
 
 
 @dataclass(slots=True)
 class _Open:
-    """A track that may still grow: its last box and time, and the weighted sum of its identity vectors."""
+    """A track that may still grow: its shot, last box and time, and the weighted sum of its identity vectors."""
 
     number: int
+    shot: int
     xyxy_px: FloatArray
     pts_s: float
     total: FloatArray
@@ -42,25 +46,30 @@ class _Open:
             self.total = self.total + _weights(faces.quality[row : row + 1])[0] * faces.template[row]
 
 
-def link_tracks(faces: Faces) -> Faces:
+def link_tracks(
+    faces: Faces, *, cuts: Sequence[float] | NDArray[np.floating] = (), step_s: float | None = None
+) -> Faces:
     """The same faces with `track_id`: numbers from 0 in the order of first appearance.
+
+    `cuts` are times of frames that begin a new shot, ascending; `step_s` is the usual time between two frames.
 
     Each frame's faces are matched to the open tracks at the least total cost (Hungarian method, Kuhn 1955): distance of
     the identity vectors / the card's `track` threshold + 1 - IoU, or 1 - IoU alone without templates. Two faces of one
     frame never share a track; in an image every face is its own.
     """
     compared, max_distance = _with_identity(faces), load_spec(TEMPLATE).thresholds[TRACK]
+    max_gap_s = max(MAX_GAP_S, MAX_GAP_STEPS * (step_s or 0.0))
+    shots = np.searchsorted(np.asarray(cuts, np.float32), faces.pts_s, side="right")
     track_id = np.full(len(faces), -1, np.int64)
     tracks: list[_Open] = []
     n_tracks = 0
-    for frame in np.unique(faces.frame):
-        rows = np.flatnonzero(faces.frame == frame)
-        now = float(faces.pts_s[rows[0]])
-        tracks = [track for track in tracks if now - track.pts_s <= MAX_GAP_S]
+    for rows in _rows_by_frame(faces):
+        now, shot = float(faces.pts_s[rows[0]]), int(shots[rows[0]])
+        tracks = [track for track in tracks if track.shot == shot and now - track.pts_s <= max_gap_s]
         matched = _match(tracks, compared, rows, max_distance=max_distance)
         for row in rows.tolist():
             if row not in matched:
-                matched[row] = _opened(n_tracks, compared)
+                matched[row] = _opened(n_tracks, compared, shot=shot)
                 tracks.append(matched[row])
                 n_tracks += 1
             matched[row].add(compared, row)
@@ -68,14 +77,31 @@ def link_tracks(faces: Faces) -> Faces:
     return replace(faces, track_id=track_id)
 
 
+def pair_faces(before: Faces, after: Faces) -> list[tuple[int, int]]:
+    """Rows of two frames' faces that one track would hold, at the least total cost."""
+    first, second, max_distance = _with_identity(before), _with_identity(after), load_spec(TEMPLATE).thresholds[TRACK]
+    tracks = [_opened(row, first, shot=0) for row in range(len(first))]
+    for row, track in enumerate(tracks):
+        track.add(first, row)
+    found = _match(tracks, second, np.arange(len(second)), max_distance=max_distance) if len(second) else {}
+    return sorted((track.number, row) for row, track in found.items())
+
+
+def _rows_by_frame(faces: Faces) -> list[IntArray]:
+    """The rows of each frame, the frames in order of time."""
+    frames, first = np.unique(faces.frame, return_index=True)
+    order = np.argsort(faces.pts_s[first], kind="stable")
+    return [np.flatnonzero(faces.frame == frame) for frame in frames[order]]
+
+
 def _with_identity(faces: Faces) -> Faces:
     """The faces with identity vectors in the place of templates."""
     return faces if faces.template is None else replace(faces, template=identity_vectors(faces.template))
 
 
-def _opened(number: int, faces: Faces) -> _Open:
+def _opened(number: int, faces: Faces, *, shot: int) -> _Open:
     dim = 0 if faces.template is None else faces.template.shape[1]
-    return _Open(number, np.zeros(4, np.float32), 0.0, np.zeros(dim, np.float32))
+    return _Open(number, shot, np.zeros(4, np.float32), 0.0, np.zeros(dim, np.float32))
 
 
 def _match(tracks: list[_Open], faces: Faces, rows: IntArray, *, max_distance: float) -> dict[int, _Open]:

@@ -43,10 +43,11 @@ def test_photos_are_decoded_at_the_scale_that_is_set(sample_campaign: Path) -> N
 
 @pytest.mark.parametrize("name", [PORTRAIT, CLIP])
 def test_media_is_decoded_as_in_an_analysis(name: str, sample_campaign: Path) -> None:
-    media, frames = read_media(sample_campaign / "media" / name, settings=settings())
+    read = read_media(sample_campaign / "media" / name, settings=settings())
+    media = read.features.media
     work = decode_work(WorkItem(media.sha256, media.path, media.kind, frozenset()), settings=settings(), stored=None)
-    assert len(frames) == len(work.frames) <= 2
-    assert all(np.array_equal(a, b) for a, b in zip(frames.images, work.frames.images, strict=True))
+    assert len(read.frames) == len(work.frames) <= 2
+    assert all(np.array_equal(a, b) for a, b in zip(read.frames.images, work.frames.images, strict=True))
 
 
 def test_a_clip_among_photos_is_refused(sample_campaign: Path) -> None:

@@ -17,7 +17,6 @@ import numpy as np
 
 from postlens.config import Settings
 from postlens.errors import EmptySourceError, MediaError
-from postlens.pipelines.decode import new_work
 from postlens.pipelines.evaluation.copies import copy_scores
 from postlens.pipelines.evaluation.layout import read_table
 from postlens.pipelines.evaluation.media import read_media
@@ -82,11 +81,10 @@ def look_at(
     failures: Counter[str] = Counter()
     for done, file in enumerate(files, start=1):
         try:
-            media, frames = read_media(folder / file, settings=settings)
+            batch: tuple[MediaWork, ...] = (read_media(folder / file, settings=settings),)
         except MediaError as error:
             failures[type(error).__name__] += 1
         else:
-            batch: tuple[MediaWork, ...] = (new_work(frames, MediaFeatures(media)),)
             for stage in stages:
                 batch = stage(batch)
             features[file] = batch[0].features

@@ -1,0 +1,212 @@
+"""The stages about faces: detect, expression, track, attributes.
+
+A stage keeps nothing but thread-local models, so one object serves all worker threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from postlens.media.between import Between
+from postlens.media.image import encode_jpeg
+from postlens.media.video import frames_at
+from postlens.pipelines.stage import MediaBatch, MediaWork, OwnPart
+from postlens.tasks.products.features import face_features
+from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
+from postlens.tasks.products.predict import predict_attributes
+from postlens.tasks.products.recommend import MIN_QUALITY
+from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, read_expressions
+from postlens.types import ATTRIBUTES, EMOTIONS, Faces, FloatArray, FrameBatch, Image, IntArray
+from postlens.vision.cuts import find_cuts
+from postlens.vision.encoder import ENCODER, Encoder
+from postlens.vision.faces import FaceDetector
+from postlens.vision.search import Picture, Span, search_faces
+from postlens.vision.tracks import link_tracks, summarise_tracks
+from postlens.vision.zoo import load_spec, open_model
+
+FACE_PX = 112  # side of a face's thumbnail
+FACE_ZOOM = 1.5  # side of the thumbnail's crop / longer side of the box: shows hair and chin
+FACE_MODELS = ("face_detector", "face_verifier", "face_mesh", "face_template")
+
+
+def joined_fingerprint(*names: str) -> str:
+    """One fingerprint of several models, 16 hex digits."""
+    return hashlib.sha256("".join(load_spec(name).fingerprint for name in names).encode()).hexdigest()[:16]
+
+
+class DetectStage:
+    """Frames to faces with landmarks, quality and template; of a video also frames between the sampled ones."""
+
+    name, version, needs = "detect", "2", ()
+
+    def __init__(self) -> None:
+        self.fingerprint = joined_fingerprint(*FACE_MODELS)
+        self._detector = OwnPart()
+
+    def setup(self) -> None:
+        """Load the face models."""
+        self._detector.get(FaceDetector)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Faces of all frames, in order of time."""
+        return tuple(self._searched(work) for work in batch)
+
+    def _searched(self, work: MediaWork) -> MediaWork:
+        detector, frames, between = self._detector.get(FaceDetector), work.frames, work.between
+        found = search_faces(
+            frames,
+            work.small,
+            look=lambda image: detector.detect(image, scale=frames.scale),
+            inside=None if between is None else lambda spans: inside(between, spans),
+        )
+        return replace(work, more=_more(found.more, frames)).with_features(faces=found.faces)
+
+
+def inside(between: Between, spans: Sequence[Span]) -> list[list[Picture]]:
+    """Frames inside spans of a video's time."""
+    samples = between.inside(spans, fetch=lambda times_s: frames_at(between, times_s))
+    return [[Picture(sample.image, sample.pts_s) for sample in own] for own in samples]
+
+
+def _more(pictures: Sequence[Picture], frames: FrameBatch) -> FrameBatch:
+    """The frames searched beside the sampled ones, numbered on from these."""
+    return FrameBatch(
+        images=tuple(picture.image for picture in pictures),
+        pts_s=np.array([picture.pts_s for picture in pictures], np.float32),
+        index=len(frames) + np.arange(len(pictures)),
+        scale=frames.scale,
+    )
+
+
+class ExpressionStage:
+    """Every face to the probabilities of eight expressions."""
+
+    name, version, needs = "expression", "1", ("detect",)
+
+    def __init__(self) -> None:
+        self.fingerprint = joined_fingerprint(EXPRESSION_NET, EXPRESSION_HEAD)
+
+    def setup(self) -> None:
+        """Load the expression net and its head."""
+        open_model(EXPRESSION_NET)
+        open_model(EXPRESSION_HEAD)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Expressions of all faces, frame by frame."""
+        return tuple(self._read(work) for work in batch)
+
+    def _read(self, work: MediaWork) -> MediaWork:
+        faces = work.features.faces or Faces.none()
+        probs = np.zeros((len(faces), len(EMOTIONS)), np.float32)
+        for frame in np.unique(faces.frame):
+            rows = np.flatnonzero(faces.frame == frame)
+            probs[rows] = read_expressions(
+                work.image_of(int(frame)),
+                faces[rows],
+                net=open_model(EXPRESSION_NET),
+                head=open_model(EXPRESSION_HEAD),
+                scale=work.frames.scale,
+            )
+        return work.with_features(faces=replace(faces, expression=probs))
+
+
+class TrackStage:
+    """Faces to tracks through the frames, with a thumbnail of each track's best face."""
+
+    name, version, needs = "track", "3", ("detect",)
+    fingerprint = "none"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Tracks of each file."""
+        return tuple(self._tracked(work) for work in batch)
+
+    def _tracked(self, work: MediaWork) -> MediaWork:
+        step_s = float(np.median(np.diff(work.frames.pts_s))) if len(work.frames) > 1 else None
+        faces = link_tracks(work.features.faces or Faces.none(), cuts=cuts_of(work), step_s=step_s)
+        faces = replace(faces, thumbnails=_thumbnails(faces, work))
+        return work.with_features(faces=faces, tracks=summarise_tracks(faces, work.sha256))
+
+
+def cuts_of(work: MediaWork) -> FloatArray:
+    """Times at which shots begin, from all frames at hand."""
+    images = (*work.small, *work.more.images)
+    pts_s = np.concatenate([work.frames.pts_s, work.more.pts_s])
+    order = np.argsort(pts_s, kind="stable")
+    return find_cuts([images[k] for k in order], pts_s[order])
+
+
+class AttributeStage:
+    """The best face of every track to attributes, which hold for all faces of the track: nobody changes hats in it.
+
+    Faces of too low a quality for a recommendation are not read: NaN.
+    """
+
+    name, version, needs = "attributes", "1", ("detect", "track")
+
+    def __init__(self) -> None:
+        self.fingerprint = joined_fingerprint(ENCODER, ATTRIBUTE_MODEL)
+        self._encoder = OwnPart()
+
+    def setup(self) -> None:
+        """Load the encoder and the head."""
+        self._encoder.get(Encoder)
+        open_model(ATTRIBUTE_MODEL)
+
+    def __call__(self, batch: MediaBatch) -> MediaBatch:
+        """Attributes of all faces."""
+        return tuple(self._read(work) for work in batch)
+
+    def _read(self, work: MediaWork) -> MediaWork:
+        faces, encoder = work.features.faces or Faces.none(), self._encoder.get(Encoder)
+        best = best_rows(faces)
+        found = {track: self._attributes(work, faces, row, encoder) for track, row in best.items()}
+        tracks = _track_numbers(faces)
+        rows = [found[track] for track in tracks.tolist()]
+        probs = np.stack(rows) if rows else np.zeros((0, len(ATTRIBUTES)), np.float32)
+        return work.with_features(faces=replace(faces, attributes=probs))
+
+    def _attributes(self, work: MediaWork, faces: Faces, row: int, encoder: Encoder) -> FloatArray:
+        if faces.quality[row] < MIN_QUALITY:
+            return np.full(len(ATTRIBUTES), np.nan, np.float32)
+        image = work.image_of(int(faces.frame[row]))
+        features = face_features(image, faces[[row]], encoder, scale=work.frames.scale)
+        probs: FloatArray = predict_attributes(features, open_model(ATTRIBUTE_MODEL))[0]
+        return probs
+
+
+def best_rows(faces: Faces) -> dict[int, int]:
+    """Track number to the row of its face of highest quality, the first of equals."""
+    tracks = _track_numbers(faces)
+    best: dict[int, int] = {}
+    for row in np.argsort(-faces.quality, kind="stable").tolist():
+        best.setdefault(int(tracks[row]), row)
+    return best
+
+
+def _track_numbers(faces: Faces) -> IntArray:
+    """Track of each face; every face its own where tracks are not known."""
+    return np.arange(len(faces)) if faces.track_id is None else faces.track_id
+
+
+def _thumbnails(faces: Faces, work: MediaWork) -> tuple[bytes, ...]:
+    """A JPEG for the best face of each track, empty bytes for the others."""
+    chosen = set(best_rows(faces).values())
+    return tuple(_face_jpeg(faces, row, work) if row in chosen else b"" for row in range(len(faces)))
+
+
+def _face_jpeg(faces: Faces, row: int, work: MediaWork) -> bytes:
+    from PIL import Image as PillowImage
+
+    image: Image = work.image_of(int(faces.frame[row]))
+    left, top, right, bottom = (faces.xyxy_px[row] * work.frames.scale).tolist()
+    half = max(right - left, bottom - top) * FACE_ZOOM / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    square = PillowImage.fromarray(image).crop((int(x - half), int(y - half), int(x + half), int(y + half)))
+    return encode_jpeg(np.asarray(square.resize((FACE_PX, FACE_PX), PillowImage.Resampling.BICUBIC)))
