@@ -76,7 +76,7 @@ def test_forgotten_person_is_gone_with_faces_and_words(filled: Store) -> None:
     with filled.write() as conn:
         removed = forget_person(conn, "p1", now=NOW)
     gone = {"faces": 2, "tracks": 2, "person_tracks": 2, "constraints": 1, "persons": 1}
-    assert removed == {**gone, "thumbnails": 2}
+    assert {name: n for name, n in removed.items() if n} == {**gone, "thumbnails": 2}
     left = {"tombstones": 1, "forgotten_faces": 2}
     assert counts(filled) == {name: n - gone.get(name, 0) + left.get(name, 0) for name, n in before.items()}
 

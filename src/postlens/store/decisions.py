@@ -98,3 +98,12 @@ def _renamed_rows(rows: Mapping[str, Any], moved: Mapping[str, str | None]) -> d
         if None not in names_of_ends:
             found["links"][" ".join([kind, *sorted(map(str, names_of_ends))])] = value
     return found
+
+
+def texts_in(value: Any) -> set[str]:
+    """All texts in a JSON-ready value, keys included; ids in keys of links by themselves."""
+    if isinstance(value, str):
+        return {value, *value.split(" ")} if value.startswith(("must_link ", "cannot_link ")) else {value}
+    if isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    return set().union(*map(texts_in, value)) if isinstance(value, list | tuple) else set()

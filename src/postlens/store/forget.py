@@ -8,6 +8,7 @@ is not brought back by a re-run over the same media, with any model; in new medi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,10 @@ from sqlalchemy import Connection, Table, delete, select
 from postlens.errors import UnknownNameError
 from postlens.store.columns import unpack
 from postlens.store.database import scrub_after_commit
+from postlens.store.decisions import SIDES, delete_decisions, persons_of, read_decisions, texts_in, tracks_of
+from postlens.store.gallery import unsettle
+from postlens.store.media import read_unused
+from postlens.store.people import is_start
 from postlens.store.posts import read_post_media
 from postlens.store.schema import (
     constraints,
@@ -25,6 +30,7 @@ from postlens.store.schema import (
     faces,
     failures,
     files,
+    gallery,
     hashes,
     ledger,
     measures,
@@ -33,6 +39,7 @@ from postlens.store.schema import (
     persons,
     post_media,
     posts,
+    settled_tracks,
     snapshots,
     tracks,
 )
@@ -72,21 +79,87 @@ def _post_ids(conn: Connection, creator_id: str) -> set[str]:
 
 
 def forget_person(conn: Connection, person_id: str, *, now: datetime) -> Counts:
-    """Delete a person with all faces, templates, tracks, face thumbnails, appearances and the user's words on them.
+    """Delete a person with all faces, templates, tracks, face thumbnails, appearances, and the user's words on them.
 
-    Returns the rows removed by table, "thumbnails" among them. Raises `UnknownNameError` for an id that is not there.
-    Thumbnails of whole images stay: they show the post.
+    Photos that were given for the person go as media, unless a post has them; decisions that mention the person, its
+    tracks or a name it had can no longer be taken back. Returns the rows removed by table, "thumbnails" among them.
+    Raises `UnknownNameError` for an id that is not there. Thumbnails of whole images stay: they show the post.
     """
     _expect(conn, persons, "person_id", person_id)
-    chosen = select(person_tracks.c.track_id).where(person_tracks.c.person_id == person_id)
-    track_ids = list(conn.execute(chosen).scalars())
+    traces = read_person_traces(conn, person_id)
     places = select(faces.c.sha256, faces.c.box, faces.c.pts_s)
-    rows = select_in(conn, places, faces.c.track_id, track_ids)
+    rows = select_in(conn, places, faces.c.track_id, traces.track_ids)
     write_forgotten_faces(conn, [(row.sha256, unpack([row.box])[0], row.pts_s) for row in rows])
     write_tombstone(conn, "person", person_id, now=now)
-    removed = _delete_tracks(conn, track_ids) | {"persons": delete_in(conn, persons, "person_id", [person_id])}
+    removed = {"decisions": _delete_decisions(conn, traces.track_ids, traces.words, person_id=person_id)}
+    removed |= _delete_tracks(conn, traces.track_ids)
+    removed |= {"persons": delete_in(conn, persons, "person_id", [person_id])}
+    given = [sha256 for sha256 in traces.given if sha256 not in _in_posts(conn, traces.given)]
+    removed["files"] = delete_in(conn, files, "sha256", given)
+    removed["ledger"] = delete_in(conn, ledger, "input_sha256", given)
+    removed["media"] = delete_in(conn, media, "sha256", given)
+    unsettle(conn)
     scrub_after_commit(conn)
     return removed
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTraces:
+    """By what a person is known in the store."""
+
+    person_id: str
+    names: frozenset[str]  # the user's, those of before too
+    track_ids: frozenset[str]
+    face_ids: frozenset[str]
+    given: frozenset[str]  # sha256 of photos given for the person
+    pictures: frozenset[bytes]  # JPEGs of the faces
+    vectors: frozenset[bytes]  # templates of the faces and tracks
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Id and names."""
+        return self.names | {self.person_id}
+
+
+def read_person_traces(conn: Connection, person_id: str) -> PersonTraces:
+    """What `forget_person` makes unknown to the store."""
+    owned = select(person_tracks.c.track_id).where(person_tracks.c.person_id == person_id)
+    known = conn.execute(select(gallery).where(gallery.c.person_id == person_id)).all()
+    track_ids = {*conn.execute(owned).scalars(), *(row.track_id for row in known)}
+    columns = select(faces.c.face_id, faces.c.thumbnail, faces.c.template)
+    shown = list(select_in(conn, columns, faces.c.track_id, track_ids))
+    means = select_in(conn, select(tracks.c.template), tracks.c.track_id, track_ids)
+    return PersonTraces(
+        person_id=person_id,
+        names=_names(conn, person_id),
+        track_ids=frozenset(track_ids),
+        face_ids=frozenset(row.face_id for row in shown),
+        given=frozenset(row.track_id.rpartition(":")[0] for row in known if row.kind == "enrolled"),
+        pictures=frozenset(row.thumbnail for row in shown if row.thumbnail),
+        vectors=frozenset([*(row.template for row in shown if row.template), *(row.template for row in means)]),
+    )
+
+
+def _names(conn: Connection, person_id: str) -> frozenset[str]:
+    """The name of a person now, and the names it had in decisions."""
+    now = conn.execute(select(persons.c.name).where(persons.c.person_id == person_id)).scalar_one_or_none()
+    rows = [one.payload[side]["persons"].get(person_id) for one in read_decisions(conn) for side in SIDES]
+    return frozenset(name for name in (now, *(row[0] for row in rows if row)) if name)
+
+
+def _delete_decisions(
+    conn: Connection, track_ids: Collection[str], words: Collection[str], *, person_id: str | None = None
+) -> int:
+    """Delete decisions about the tracks or the person, or in which a user said one of the words, or a start of its id."""
+    phrase = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(words)))
+    gone = []
+    for one in read_decisions(conn):
+        about = tracks_of(one.payload) | persons_of(one.payload)
+        said = texts_in(list(one.payload["said"].values()))
+        named = any(phrase.search(text) or (person_id and is_start(person_id, text)) for text in said)
+        if named or person_id in about or not about.isdisjoint(track_ids):
+            gone.append(one.number)
+    return delete_decisions(conn, gone)
 
 
 def _expect(conn: Connection, table: Table, column: str, name: str) -> None:
@@ -98,6 +171,8 @@ def _delete_tracks(conn: Connection, track_ids: Collection[str]) -> Counts:
     """Delete tracks, their faces, and what was said about them."""
     pictured = select(faces.c.face_id).where(faces.c.thumbnail.is_not(None))
     return {
+        "gallery": delete_in(conn, gallery, "track_id", track_ids),
+        "settled_tracks": delete_in(conn, settled_tracks, "track_id", track_ids),
         "thumbnails": sum(1 for _ in select_in(conn, pictured, faces.c.track_id, track_ids)),
         "faces": delete_in(conn, faces, "track_id", track_ids),
         "constraints": sum(delete_in(conn, constraints, side, track_ids) for side in ("track_a", "track_b")),
@@ -109,7 +184,8 @@ def _delete_tracks(conn: Connection, track_ids: Collection[str]) -> Counts:
 def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Counts:
     """Delete a creator with all posts and counts, and with the media that no other creator uses and all facts of it.
 
-    Media that no post uses any more goes too: an earlier version of a file may be the creator's. Persons seen nowhere
+    Media that no post uses any more goes too: an earlier version of a file may be the creator's; photos that were given
+    for a person stay. Decisions about what goes can no longer be taken back. Persons seen nowhere
     else go with their tracks. Returns the rows removed by table. Raises `UnknownNameError` for an unknown id.
     """
     traces, post_ids = read_traces(conn, creator_id), _post_ids(conn, creator_id)
@@ -122,7 +198,9 @@ def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Count
     removed["files"] = delete_in(conn, files, "sha256", {*used, *unused})
     removed["files"] += delete_in(conn, files, "path", [item.ref.path for item in items if item.ref.path])
     removed["failures"] = _delete_failures(conn, traces.words | traces.names)
+    removed["decisions"] = _delete_decisions(conn, _tracks_in(conn, unused), traces.words | traces.names)
     removed |= _delete_media(conn, unused)
+    unsettle(conn)
     scrub_after_commit(conn)
     return removed
 
@@ -144,16 +222,24 @@ def _delete_failures(conn: Connection, names: Collection[str]) -> int:
 
 def _unused(conn: Connection, sha256s: Iterable[str]) -> list[str]:
     """Those of the media that no post uses, and all stored media that no post uses."""
-    in_posts = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
-    orphans = conn.execute(select(media.c.sha256).where(media.c.sha256.not_in(in_posts))).scalars()
     wanted = dict.fromkeys(sha256s)
-    elsewhere = {row.sha256 for row in select_in(conn, in_posts, post_media.c.sha256, wanted)}
-    return sorted({*orphans, *(sha256 for sha256 in wanted if sha256 not in elsewhere)})
+    elsewhere = _in_posts(conn, wanted)
+    return sorted({*read_unused(conn), *(sha256 for sha256 in wanted if sha256 not in elsewhere)})
+
+
+def _in_posts(conn: Connection, sha256s: Iterable[str]) -> set[str]:
+    """Those of the media that a post has."""
+    chosen = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
+    return {row.sha256 for row in select_in(conn, chosen, post_media.c.sha256, sha256s)}
+
+
+def _tracks_in(conn: Connection, sha256s: Iterable[str]) -> list[str]:
+    return [row.track_id for row in select_in(conn, select(tracks.c.track_id), tracks.c.sha256, sha256s)]
 
 
 def _delete_media(conn: Connection, sha256s: Collection[str]) -> Counts:
     """Delete media, all facts of them, and persons who are seen nowhere else."""
-    track_ids = [row.track_id for row in select_in(conn, select(tracks.c.track_id), tracks.c.sha256, sha256s)]
+    track_ids = _tracks_in(conn, sha256s)
     chosen = select(person_tracks.c.person_id)
     person_ids = {row.person_id for row in select_in(conn, chosen, person_tracks.c.track_id, track_ids)}
     removed = _delete_tracks(conn, track_ids)

@@ -95,13 +95,18 @@ def drop_unused_media(conn: Connection) -> int:
     All that was found in them goes too (by foreign keys), with the user's words about their tracks. Photos that were
     given for an enrolled person stay, though no post has them.
     """
-    in_posts = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
-    given = select(tracks.c.sha256).join(gallery, gallery.c.track_id == tracks.c.track_id)
-    given = given.where(gallery.c.kind == "enrolled")
-    unused = media.c.sha256.not_in(in_posts) & media.c.sha256.not_in(given)
-    gone = conn.execute(select(media.c.sha256).where(unused)).scalars().all()
+    gone = read_unused(conn)
     if gone:
         unsettle(conn)
     delete_in(conn, ledger, "input_sha256", gone, counted=False)
     delete_in(conn, files, "sha256", gone, counted=False)
     return delete_in(conn, media, "sha256", gone)
+
+
+def read_unused(conn: Connection) -> list[str]:
+    """sha256 of media that no post has, and that was not given for an enrolled person."""
+    in_posts = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
+    given = select(tracks.c.sha256).join(gallery, gallery.c.track_id == tracks.c.track_id)
+    given = given.where(gallery.c.kind == "enrolled")
+    unused = media.c.sha256.not_in(in_posts) & media.c.sha256.not_in(given)
+    return list(conn.execute(select(media.c.sha256).where(unused)).scalars())

@@ -73,7 +73,9 @@ def find_person(conn: Connection, who: str) -> Person:
         UsageError: there are several.
     """
     every = read_persons(conn)
-    found = [one for one in every if who in (one.person_id, one.name)] or [one for one in every if _starts(one, who)]
+    found = [one for one in every if who in (one.person_id, one.name)] or [
+        one for one in every if is_start(one.person_id, who)
+    ]
     if not found:
         raise UnknownNameError(f"expected a person's id, its start, or a name, got {who!r}; `people list` shows them")
     if len(found) > 1:
@@ -82,8 +84,9 @@ def find_person(conn: Connection, who: str) -> Person:
     return found[0]
 
 
-def _starts(person: Person, who: str) -> bool:
-    return bool(who) and person.person_id.startswith((who, f"{ID_PREFIX}{who}")) and who not in ID_PREFIX
+def is_start(person_id: str, text: str) -> bool:
+    """Whether a text begins the id, with or without `person-`, and more than that."""
+    return bool(text) and person_id.startswith((text, f"{ID_PREFIX}{text}")) and text not in ID_PREFIX
 
 
 def delete_persons(conn: Connection, person_ids: Iterable[str]) -> int:
