@@ -24,22 +24,25 @@ def compile_people(conn: Connection, *, weighting: PeopleWeighting = "post") -> 
     """Persons with the most posts first, hidden ones left out; a person in a copy alone is one of the first post.
 
     Everything is asked from the stored facts: nothing of it is kept, so that a new post, a corrected figure or a new
-    duplicate changes the answers that rest on it and no others.
+    duplicate changes the answers that rest on it and no others. Hidden persons still count for how far lifts are
+    drawn, so that hiding someone changes nobody else.
     """
-    shown = appearances(conn, duplicates=True, hidden=False)
+    shown = appearances(conn, duplicates=True)
     known = read_known(conn, shown)
-    names = {person.person_id: person.name for person in read_persons(conn)}
+    names = {person.person_id: person.name for person in read_persons(conn) if not person.hidden}
     faces = read_person_thumbnails(conn)
     rows: dict[str, list[PersonPerformance]] = defaultdict(list)
     for row in performance(shown, known, weighting=weighting, rng=np.random.default_rng(SEED)):
         rows[row.person_id].append(row)
     found = []
     for person_id, counted in by_person(shown, known.duplicate_of).items():
+        if person_id not in names:
+            continue
         seen = list(chain.from_iterable(counted.values()))
         shares = screen_shares(seen, known.durations_s)
         answer = PersonAnswer(
             person_id=person_id,
-            name=names.get(person_id),
+            name=names[person_id],
             n_posts=len(counted),
             n_videos=len({one.media for one in seen} & known.durations_s.keys()),
             screen_time_s=screen_time_s(seen),
