@@ -13,6 +13,7 @@ from postlens.cli import (
     EXIT_STOPPED,
     EXIT_USAGE,
     analyze,
+    clean,
     demo,
     evaluate,
     extract,
@@ -38,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("analyze")(analyze.analyze)
+app.command("clean")(clean.clean)
 app.command("demo")(demo.demo)
 app.command("info")(info.info)
 app.add_typer(models.app, name="models")

@@ -18,6 +18,7 @@ from postlens.store.forget import Traces
 DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the output folder takes them for posts
 STATE = ".postlens-state"  # beside the outputs, since several stores may write to one folder
 LOG = "run.log"
+CLEAN_BOOK, CLEAN_TABLE, DUPLICATES = "clean.xlsx", "clean.csv", "duplicates.csv"  # of `postlens clean`
 
 
 def read_state(out: Path) -> str | None:

@@ -21,6 +21,8 @@ JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson"})
 SUFFIXES: Final = CSV_SUFFIXES | SHEET_SUFFIXES | JSON_SUFFIXES | {".parquet"}
 
 HEADER_ROWS: Final = 10  # titles and empty rows may stand above the header; more would take data for one
+# Columns by which the sheets of `postlens clean` are known that hold no posts: duplicates and failures.
+REPORT_COLUMNS: Final = (frozenset({"reason", "first_table", "first_row"}), frozenset({"stage", "error", "message"}))
 _PARQUET_ROWS: Final = 5_000  # read at a time; higher is faster, and takes memory for wide tables
 _CSV_SIGNS: Final = ",;\t|"
 _BOMS: Final = (
@@ -175,10 +177,10 @@ def _open_spreadsheet(path: str, is_header: IsHeader) -> Sheet:
             rows = sheet.to_python(skip_empty_area=False)
             first_names = first_names or _first_names(iter(rows))
             below = _below_header(iter(rows), is_header)
-            if below is not None and not found:
+            if below is not None and not found and not _is_report(below[0]):
                 mark_cells(rows, path, title)
                 merged = fill_merged(rows, sheet.merged_cell_ranges or [])
-            if below is not None:
+            if below is not None and not _is_report(below[0]):
                 found.append((title, *below))
     except (calamine.CalamineError, ValueError) as error:
         raise TableError(
@@ -189,6 +191,11 @@ def _open_spreadsheet(path: str, is_header: IsHeader) -> Sheet:
     title, names, rows_below = found[0]
     others = tuple(other for other, _, _ in found[1:])
     return Sheet(names, rows_below, title, others, tuple(row + 1 for row in merged))
+
+
+def _is_report(names: Sequence[str]) -> bool:
+    """Whether a sheet is one of those that `postlens clean` writes about the rows that it left out."""
+    return any(signs.issubset(names) for signs in REPORT_COLUMNS)
 
 
 # --- Parquet --------------------------------------------------------------------------------------------------------

@@ -149,6 +149,12 @@ def read_seen(conn: Connection) -> dict[str, int]:
     return {row.post_id: row.seen for row in conn.execute(chosen)}
 
 
+def read_origins(conn: Connection) -> dict[str, str]:
+    """By post id, the file and row that it was first read from; posts without are left out."""
+    chosen = select(posts.c.post_id, posts.c.origin).where(posts.c.origin.is_not(None))
+    return {row.post_id: row.origin for row in conn.execute(chosen)}
+
+
 def read_post_media(conn: Connection, post_ids: Iterable[str] | None = None) -> list[PostMedia]:
     """Media of posts with their locations, by post and position."""
     rows = select_in(conn, select(post_media), post_media.c.post_id, post_ids)
