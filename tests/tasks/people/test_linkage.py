@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postlens.tasks.people.linkage import Clusters, components, link, near_components, near_rows, smallest_row
+from postlens.tasks.people.linkage import (
+    Clusters,
+    components,
+    link,
+    near_components,
+    near_points,
+    smallest_row,
+    squared_norms,
+)
 
 
 def by_definition(vectors, *, person, conflicts, threshold):
@@ -84,11 +92,15 @@ def test_rows_that_a_user_joined_are_one_component_however_far_apart():
     assert near_components(vectors, radius=0.5, joined=np.array([0, 0, 2, 3])).tolist() == [0, 0, 0, 3]
 
 
-def test_near_rows_are_those_within_the_radius_and_the_rows_themselves():
+def test_near_points_are_found_in_every_block(monkeypatch):
+    monkeypatch.setattr("postlens.tasks.people.linkage.BLOCK_QUERIES", 3)
+    monkeypatch.setattr("postlens.tasks.people.linkage.BLOCK_CELLS", 21)
     vectors = np.random.default_rng(1).normal(size=(40, 8)).astype(np.float32)
-    near = np.linalg.norm(vectors - vectors[3], axis=1) <= 3.5
-    assert 1 < near.sum() < 40
-    assert near_rows(vectors, np.array([3]), radius=3.5).tolist() == np.flatnonzero(near).tolist()
+    squared = np.linspace(1, 12, 10)
+    found = list(near_points(vectors, vectors[:10], squared=squared, norms=squared_norms(vectors)))
+    distances = ((vectors[:10, None] - vectors) ** 2).sum(axis=2)
+    pairs = {(int(q), int(r)) for query, row in found for q, r in zip(query, row, strict=True)}
+    assert pairs == set(map(tuple, np.argwhere(distances <= squared[:, None]).tolist()))
 
 
 def test_no_vectors_are_no_components():

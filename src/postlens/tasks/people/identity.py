@@ -12,33 +12,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from postlens.tasks.people.linkage import (
-    BoolArray,
-    Clusters,
-    Float64Array,
-    link,
-    near_components,
-    near_rows,
-    neighbours,
-)
-from postlens.tasks.people.links import Links, Words, overlapping
+from postlens.tasks.people.gather import Founding, gather, good_rows
+from postlens.tasks.people.linkage import BoolArray, Clusters, Float64Array, neighbours
+from postlens.tasks.people.links import Links, Words
 from postlens.tasks.people.naming import name_persons
+from postlens.tasks.people.reach import reach
 from postlens.types import FaceTracks, IntArray
 
-
-@dataclass(frozen=True, slots=True)
-class Founding:
-    """When a cluster becomes a person. Higher values: fewer chance persons, and later."""
-
-    min_tracks: int = 2  # good tracks that must gather (DESIGN: a person is seen at least twice) ...
-    min_frames: int = 3  # ... or frames of one good track of a video: 3 agreeing detections are no false hit
-    # Of a track's best face: below it different people come within .5 seven times as often (recipes/people.py). Higher
-    # lets fewer small or turned faces become persons.
-    min_quality: float = 0.3
+# Largest `Founding.min_tracks` at which every waiting track is alone, so that earlier groups follow from their persons.
+MAX_WAITING = 2
 
 
 def assign(
@@ -66,60 +51,36 @@ def assign(
     removal of tracks, leave it out.
     Raises `UsageError` when the words contradict each other.
     """
-    tracks, previous = tracks[sorted(range(len(tracks)), key=tracks.track_id.__getitem__)], previous or {}
-    gallery, founding = gallery or {}, founding or Founding()
-    every = Links.of(tracks, must_link=must_link, cannot_link=cannot_link, gallery=gallery)
-    active = np.flatnonzero(_reach(tracks, every, threshold=threshold, changed=changed))
-    reached, links = tracks[active], every[active]
-    person = _persons(reached, links, threshold=threshold, founding=founding)
+    previous, gallery, founding = previous or {}, gallery or {}, founding or Founding()
+    links = Links.of(tracks, must_link=must_link, cannot_link=cannot_link, gallery=gallery)
+    good = good_rows(tracks, links, founding=founding)
+    if changed is None or founding.min_tracks > MAX_WAITING:
+        active = np.array(sorted(range(len(tracks)), key=tracks.track_id.__getitem__), np.int64)
+    else:
+        active = reach(
+            tracks, links, good=good, previous=previous, gallery=gallery, changed=changed, threshold=threshold
+        )
     people = {track: previous.get(track) for track in tracks.track_id}
-    taken = {people[track] for track in set(tracks.track_id).difference(reached.track_id)} - {None}
+    settled = good.copy()
+    settled[active] = False
+    taken = {name for row in np.flatnonzero(settled).tolist() if (name := people[tracks.track_id[row]]) is not None}
+    reached = tracks[active]
     return people | name_persons(
         reached.track_id,
-        person,
-        voting=good_rows(reached, links, founding=founding),
+        _persons(reached, links[active], good=good[active], threshold=threshold, founding=founding),
+        voting=good[active],
         previous=previous,
-        gallery={track: gallery[track] for track in tracks.track_id if track in gallery},
-        taken={name for name in taken if name is not None},
+        gallery={track: gallery[track] for track in gallery if track in people},
+        taken=taken,
     )
 
 
-def good_rows(tracks: FaceTracks, links: Links, *, founding: Founding) -> BoolArray:
-    """Which tracks may found persons: (N,); a user's word outranks the quality."""
-    return (tracks.quality >= founding.min_quality) | _vouched(links)
-
-
-def _vouched(links: Links) -> BoolArray:
-    return np.isin(np.arange(len(links.joined)), links.must)
-
-
-def _reach(tracks: FaceTracks, links: Links, *, threshold: float, changed: Collection[str] | None) -> BoolArray:
-    """Which tracks must be computed again: (N,)."""
-    n = len(tracks)
-    if changed is None:
-        return np.ones(n, bool)
-    active = np.zeros(n, bool)
-    frontier = np.flatnonzero(np.isin(tracks.track_id, list(changed)))
-    while len(frontier):
-        active[frontier] = True
-        near = near_rows(tracks.template, frontier, radius=threshold)
-        joined = np.flatnonzero(np.isin(links.joined, links.joined[frontier]))
-        reached = np.union1d(near, joined)
-        frontier = reached[~active[reached]]
-    return active
-
-
-def _persons(tracks: FaceTracks, links: Links, *, threshold: float, founding: Founding) -> IntArray:
+def _persons(tracks: FaceTracks, links: Links, *, good: BoolArray, threshold: float, founding: Founding) -> IntArray:
     """The person of each row, named by its smallest row, or -1 for one that waits: (N,)."""
-    rows, good = np.arange(len(tracks)), good_rows(tracks, links, founding=founding)
-    conflicts = np.concatenate([links.cannot, overlapping(tracks)])
-    clusters = Clusters.singles(tracks.template, person=links.joined, conflicts=conflicts, known=links.known)
-    component = np.full(len(tracks), -1)
-    component[good] = near_components(tracks.template[good], radius=threshold, joined=links.joined[good])
-    link(clusters, component, threshold=threshold)
-    enough = _vouched(links) | (tracks.n_frames >= founding.min_frames)
+    clusters = gather(tracks, links, good=good, threshold=threshold)
+    enough = links.vouched() | (tracks.n_frames >= founding.min_frames)
     n_good = np.bincount(clusters.person[good], minlength=len(tracks))
-    founded = (n_good >= founding.min_tracks) | np.isin(rows, clusters.person[good & enough])
+    founded = (n_good >= founding.min_tracks) | np.isin(np.arange(len(tracks)), clusters.person[good & enough])
     person = np.where(good & founded[clusters.person], clusters.person, -1)
     _join_low(clusters, person, np.flatnonzero(~good), threshold=threshold)
     return person

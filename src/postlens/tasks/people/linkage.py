@@ -32,6 +32,7 @@ BoolArray = NDArray[np.bool_]
 Pairs = IntArray  # (E, 2) rows of the vectors, the smaller first
 
 BLOCK_CELLS = 4_000_000  # distances held at once: 16 MB; larger is not faster on two cores
+BLOCK_QUERIES = 512  # points compared with a block of vectors at once: fewer are bound by memory, not by arithmetic
 BLOCK_PAIRS = 16_384  # vectors of pairs held at once: 2 x 16 MB at 128 dimensions; and near pairs, where all are near
 SLACK = 1e-4  # of the largest squared norm: over the worst float32 rounding of 128 products
 
@@ -76,30 +77,48 @@ def _joined_by(pairs: Sequence[Pairs], label: IntArray) -> IntArray:
     return components(n, np.concatenate([*pairs, np.stack([np.arange(n), label], axis=1)]))
 
 
-def near_rows(vectors: FloatArray, rows: IntArray, *, radius: float) -> IntArray:
-    """Rows within an L2 distance of about `radius` of any of `rows`, these included: sorted."""
-    near = np.zeros(len(vectors), bool)
-    for _, other in _near_blocks(vectors, rows, radius=radius):
-        near[other] = True
-    near[rows] = True
-    return np.flatnonzero(near)
-
-
 def _near_blocks(vectors: FloatArray, rows: IntArray, *, radius: float) -> Iterator[tuple[IntArray, IntArray]]:
-    """Near pairs (one of `rows`, any row), a few of `rows` at a time; each row is near itself."""
-    n = max(1, len(vectors))
-    norms = np.einsum("ij,ij->i", vectors, vectors)
-    limit = radius * radius + SLACK * float(norms.max(initial=0.0))
-    step, few = max(1, BLOCK_CELLS // n), max(1, BLOCK_PAIRS // n)
-    for start in range(0, len(rows), step):
-        queries = rows[start : start + step]
-        distances = vectors[queries] @ vectors.T
-        distances *= -2
-        distances += norms
-        near = distances <= limit - norms[queries][:, None]
-        for first in range(0, len(queries), few):
-            hit, other = np.nonzero(near[first : first + few])
-            yield queries[first + hit], other
+    """Near pairs (one of `rows`, any row), some at a time; each row is near itself."""
+    norms = squared_norms(vectors)
+    for start in range(0, len(rows), BLOCK_QUERIES):
+        some = rows[start : start + BLOCK_QUERIES]
+        squared = np.full(len(some), radius * radius)
+        for query, other in near_points(vectors, vectors[some], squared=squared, norms=norms):
+            yield some[query], other
+
+
+def squared_norms(vectors: FloatArray) -> FloatArray:
+    """Squared L2 lengths: (N,)."""
+    return np.asarray(np.einsum("ij,ij->i", vectors, vectors), np.float32)
+
+
+def near_points(
+    vectors: FloatArray, points: FloatArray, *, squared: Float64Array | FloatArray, norms: FloatArray
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Pairs (point, row of the vectors) within the squared L2 distance of each point, some pairs at a time.
+
+    Exhaustive, in float32: a pair a rounding error further apart counts too. `norms`: `squared_norms(vectors)`.
+    """
+    limit = squared - squared_norms(points) + SLACK * float(norms.max(initial=0.0))
+    step = max(1, BLOCK_CELLS // BLOCK_QUERIES)
+    for first in range(0, len(points), BLOCK_QUERIES):
+        some = slice(first, first + BLOCK_QUERIES)
+        doubled, top = -2 * points[some].T, limit[some].astype(np.float32)
+        for start in range(0, len(vectors), step):
+            block = slice(start, start + step)
+            distances = vectors[block] @ doubled
+            distances += norms[block, None]
+            yield from _hits(distances <= top, row=start, point=first)
+
+
+def _hits(near: BoolArray, *, row: int, point: int) -> Iterator[tuple[IntArray, IntArray]]:
+    """Pairs (point, row) of a block (rows, points), few rows at a time where all are near."""
+    few = max(1, BLOCK_PAIRS // max(1, near.shape[1]))
+    rows = np.flatnonzero(near.any(axis=1))
+    for start in range(0, len(rows), few):
+        some = rows[start : start + few]
+        other, query = np.nonzero(near[some])
+        yield query + point, some[other] + row
 
 
 @dataclass(slots=True)
@@ -116,6 +135,9 @@ class Clusters:
     person: IntArray  # (n,) person of each row
     conflicts: Pairs = field(default_factory=lambda: np.empty((0, 2), np.int64))  # rows never of one person
     known: BoolArray = field(default_factory=lambda: np.empty(0, bool))  # (n,) rows of different persons, or empty
+    merges: list[tuple[int, int, float]] = field(
+        default_factory=list
+    )  # clusters that became the first, squared distance
 
     @classmethod
     def singles(
@@ -276,6 +298,7 @@ class _Group:
     def _merge(self, near: _Near) -> int:
         """Make the second cluster a part of the first, and their persons one; its number."""
         a, b = self._rows[near.first], self._rows[near.second]
+        self._all.merges.append((int(a), int(b), near.squared))
         for sums in (self._all.total, self._all.square, self._all.count):
             sums[a] += sums[b]
         at, gone = self._column[near.first], self._column[near.second]

@@ -28,20 +28,26 @@ class Links:
     def of(cls, tracks: FaceTracks, *, must_link: Words, cannot_link: Words, gallery: Mapping[str, str]) -> Links:
         """Words on unknown tracks are left out. Raises `UsageError` when the words contradict each other."""
         row = {track: i for i, track in enumerate(tracks.track_id)}
-        must, apart = _rows([*must_link, *gallery_words(gallery)], row), _rows(cannot_link, row)
+        here = {track: person for track, person in gallery.items() if track in row}
+        must, apart = _rows([*must_link, *gallery_words(here)], row), _rows(cannot_link, row)
         joined = components(len(row), must)
         broken = np.flatnonzero(joined[apart[:, 0]] == joined[apart[:, 1]])
         if len(broken):
             a, b = (tracks.track_id[i] for i in apart[broken[0]])
             raise UsageError(f"{a} and {b} are kept apart and joined at once; remove one of the links between them")
-        in_gallery = np.array([row[track] for track in gallery if track in row], np.int64)
+        in_gallery = np.array([row[track] for track in here], np.int64)
         return cls(must, apart, joined, np.isin(joined, joined[in_gallery]))
 
     def __getitem__(self, rows: IntArray) -> Links:
-        """The words among some rows (sorted), numbered anew."""
-        inside = [pairs[np.isin(pairs, rows).all(axis=1)] for pairs in (self.must, self.cannot)]
-        must, cannot = (np.searchsorted(rows, pairs) for pairs in inside)
+        """The words among some rows, numbered in their order."""
+        place = np.full(len(self.joined), -1)
+        place[rows] = np.arange(len(rows))
+        must, cannot = (ends[(ends >= 0).all(axis=1)] for ends in (place[self.must], place[self.cannot]))
         return Links(must, cannot, components(len(rows), must), self.known[rows])
+
+    def vouched(self) -> BoolArray:
+        """Rows that a user says to be of somebody: (N,)."""
+        return np.isin(np.arange(len(self.joined)), self.must)
 
 
 def gallery_words(gallery: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from postlens.tasks.people.identity import Founding, good_rows
+from postlens.tasks.people.gather import Founding, good_rows
 from postlens.tasks.people.linkage import BLOCK_CELLS, Float64Array, Pairs, components
 from postlens.tasks.people.links import Links, Words, overlapping
 from postlens.types import FaceTracks, IntArray
