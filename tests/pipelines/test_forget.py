@@ -281,7 +281,7 @@ def test_outputs_in_every_folder_of_the_store_are_written_anew(tmp_path):
     found = forgotten("ann", store=store, out=tmp_path / "none")
     assert files_naming(tmp_path / "one", "ann/") == []
     assert found.notes == (
-        f"{tmp_path / 'two'}: outputs were written there, but it is gone; if it was moved, forget with --out there",
+        f"{tmp_path / 'two'}: outputs were written there, but it is gone; if it was moved, run again with --out there",
     )
     assert found.errors == ()
     assert not (tmp_path / "none").exists()

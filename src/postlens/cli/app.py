@@ -15,17 +15,21 @@ from postlens.cli import (
     analyze,
     clean,
     demo,
+    enroll,
     evaluate,
     extract,
     forget,
+    identify,
     info,
     inspect,
     models,
+    people,
     predict,
     preprocess,
     sample,
     train,
     train_creator,
+    verify,
     version,
 )
 from postlens.cli.console import plain
@@ -51,6 +55,10 @@ train.app.command("creator")(train_creator.creator)
 app.add_typer(train.app, name="train")
 app.command("predict")(predict.predict)
 app.command("extract")(extract.extract)
+app.add_typer(people.app, name="people")
+app.command("enroll")(enroll.enroll)
+app.command("identify")(identify.identify)
+app.command("verify")(verify.verify)
 app.command("forget")(forget.forget)
 app.command("version")(version.version)
 

@@ -49,7 +49,7 @@ def forget(
     _print(f"Forgotten: {subject.kind} {subject.title}", forgotten)
     if forgotten.late is not None:
         raise forgotten.late
-    return EXIT_NOTHING if forgotten.errors else EXIT_DONE
+    return EXIT_NOTHING if forgotten.errors or any(forgotten.after.values()) else EXIT_DONE
 
 
 def _find(name: str, store: Store) -> Subject:
@@ -71,10 +71,22 @@ def _print(title: str, forgotten: Forgotten) -> None:
     say = Console(soft_wrap=True, highlight=False, markup=False).print
     say(title)
     say(table)
+    if forgotten.before:
+        say(_proof(forgotten))
     for note in forgotten.notes:
         say(f"left alone: {note}")
     for error in forgotten.errors:
         say(f"not written anew: {error}")
+
+
+def _proof(forgotten: Forgotten) -> Table:
+    """Rows and hits by table and file, counted before and after; those that never held anything are left out."""
+    table = Table("what tells of the person", "before", "after")
+    for what, before in forgotten.before.items():
+        after = forgotten.after.get(what, 0)
+        if before or after:
+            table.add_row(what, str(before), str(after))
+    return table
 
 
 def existing(location: str) -> str:

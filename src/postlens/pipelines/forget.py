@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,20 @@ from postlens.config import Settings
 from postlens.errors import StoreError, UnknownNameError, UsageError
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.exports import remove_leftovers
-from postlens.pipelines.folder import LOG, STATE, read_state, remove_downloads, remove_log_lines
-from postlens.pipelines.outputs import OUTPUTS, place_of, update_outputs
+from postlens.pipelines.folder import LOG, STATE, remove_downloads, remove_log_lines
+from postlens.pipelines.outputs import OUTPUTS
+from postlens.pipelines.refresh import known_folders, refresh_outputs
+from postlens.pipelines.traces import find_traces
 from postlens.store import Store
-from postlens.store.forget import Counts, Traces, forget_creator, forget_person, read_traces
-from postlens.store.meta import read_folders, read_store_id
+from postlens.store.forget import (
+    Counts,
+    PersonTraces,
+    Traces,
+    forget_creator,
+    forget_person,
+    read_person_traces,
+    read_traces,
+)
 from postlens.store.people import read_persons
 from postlens.store.posts import read_creators
 from postlens.store.tombstones import forgotten_ids
@@ -31,6 +40,8 @@ class Forgotten:
     notes: tuple[str, ...] = ()  # folders that may still hold the subject and that are not there, or not to be touched
     errors: tuple[str, ...] = ()  # folders that still hold the subject since they could not be written
     late: StoreError | None = None  # the rows are deleted, but their bytes are not yet
+    before: Counts = field(default_factory=dict)  # of a person: rows by table and hits by file that tell of it
+    after: Counts = field(default_factory=dict)  # the same, counted again: all 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +86,28 @@ def forget_subject(
 
     Those are `out` and all that the store remembers: outputs are written anew with these settings; of a creator also
     downloads and lines of the log go. A tombstone without biometric data keeps a re-run from bringing them back. The
-    source files are not touched. Raises `SettingsError`, before anything is deleted, when the settings would keep the
-    outputs from being written anew, and `StoreError` when nothing could be deleted.
+    source files are not touched. Of a person, what tells of it is counted before and after. Raises `SettingsError`,
+    before anything is deleted, when the settings would keep the outputs from being written anew, and `StoreError` when
+    nothing could be deleted.
     """
     load_tables(settings)
     at = now or datetime.now(UTC)
+    person = _person_traces(subject, store)
+    before = {} if person is None else find_traces(store, known_folders(store, out), person)
     counts, traces, late = _delete(subject, store=store, now=at)
+    refreshed = refresh_outputs(
+        store, out, settings=settings, now=at, clean=lambda folder: _clean(folder, traces, counts), force=True
+    )
+    after = {} if person is None else find_traces(store, refreshed.folders, person)
+    after = {**dict.fromkeys(before, 0), **after}
+    return Forgotten(counts, refreshed.notes, refreshed.errors, late, before, after)
+
+
+def _person_traces(subject: Subject, store: Store) -> PersonTraces | None:
+    if subject.kind != "person":
+        return None
     with store.read() as conn:
-        folders = dict.fromkeys([out.resolve(), *map(Path, read_folders(conn))])
-    notes, errors = [], []
-    for folder in folders:
-        note = _reason_to_leave(folder, store=store, chosen=folder == out.resolve())
-        if note is not None:
-            notes += [f"{folder}: {note}"] if note else []
-            continue
-        try:
-            _clean(folder, traces, counts)
-            if any((folder / name).is_file() for name in OUTPUTS):
-                update_outputs(store, folder, settings=settings, now=at, force=True)
-        except (OSError, StoreError) as error:
-            errors.append(f"{folder}: {error}")
-    return Forgotten(counts, tuple(notes), tuple(errors), late)
+        return read_person_traces(conn, subject.key)
 
 
 def _delete(subject: Subject, *, store: Store, now: datetime) -> tuple[Counts, Traces | None, StoreError | None]:
@@ -115,20 +127,6 @@ def _delete(subject: Subject, *, store: Store, now: datetime) -> tuple[Counts, T
                 raise
         return counts, traces, error
     return counts, traces, None
-
-
-def _reason_to_leave(folder: Path, *, store: Store, chosen: bool) -> str | None:
-    """Why the folder is not touched, `None` if it is to be cleaned, "" where there is nothing to tell."""
-    if not folder.is_dir():
-        return "" if chosen else "outputs were written there, but it is gone; if it was moved, forget with --out there"
-    with store.read() as conn:
-        own_id = read_store_id(conn)
-    store_id, place, *_ = [*(read_state(folder) or "").split(" "), "", ""]
-    if store_id in ("", own_id) and (chosen or place in ("", place_of(store))):
-        return None
-    if store_id == own_id:
-        return "its outputs are of a copy of this store, or the store was moved; forget with --out there, too"
-    return "its outputs are of another store and were left as they are"
 
 
 def _clean(folder: Path, traces: Traces | None, counts: Counts) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from postlens import errors
 from postlens.config import Settings
@@ -27,6 +27,10 @@ from postlens.store import Store
 from postlens.store.people import appearances
 from postlens.store.posts import read_creators, read_posts
 from postlens.types import Appearance, Failure, PostAnalysis
+
+if TYPE_CHECKING:
+    from postlens.pipelines.enrol import Enrolled
+    from postlens.pipelines.identify import Identified, Verification
 
 PathOrUrl = str | os.PathLike[str]
 FIRST_STEP, LONGEST_STEP = 8, 512  # media looked at before answers come: short first, then doubling
@@ -113,6 +117,43 @@ class Lens:
         self.failures = tuple(ingested.failures)
         for post_ids in self._steps(ingested, now):
             yield from self._answers(post_ids)
+
+    def enroll(self, name: str, photos: Iterable[PathOrUrl], *, largest: bool = False, force: bool = False) -> Enrolled:
+        """Make a person known by photos of one face each, new or more of them; needs a store.
+
+        `largest`: of several faces in a photo the largest counts. `force`: also photos that do not look alike. Raises
+        `UsageError` without a store, else as `pipelines.enrol.enroll`.
+        """
+        from postlens.pipelines.enrol import enroll
+
+        self._expect_store("enroll")
+        now = datetime.now(UTC)
+        return enroll(
+            self._store, name, list(photos), largest_only=largest, force=force, settings=self.settings, now=now
+        )
+
+    def identify(self, photo: PathOrUrl, *, strict: bool = False) -> tuple[Identified, ...]:
+        """Who each face in a photo is, or nobody; needs a store, and writes nothing to it.
+
+        Raises `UsageError` without a store, `MediaError` for a photo that cannot be read. No face: an empty tuple.
+        """
+        from postlens.pipelines.identify import NO_FACE, identify
+
+        self._expect_store("identify")
+        found = identify(self._store, [photo], strict=strict, settings=self.settings)[0]
+        if found.failure is not None and found.failure.error != NO_FACE:
+            raise _error(found.failure)
+        return found.faces
+
+    def verify(self, first: PathOrUrl, second: PathOrUrl, *, strict: bool = False) -> Verification:
+        """Whether the largest faces of two photos are one person. Raises as `pipelines.identify.verify`."""
+        from postlens.pipelines.identify import verify
+
+        return verify(first, second, strict=strict, settings=self.settings)
+
+    def _expect_store(self, verb: str) -> None:
+        if not self._keeps:
+            raise UsageError(f"{verb} needs a store, where people are kept: Lens(store='postlens.db')")
 
     def _steps(self, ingested: Ingested, now: datetime) -> Iterator[Sequence[str]]:
         """Look at the media step by step; the posts that are complete after each."""

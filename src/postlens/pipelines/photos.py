@@ -13,10 +13,10 @@ import numpy as np
 
 from postlens.config import Settings
 from postlens.errors import UnsupportedMediaError
-from postlens.media.decode import decode_file
+from postlens.media.decode import DecodedFile, decode_file
 from postlens.media.probe import StrPath, display_name, kind_of
 from postlens.pipelines.decode import decoding
-from postlens.types import Faces, FloatArray, FrameBatch, Image, MediaFile
+from postlens.types import Faces, FloatArray, Image, MediaFile
 from postlens.vision.faces import FaceDetector
 from postlens.vision.templates import identity_vectors
 
@@ -36,10 +36,14 @@ class SearchedPhoto:
     """A photo with its faces, the most certain first."""
 
     path: str
-    media: MediaFile
-    frames: FrameBatch  # one
+    decoded: DecodedFile  # of one frame
     faces: Faces  # in original pixels; may leave the photo where a border was needed
     border: float  # share of the longer side; 0: none was needed
+
+    @property
+    def media(self) -> MediaFile:
+        """The file's record."""
+        return self.decoded.media
 
     @property
     def vectors(self) -> FloatArray:
@@ -52,9 +56,9 @@ def search_photo(path: StrPath, detector: FaceDetector, *, settings: Settings) -
     """All faces of a photo. Raises `MediaError` for a file that cannot be decoded, or that is a video."""
     if kind_of(path) == "video":
         raise UnsupportedMediaError(f"{display_name(path)}: expected a photo, got a video; `postlens analyze` takes it")
-    media, frames = decode_file(path, how=decoding("image", settings))[:2]
-    faces, border = search_image(detector, frames.images[0], scale=frames.scale)
-    return SearchedPhoto(os.fspath(path), media, frames, faces, border)
+    decoded = decode_file(path, how=decoding("image", settings))
+    faces, border = search_image(detector, decoded.frames.images[0], scale=decoded.frames.scale)
+    return SearchedPhoto(os.fspath(path), decoded, faces, border)
 
 
 def search_image(detector: FaceDetector, image: Image, *, scale: float = 1.0) -> tuple[Faces, float]:

@@ -150,7 +150,7 @@ def _names(conn: Connection, person_id: str) -> frozenset[str]:
 def _delete_decisions(
     conn: Connection, track_ids: Collection[str], words: Collection[str], *, person_id: str | None = None
 ) -> int:
-    """Delete decisions about the tracks or the person, or in which a user said one of the words, or a start of its id."""
+    """Delete decisions about the tracks or the person, or in which a user said a word or a start of the id."""
     phrase = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(words)))
     gone = []
     for one in read_decisions(conn):
