@@ -19,6 +19,7 @@ from postlens.pipelines.report.cards import (
 )
 from postlens.pipelines.report.numbers import count, lift, percent, seconds, spot
 from postlens.pipelines.report.people import (
+    FACES_OPEN,
     METRICS_SHOWN,
     PEOPLE_LISTED,
     PEOPLE_SHOWN,
@@ -76,6 +77,7 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
         creators=creators[:CREATORS_IN_FULL],
         more_creators=creators[CREATORS_IN_FULL:],
         people=person_rows(campaign, cards, thumbnails),
+        n_faces=FACES_OPEN,
         n_pictured=PEOPLE_SHOWN,
         n_more_people=max(0, len(campaign.people) - PEOPLE_LISTED),
         metrics=person_metrics(campaign.people),

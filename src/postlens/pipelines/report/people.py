@@ -14,6 +14,7 @@ from postlens.types import PersonPerformance
 
 PEOPLE_SHOWN = 100  # with pictures, those with the most posts; a face and two posts are about 10 kB
 PEOPLE_LISTED = 1000  # rows of the table, without pictures beyond PEOPLE_SHOWN; all of them are in people.xlsx
+FACES_OPEN = 30  # of the gallery; the others of PEOPLE_SHOWN unfold
 METRICS_SHOWN = 4  # of people, the most widely known; all of them are in people.xlsx
 Images = Mapping[str, bytes]  # sha256 of media -> JPEG
 

@@ -91,7 +91,8 @@ def _timeline(
 
 def _row(label: str, spans: Spans, length_s: float) -> TimelineRow:
     total_s = sum(end - start for start, end in spans)
-    named = ", ".join(_span(start, end) for start, end in spans[:SPANS_NAMED])
+    say = clock if length_s >= 60 else tenths
+    named = ", ".join(_span(say(start), say(end)) for start, end in spans[:SPANS_NAMED])
     more = f" and {len(spans) - SPANS_NAMED} more" if len(spans) > SPANS_NAMED else ""
     return TimelineRow(label, _bars(spans, length_s), named + more, total_s, total_s / length_s)
 
@@ -108,9 +109,13 @@ def _bars(spans: Spans, length_s: float) -> tuple[tuple[float, float], ...]:
     return tuple((round(min(left, 100 - NARROWEST), 2), round(right - left, 2)) for left, right in bars)
 
 
-def _span(start_s: float, end_s: float) -> str:
-    first, last = clock(start_s), clock(end_s)
+def _span(first: str, last: str) -> str:
     return first if first == last else f"{first} to {last}"
+
+
+def tenths(value_s: float) -> str:
+    """4.25 -> 4.2 s."""
+    return f"{value_s:.1f} s"
 
 
 def clock(value_s: float) -> str:
