@@ -25,6 +25,8 @@ MIN_AGAIN_S: Final = 10.0
 # A run of pictures is decoded on to the next key frame, to see what lies before it, when that is at most this share
 # more than the run needs anyway.
 MAX_ONWARD_SHARE: Final = 0.25
+EARLY: Final = 0.9  # share of the largest distance of key frames: one that comes sooner was put there for a reason
+SAME_TIME_S: Final = 1e-3  # two frames of one video are further apart
 MAX_KEPT: Final = 60  # frames kept in passing: 42 MB at 640x360
 
 Span = tuple[float, float]  # two times in seconds from the start
@@ -52,8 +54,9 @@ def passing_times(runs: Sequence[Run]) -> dict[int, tuple[float, ...]]:
         onward_s = following.key.time_s - last_s if following else 0.0
         goes_on = 0 < onward_s <= min(step_s, MAX_ONWARD_SHARE * (last_s - start_s))
         end_s = last_s + onward_s if goes_on else last_s
-        grid = start_s + apart_s * np.arange(1, int((end_s - start_s) / apart_s) + 1)
-        near = np.abs(grid[:, None] - np.array(run.times_s)).min(axis=1) < apart_s / 2 if len(grid) else grid > 0
+        grid = start_s + apart_s * np.arange(int((end_s - start_s) / apart_s) + 1)  # the key frame itself first
+        near = np.abs(grid[:, None] - np.array(run.times_s)).min(axis=1) < apart_s / 2
+        near[0] = abs(start_s - run.times_s[0]) < SAME_TIME_S
         found[run.key.packet] = tuple(grid[~near & (grid < end_s)].tolist())
     return found
 
@@ -63,7 +66,7 @@ def exact_runs(keys: Sequence[KeyFrame], times_s: Sequence[float]) -> list[Run]:
     key_times = np.array([key.time_s for key in keys])
     wants: dict[int, list[float]] = {}
     for time_s in sorted(times_s):
-        group = max(int(np.searchsorted(key_times, time_s + 1e-3, side="right")) - 1, 0)
+        group = max(int(np.searchsorted(key_times, time_s + SAME_TIME_S, side="right")) - 1, 0)
         wants.setdefault(group, []).append(time_s)
     return [Run(keys[group], tuple(wants[group])) for group in sorted(wants)]
 
@@ -82,18 +85,31 @@ class Between:
 
         `fetch` decodes frames at given times.
         """
-        inner = [self._kept_inside(span) for span in spans]
+        inner = [self.kept_inside(span) for span in spans]
         missing = [i for i, own in enumerate(inner) if not own]
         affordable = self._affordable([spans[i] for i in missing])
         wanted = {i: inner_times(spans[i]) for i, fits in zip(missing, affordable, strict=True) if fits}
         samples = fetch([time_s for times_s in wanted.values() for time_s in times_s])
         for i in wanted:
             low, high = spans[i]
-            inner[i] = [one for one in samples if low + 1e-3 < one.pts_s < high - 1e-3]
+            inner[i] = [one for one in samples if low + SAME_TIME_S < one.pts_s < high - SAME_TIME_S]
         return inner
 
-    def _kept_inside(self, span: Span) -> list[VideoSample]:
-        return [one for one in self.kept if span[0] + 1e-3 < one.pts_s < span[1] - 1e-3]
+    def early_keys(self, span: Span) -> list[float]:
+        """Times of the key frames after a span's start, up to its end, that begin a group of pictures before its time.
+
+        Encoders that see a cut put a key frame there (libx264's scenecut); the others come at an even distance, the
+        largest there is.
+        """
+        begins = np.array([key.time_s for key in self.scan.keys]) - self.scan.start_s
+        gaps = np.diff(begins, prepend=begins[0])
+        within = (begins > span[0] + SAME_TIME_S) & (begins < span[1] + SAME_TIME_S)
+        found: list[float] = begins[within & (gaps < EARLY * gaps.max(initial=0))].tolist()
+        return found
+
+    def kept_inside(self, span: Span) -> list[VideoSample]:
+        """Frames inside a span that were kept in passing."""
+        return [one for one in self.kept if span[0] + SAME_TIME_S < one.pts_s < span[1] - SAME_TIME_S]
 
     def _affordable(self, spans: Sequence[Span]) -> list[bool]:
         """Which spans can be decoded within the bound, in their order; spans of one group of pictures share."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from postlens.media.between import Between
+from postlens.media.between import SAME_TIME_S, Between
 from postlens.media.image import encode_jpeg
 from postlens.media.video import frames_at
 from postlens.pipelines.stage import MediaBatch, MediaWork, OwnPart
@@ -21,11 +21,11 @@ from postlens.tasks.products.predict import predict_attributes
 from postlens.tasks.products.recommend import MIN_QUALITY
 from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, read_expressions
 from postlens.types import ATTRIBUTES, EMOTIONS, Faces, FloatArray, FrameBatch, Image, IntArray
-from postlens.vision.cuts import find_cuts
+from postlens.vision.cuts import Picture, cut_pairs, place_cut
 from postlens.vision.encoder import ENCODER, Encoder
 from postlens.vision.faces import FaceDetector
-from postlens.vision.search import Picture, Span, search_faces
-from postlens.vision.tracks import link_tracks, summarise_tracks
+from postlens.vision.search import Span, search_faces
+from postlens.vision.tracks import extend_tracks, link_tracks, summarise_tracks
 from postlens.vision.zoo import load_spec, open_model
 
 FACE_PX = 112  # side of a face's thumbnail
@@ -128,18 +128,54 @@ class TrackStage:
         return tuple(self._tracked(work) for work in batch)
 
     def _tracked(self, work: MediaWork) -> MediaWork:
-        step_s = float(np.median(np.diff(work.frames.pts_s))) if len(work.frames) > 1 else None
-        faces = link_tracks(work.features.faces or Faces.none(), cuts=cuts_of(work), step_s=step_s)
-        faces = replace(faces, thumbnails=_thumbnails(faces, work))
-        return work.with_features(faces=faces, tracks=summarise_tracks(faces, work.sha256))
+        found, times_s = work.features.faces or Faces.none(), work.frames.pts_s
+        cuts = cuts_of(work, found)
+        step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else None
+        faces = link_tracks(found, cuts=cuts, step_s=step_s)
+        tracks = summarise_tracks(faces, work.sha256)
+        if work.features.media.duration_s is not None:
+            bounds_s = (min(0.0, float(times_s[0])), *cuts, work.features.media.duration_s)
+            searched_s = np.concatenate([times_s, faces.pts_s])
+            tracks = extend_tracks(tracks, bounds_s=bounds_s, searched_s=searched_s)
+        return work.with_features(faces=replace(faces, thumbnails=_thumbnails(faces, work)), tracks=tracks)
 
 
-def cuts_of(work: MediaWork) -> FloatArray:
-    """Times at which shots begin, from all frames at hand."""
-    images = (*work.small, *work.more.images)
-    pts_s = np.concatenate([work.frames.pts_s, work.more.pts_s])
-    order = np.argsort(pts_s, kind="stable")
-    return find_cuts([images[k] for k in order], pts_s[order])
+def cuts_of(work: MediaWork, faces: Faces) -> list[float]:
+    """Times at which shots begin, ascending; cuts between frames without faces are left out.
+
+    A cut is put at a key frame that came before its time, else half way between the closest frames around it.
+    """
+    pictures = [Picture(image, float(pts_s)) for image, pts_s in zip(work.small, work.frames.pts_s, strict=True)]
+    with_faces = set(faces.frame.tolist())
+    pairs = [k for k in cut_pairs(work.small) if {k, k + 1} & with_faces]
+    if work.between is None or not pairs:
+        return [pictures[k + 1].pts_s for k in pairs]
+    spans = [(pictures[k].pts_s, pictures[k + 1].pts_s) for k in pairs]
+    found = [
+        place_cut(pictures[k], pictures[k + 1], inner)
+        for k, inner in zip(pairs, _around_cuts(work.between, spans), strict=True)
+    ]
+    keys = [work.between.early_keys(span) for span in spans]
+    at_key = [any(abs(key - high) < SAME_TIME_S for key in own) for (_, high), own in zip(found, keys, strict=True)]
+    return [high if exact else (low + high) / 2 for (low, high), exact in zip(found, at_key, strict=True)]
+
+
+def _around_cuts(between: Between, spans: Sequence[Span]) -> list[list[Picture]]:
+    """Frames inside spans with a cut: those kept in passing, else early key frames, else others.
+
+    None for a span that ends with an early key frame: the cut is taken to be there.
+    """
+    kept = [[Picture(one.image, one.pts_s) for one in between.kept_inside(span)] for span in spans]
+    keys = [[] if own else between.early_keys(span) for span, own in zip(spans, kept, strict=True)]
+    inner = [key for (_, end_s), own in zip(spans, keys, strict=True) for key in own if key < end_s - SAME_TIME_S]
+    samples = frames_at(between, inner)
+    open_spans = [span for span, *own in zip(spans, kept, keys, strict=True) if not any(own)]
+    others = iter(inside(between, open_spans))
+    found: list[list[Picture]] = []
+    for (start_s, end_s), own, early in zip(spans, kept, keys, strict=True):
+        near = [Picture(one.image, one.pts_s) for one in samples if early and start_s < one.pts_s < end_s]
+        found.append(own or near if own or early else next(others))
+    return found
 
 
 class AttributeStage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,13 @@ CUT = 0.25
 # From which change on frames that come by between two sampled ones are kept for the search of faces. Higher decodes
 # more of them a second time, lower keeps more in memory.
 WORTH_KEEPING = 0.15
+
+
+class Picture(NamedTuple):
+    """One frame of a video and its time from the start."""
+
+    image: Image
+    pts_s: float
 
 
 def colours(image: Image) -> FloatArray:
@@ -38,11 +46,25 @@ def is_cut(before: FloatArray, after: FloatArray) -> bool:
     return colour_change(before, after) >= CUT
 
 
-def find_cuts(images: Sequence[Image], pts_s: FloatArray) -> FloatArray:
-    """Times of the frames that a new shot begins with, from frames in order of time."""
+def cut_pairs(images: Sequence[Image]) -> list[int]:
+    """Numbers k of images, in order of time, for which a cut lies between k and k + 1."""
     shares = [colours(image) for image in images]
-    first = [k for k in range(1, len(shares)) if is_cut(shares[k - 1], shares[k])]
-    return np.asarray(pts_s, np.float32)[first]
+    return [k for k in range(len(shares) - 1) if is_cut(shares[k], shares[k + 1])]
+
+
+def place_cut(before: Picture, after: Picture, inside: Sequence[Picture]) -> tuple[float, float]:
+    """The closest two times that a cut lies between, of two frames and those inside them in order of time.
+
+    The first frame that is more like the one after the cut than like the one before it begins the new shot.
+    """
+    old, new = colours(before.image), colours(after.image)
+    last_s = before.pts_s
+    for picture in inside:
+        own = colours(picture.image)
+        if colour_change(own, new) < colour_change(own, old):
+            return last_s, picture.pts_s
+        last_s = picture.pts_s
+    return last_s, after.pts_s
 
 
 def worth_keeping(before: Image, after: Image) -> bool:

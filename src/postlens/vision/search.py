@@ -1,8 +1,8 @@
 """Sampled frames of a video to its faces: searched coarsely where nothing changes, closely where faces change.
 
 Every second frame is searched first, then those between two that do not agree or between which something new is seen;
-then frames that were not sampled, by bisection down to the smallest step, where a face appears, vanishes or moves far,
-or a cut lies. A frame that was not searched itself takes the faces of its neighbours: unchanged where the picture is
+then frames that were not sampled, by bisection down to the smallest step, where a face appears, vanishes or moves far
+within a shot. A frame that was not searched itself takes the faces of its neighbours: unchanged where the picture is
 unchanged, half way between where both show the same faces in nearly the same place.
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from postlens.types import Faces, FloatArray, FrameBatch, Image
 from postlens.vision.boxes import box_iou
-from postlens.vision.cuts import colours, is_cut
+from postlens.vision.cuts import Picture, colours, is_cut
 from postlens.vision.tracks import pair_faces
 
 # From so many sampled frames on, half of them can be spared. Lower saves time with short videos, whose tracks then rest
@@ -39,13 +39,6 @@ MIN_MORE = 8
 
 Look = Callable[[Image], Faces]  # the faces of one picture
 Span = tuple[float, float]
-
-
-class Picture(NamedTuple):
-    """One frame of the video."""
-
-    image: Image
-    pts_s: float
 
 
 Inside = Callable[[Sequence[Span]], list[list[Picture]]]  # frames inside each span of time, ascending
@@ -190,11 +183,15 @@ def _change(a: _Seen, b: _Seen) -> FloatArray:
 
 
 def _disagreement(a: _Seen, b: _Seen) -> float:
-    """Area in px of the faces of two frames that are not in both; 0 where they agree. After a cut none is in both."""
+    """Area in px of the faces of two frames that are not in both; 0 where they agree.
+
+    A cut counts as agreement: what lies between is of one shot or the other, and no face goes through.
+    """
     if a.faces is None or b.faces is None or not len(a.faces) + len(b.faces):
         return 0.0
-    cut = is_cut(a.colours, b.colours)
-    pairs = [] if cut else pair_faces(a.faces, b.faces)
+    if is_cut(a.colours, b.colours):
+        return 0.0
+    pairs = pair_faces(a.faces, b.faces)
     alone = np.concatenate(
         [
             np.delete(_areas(a.faces), [i for i, _ in pairs]),
