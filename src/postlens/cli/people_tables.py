@@ -23,7 +23,7 @@ N_WORDS = 20  # of a user, shown for a person; all are in --json
 
 
 def people_table(rows: Sequence[PersonRow]) -> Table:
-    """A line for each person; `given`: photos of an enrolled person, `worst`: how well the track that fits worst fits."""
+    """A line for each person; `given`: photos of an enrolled person, `worst`: how alike its least alike track is."""
     table = wide_table(
         "person",
         "name",

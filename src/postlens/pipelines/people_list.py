@@ -1,4 +1,4 @@
-"""A store to what a user reads about its persons: who there is, where they are seen, what was done, what may be wrong."""
+"""A store to what a user reads about its persons: who there is, where they are seen, what was done and may be done."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def write_features(conn: Connection, *features: MediaFeatures) -> int:
     n_rows += write_embeddings(conn, _with_times(by_id, "niche_embeddings"))
     n_rows += write_measures(conn, {name: one.measures for name, one in by_id.items() if one.measures is not None})
     n_rows += write_hashes(conn, {name: one.hashes for name, one in by_id.items() if one.hashes is not None})
-    links = take_links(conn, {name: one.faces for name, one in by_id.items() if one.faces and one.tracks is not None})
+    links = take_links(
+        conn, {name: one.faces for name, one in by_id.items() if one.faces is not None and one.tracks is not None}
+    )
     n_rows += write_faces(conn, {name: (one.faces, one.tracks) for name, one in by_id.items()})
     put_links(conn, links)
     return n_rows
