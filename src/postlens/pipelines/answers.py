@@ -246,11 +246,15 @@ def _shown_faces(post: Post, facts: CreatorFacts) -> tuple[Faces, ...]:
 
 
 def _searched(post: Post, facts: CreatorFacts) -> list[MediaFaces]:
-    """What is known about the faces in the post's media; a file that a stage failed for is left out."""
+    """What is known about the faces in the post's media; a file that a stage failed for is left out.
+
+    Of a video only the sampled frames count, those that have vectors: others were searched where faces change.
+    """
     known = [sha256 for sha256 in post.media if sha256 in facts.searched and sha256 in facts.embeddings]
     found = [(sha256, facts.faces.get(sha256, Faces.none())) for sha256 in known if sha256 in facts.media]
+    n_frames = {sha256: len(facts.embeddings[sha256][0]) for sha256 in known}
     return [
-        MediaFaces(faces, _size_px(facts.media[sha256]), len(facts.embeddings[sha256][0]))
+        MediaFaces(faces[faces.frame < n_frames[sha256]], _size_px(facts.media[sha256]), n_frames[sha256])
         for sha256, faces in found
         if not len(faces) or (faces.template is not None and faces.expression is not None)
     ]
