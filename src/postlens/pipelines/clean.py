@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from postlens.config import Settings
-from postlens.errors import FetchError, PostlensError, RowError, SourceNotFoundError, TableError, UsageError
-from postlens.media.probe import display_name, kind_of
+from postlens.errors import FetchError, RowError, SourceNotFoundError, TableError, UsageError
+from postlens.media.probe import display_name
 from postlens.media.urls import normalise_url
 from postlens.pipelines.clean_files import CleanTables, write_clean
 from postlens.pipelines.clean_links import Entry, Place, link_rows, match_posts, normal_urls
@@ -32,17 +32,16 @@ from postlens.sources.protocol import SourceOptions, absolute, clean_handle, fai
 from postlens.sources.sheets import SUFFIXES
 from postlens.sources.table import TableRow, accepts, no_rows, open_table
 from postlens.store import Store
-from postlens.store.media import read_kinds
 from postlens.store.meta import write_folder
 from postlens.store.posts import PostMedia, read_origins, read_post_media, read_posts, read_seen
 from postlens.tasks.people.duplicates import find_duplicates
-from postlens.types import Failure, MediaKind, MediaRef, SourcePost
+from postlens.types import Failure, MediaRef, SourcePost
 from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
 STORE_FILE: Final = "postlens.db"
-STAGES: Final[Mapping[MediaKind, tuple[str, ...]]] = {"image": ("hash",), "video": ("encode", "hash")}
+STAGES: Final = ("encode", "hash")  # what copies are told by
 
 FORMATS: Final = ("xlsx", "csv")
 
@@ -216,33 +215,10 @@ def _broken_urls(row: TableRow) -> Iterator[Failure]:
 def _process(
     store: Store, ingested: Ingested, settings: Settings, *, now: datetime, progress: Progress | None
 ) -> Processed:
-    """Bring what copies need up to date: images first, then videos, as one piece of work."""
-    total = Processed()
-    kinds = _kinds(store, ingested.paths)
-    every = all_stages()
-    for kind, names in STAGES.items():
-        paths = {sha256: path for sha256, path in ingested.paths.items() if kinds[sha256] == kind}
-        with Runner([stage for stage in every if stage.name in names], settings) as runner:
-            processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)
-            done = processor.run(paths, now=now, progress=progress)
-        total.n_done += done.n_done
-        total.n_skipped += done.n_skipped
-        total.failures += done.failures
-    return total
-
-
-def _kinds(store: Store, paths: Mapping[str, str]) -> dict[str, MediaKind]:
-    with store.read() as conn:
-        known = read_kinds(conn, paths)
-    return {sha256: known.get(sha256) or _kind(path) for sha256, path in paths.items()}
-
-
-def _kind(path: str) -> MediaKind:
-    """By content; what is neither fails when it is decoded, with the reason."""
-    try:
-        return kind_of(path)
-    except PostlensError:
-        return "image"
+    """Bring what copies need up to date."""
+    with Runner([stage for stage in all_stages() if stage.name in STAGES], settings) as runner:
+        processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)
+        return processor.run(ingested.paths, now=now, progress=progress)
 
 
 # --- linking ---------------------------------------------------------------------------------------------------------

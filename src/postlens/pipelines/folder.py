@@ -57,6 +57,17 @@ def remove_downloads(out: Path, urls: Collection[str]) -> int:
     return len(found)
 
 
+def remove_clean_tables(out: Path) -> int:
+    """Delete what `postlens clean` wrote, which holds whole rows of tables; returns how many files.
+
+    Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
+    """
+    found = [out / name for name in (CLEAN_BOOK, CLEAN_TABLE, DUPLICATES) if (out / name).is_file()]
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
 def _stems(urls: Collection[str]) -> set[str]:
     """Names, without suffix, that `media.fetch.fetch` gives to what these URLs bring, and those it gave before."""
     return {

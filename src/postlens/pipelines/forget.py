@@ -11,7 +11,7 @@ from postlens.config import Settings
 from postlens.errors import StoreError, UnknownNameError, UsageError
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.exports import remove_leftovers
-from postlens.pipelines.folder import LOG, STATE, remove_downloads, remove_log_lines
+from postlens.pipelines.folder import LOG, STATE, remove_clean_tables, remove_downloads, remove_log_lines
 from postlens.pipelines.outputs import OUTPUTS
 from postlens.pipelines.refresh import known_folders, refresh_outputs
 from postlens.pipelines.traces import find_traces
@@ -130,8 +130,9 @@ def _delete(subject: Subject, *, store: Store, now: datetime) -> tuple[Counts, T
 
 
 def _clean(folder: Path, traces: Traces | None, counts: Counts) -> None:
-    """Delete what killed processes left, downloads and log lines; counts the last two."""
+    """Delete what killed processes left, and of a creator downloads, log lines and clean tables; counts these."""
     remove_leftovers(folder, LEFTOVERS)
     if traces is not None:
         counts["downloads"] = counts.get("downloads", 0) + remove_downloads(folder, traces.urls)
         counts["log lines"] = counts.get("log lines", 0) + remove_log_lines(folder, traces)
+        counts["clean tables"] = counts.get("clean tables", 0) + remove_clean_tables(folder)

@@ -37,6 +37,7 @@ _FACTORS: Final = {
     "mrd.": 1e9,
 }
 _NUMBER: Final = re.compile(r"([+-]?[\d.,]+)([a-z]*\.?)")
+_POWER_OF_TEN: Final = re.compile(r"([+-]?\d+(?:[.,]\d+)?)e([+-]?\d{1,3})")  # as spreadsheets shorten large numbers
 _SPACES: Final = re.compile("[\\s\u00a0\u202f'’_]+")  # separate thousands in French, Swiss and Python spelling
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 _UNIX_S: Final = (1e8, 1e10)  # 1973 to 2286; a thousand times that is in milliseconds
@@ -110,16 +111,14 @@ def parse_caption(cell: Any) -> str | None:
 def parse_count(cell: Any, *, whole: bool) -> float | None:
     """A number, or None for a cell that says nothing; -1 where the number is `whole` is "hidden by the platform".
 
-    Numbers as text: spaces and apostrophes separate thousands, and a suffix multiplies (12.3K, 1.2M, 3 Mio.). Of two
-    different signs the last is the decimal one (1,234.5 and 1.234,5); one that stands several times separates
+    Numbers as text: spaces and apostrophes separate thousands, and a suffix multiplies (12.3K, 1.2M, 3 Mio., 1.2E+05).
+    Of two different signs the last is the decimal one (1,234.5 and 1.234,5); one that stands several times separates
     thousands. A single sign before exactly three digits ("1.234", "1,234") separates thousands in `whole` numbers;
     otherwise the point is decimal and the comma separates thousands. Any other single sign is decimal, as is every
-    single sign before a suffix.
+    single sign before a suffix. A percentage is a share, as in spreadsheets: "4.5%" is 0.045; a count is none.
 
     Args:
         whole: whether the column counts something, so that it cannot be negative.
-
-    A percentage is a share, as in spreadsheets: "4.5%" is 0.045; a count is none.
 
     Raises:
         ValueError: neither a number nor empty, or negative where it counts.
@@ -147,6 +146,8 @@ def _number(text: str, *, whole: bool) -> float:
     plain = _SPACES.sub("", text.strip().casefold())
     if plain.endswith("%") and not whole:
         return _number(plain[:-1], whole=False) / 100
+    if match := _POWER_OF_TEN.fullmatch(plain):
+        return float(f"{match[1].replace(',', '.')}e{match[2]}")
     match = _NUMBER.fullmatch(plain)
     factor = _FACTORS.get(match[2]) if match else None
     if match is None or factor is None:

@@ -57,6 +57,7 @@ class Table:
     sheet: Sheet
     remarks: tuple[Failure, ...]
     rows: Iterator[TableRow]  # empty ones left out
+    figures: frozenset[str]  # names of the columns that are read as numbers
 
     @property
     def name(self) -> str:
@@ -79,7 +80,19 @@ def open_table(spec: str, options: SourceOptions) -> Table:
     sheet = open_sheet(path, is_header=partial(is_header, mapping=options.mapping))
     reader = _RowReader(path, sheet, options)
     found = (reader.read(row) for row in sheet.rows)
-    return Table(path, sheet, tuple(_remarks(sheet, path, options)), (row for row in found if row is not None))
+    return Table(
+        path,
+        sheet,
+        remarks=tuple(_remarks(sheet, path, options)),
+        rows=(row for row in found if row is not None),
+        figures=_figures(sheet.names, options),
+    )
+
+
+def _figures(names: Sequence[str], options: SourceOptions) -> frozenset[str]:
+    columns = find_columns(names, options.mapping)
+    counts = [columns[name] for name in COUNTS if name in columns]
+    return frozenset(names[at] for at in (*counts, *find_metrics(names, options.metric_columns).values()))
 
 
 def no_rows(name: str) -> Failure:
