@@ -303,7 +303,7 @@ def act(store: Store, verb: str, first: int, second: int) -> None:
             assign_track(store, chosen, "new", **HOW)
 
 
-@effort(max_examples=40, deadline=None)
+@effort(max_examples=25, deadline=None)
 @given(actions=ACTIONS)
 def test_any_decisions_taken_back_leave_what_was(filled_file, tmp_path_factory, actions):
     path = Path(shutil.copy(filled_file, tmp_path_factory.mktemp("copy") / "crowd.db"))

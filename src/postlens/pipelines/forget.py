@@ -13,7 +13,7 @@ from postlens.pipelines.answers import load_tables
 from postlens.pipelines.exports import remove_leftovers
 from postlens.pipelines.folder import LOG, STATE, remove_clean_tables, remove_downloads, remove_log_lines
 from postlens.pipelines.outputs import OUTPUTS
-from postlens.pipelines.refresh import known_folders, refresh_outputs
+from postlens.pipelines.refresh import find_folders, refresh_outputs
 from postlens.pipelines.traces import find_traces
 from postlens.store import Store
 from postlens.store.forget import (
@@ -92,14 +92,15 @@ def forget_subject(
     """
     load_tables(settings)
     at = now or datetime.now(UTC)
-    person = _person_traces(subject, store)
-    before = {} if person is None else find_traces(store, known_folders(store, out), person)
+    folders, person = find_folders(store, out), _person_traces(subject, store)
+    before = {} if person is None else find_traces(store, folders.own, person)
     counts, traces, late = _delete(subject, store=store, now=at)
-    refreshed = refresh_outputs(
-        store, out, settings=settings, now=at, clean=lambda folder: _clean(folder, traces, counts), force=True
-    )
-    after = {} if person is None else find_traces(store, refreshed.folders, person)
-    after = {**dict.fromkeys(before, 0), **after}
+
+    def clean(folder: Path) -> None:
+        _clean(folder, traces, counts)
+
+    refreshed = refresh_outputs(store, out, settings=settings, now=at, folders=folders, clean=clean, force=True)
+    after = {} if person is None else dict.fromkeys(before, 0) | find_traces(store, folders.own, person)
     return Forgotten(counts, refreshed.notes, refreshed.errors, late, before, after)
 
 

@@ -16,12 +16,30 @@ from postlens.store.meta import read_folders, read_store_id
 
 
 @dataclass(frozen=True, slots=True)
+class Folders:
+    """Folders of a store: those whose outputs are its own, and why others are left alone."""
+
+    own: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refreshed:
     """What became of the folders."""
 
-    folders: tuple[Path, ...] = ()  # that were looked after
     notes: tuple[str, ...] = ()  # folders that are not there, or not to be touched
     errors: tuple[str, ...] = ()  # folders that could not be written
+
+
+def find_folders(store: Store, out: Path) -> Folders:
+    """`out` and all folders that the store remembers."""
+    with store.read() as conn:
+        every = dict.fromkeys([out.resolve(), *map(Path, read_folders(conn))])
+    reasons = {folder: _reason_to_leave(folder, store=store, chosen=folder == out.resolve()) for folder in every}
+    return Folders(
+        own=tuple(folder for folder, reason in reasons.items() if reason is None),
+        notes=tuple(f"{folder}: {reason}" for folder, reason in reasons.items() if reason),
+    )
 
 
 def refresh_outputs(
@@ -30,20 +48,18 @@ def refresh_outputs(
     *,
     settings: Settings,
     now: datetime,
+    folders: Folders | None = None,
     clean: Callable[[Path], None] | None = None,
     force: bool = False,
 ) -> Refreshed:
     """Write the outputs in `out` and in all folders that the store remembers anew, with these settings.
 
-    A folder without outputs gets none; one of another store is left alone. `clean` is called on each folder first.
+    A folder without outputs gets none; one of another store is left alone. `folders`: as found before, where the store
+    has changed since. `clean` is called on each folder first.
     """
-    done, notes, errors = [], [], []
-    for folder in known_folders(store, out):
-        note = _reason_to_leave(folder, store=store, chosen=folder == out.resolve())
-        if note is not None:
-            notes += [f"{folder}: {note}"] if note else []
-            continue
-        done.append(folder)
+    found = folders or find_folders(store, out)
+    errors = []
+    for folder in found.own:
         try:
             if clean is not None:
                 clean(folder)
@@ -51,13 +67,7 @@ def refresh_outputs(
                 update_outputs(store, folder, settings=settings, now=now, force=force)
         except (OSError, StoreError) as error:
             errors.append(f"{folder}: {error}")
-    return Refreshed(tuple(done), tuple(notes), tuple(errors))
-
-
-def known_folders(store: Store, out: Path) -> list[Path]:
-    """`out` and all folders that the store remembers."""
-    with store.read() as conn:
-        return list(dict.fromkeys([out.resolve(), *map(Path, read_folders(conn))]))
+    return Refreshed(found.notes, tuple(errors))
 
 
 def _reason_to_leave(folder: Path, *, store: Store, chosen: bool) -> str | None:

@@ -32,8 +32,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 TRACK_ID = re.compile(r"[0-9a-f]{64}:\d+")
 IN_HTML = re.compile(r"base64,([A-Za-z0-9+/=]+)")
 # Bytes of a picture or vector that are looked for in a database's file, from its middle: JPEGs begin alike. Of at most
-# so many of them, as each is a pass over the file.
-PIECE_BYTES, MOST_PIECES = 40, 64
+# so many vectors and pictures, as each is a pass over the file.
+PIECE_BYTES, MOST_PIECES = 40, 32
 LEAST_NAME_BYTES = 6  # of a name that is looked for in it: a shorter one may be there by chance
 
 
@@ -177,9 +177,10 @@ def _database_files(store: Store) -> list[Path]:
 
 
 def _count_bytes(path: Path, marks: _Marks) -> int:
+    """Hits in a database's file. Ids of tracks are not looked for: faces of others have ids of the same form."""
     data = path.read_bytes()
-    blobs = sorted(marks.blobs, key=len)[:MOST_PIECES]
-    middles = {blob[len(blob) // 2 :][:PIECE_BYTES] for blob in blobs}
-    words = {word.encode("utf-8", "surrogatepass") for word in (marks.person_id, *marks.track_ids, *marks.names)}
+    blobs = sorted(marks.blobs, key=len)  # vectors, then pictures
+    middles = {blob[len(blob) // 2 :][:PIECE_BYTES] for blob in (*blobs[:MOST_PIECES], *blobs[-MOST_PIECES:])}
+    words = {word.encode("utf-8", "surrogatepass") for word in (marks.person_id, *marks.names)}
     words = {word for word in words if len(word) >= LEAST_NAME_BYTES}
-    return sum(data.count(piece) for piece in (*middles, *sorted(words)[:MOST_PIECES]))
+    return sum(data.count(piece) for piece in (*middles, *words))
