@@ -26,13 +26,20 @@ def evaluate(
     niche_model: Annotated[
         Path | None, typer.Option(help="Score the model of a run of `postlens train niche` instead (task niche).")
     ] = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="Score the people found, not the copies (task video).")
+    ] = False,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Score the copies found, not the people (task video).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Score the models that ship on a labelled folder, each figure with its 95 % interval."""
     from postlens.pipelines.evaluation import evaluate_task
 
+    parts = tuple(name for name, chosen in (("people", people), ("duplicates", duplicates)) if chosen)
     with progress_bar(f"evaluate {task}") as update:
-        scores = evaluate_task(task, data, progress=update, niche_model=niche_model)
+        scores = evaluate_task(task, data, progress=update, niche_model=niche_model, parts=parts)
     if as_json:
         sys.stdout.write(json.dumps(scores, allow_nan=False) + "\n")
     else:

@@ -14,7 +14,12 @@ Progress = Callable[[int, int], None]
 
 
 def evaluate_task(
-    task: str, folder: Path, *, progress: Progress | None = None, niche_model: Path | None = None
+    task: str,
+    folder: Path,
+    *,
+    progress: Progress | None = None,
+    niche_model: Path | None = None,
+    parts: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Scores of the shipped models on the folder, each with a 95 % interval under the same name + `_ci`.
 
@@ -24,10 +29,11 @@ def evaluate_task(
 
     Args:
         niche_model: folder of a run of `postlens train niche`, scored instead of the shipped one; task niche alone.
+        parts: what to score out of "people" and "duplicates", both by default; task video alone.
 
     Raises:
         UnknownNameError: no such task.
-        UsageError: a niche model for another task, or one that cannot be used (`SettingsError`).
+        UsageError: a niche model or parts for another task, or a model that cannot be used (`SettingsError`).
         SourceNotFoundError: no such folder.
     """
     if task not in TASKS:
@@ -36,7 +42,10 @@ def evaluate_task(
         raise SourceNotFoundError(f"expected a folder of labelled data at {folder}, but there is none; check --data")
     if niche_model is not None and task != "niche":
         raise UsageError(f"expected the task niche with a niche model, got {task}; leave --niche-model out")
+    if parts and task != "video":
+        raise UsageError(f"expected the task video with {' and '.join(parts)} alone, got {task}; score all of it")
     module = importlib.import_module(f"postlens.pipelines.evaluation.{task}")
-    options = {"niche_model": niche_model} if niche_model is not None else {}
+    options: dict[str, Any] = {"niche_model": niche_model} if niche_model is not None else {}
+    options |= {"parts": parts} if parts else {}
     scores: dict[str, Any] = module.evaluate(folder, progress=progress, **options)
     return scores

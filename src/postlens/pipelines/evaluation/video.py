@@ -9,7 +9,7 @@ are left out of the people scores.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from postlens.errors import EmptySourceError, MediaError
 from postlens.pipelines.evaluation.copies import copy_scores
 from postlens.pipelines.evaluation.layout import read_table
 from postlens.pipelines.evaluation.media import read_media
-from postlens.pipelines.stage import MediaWork
+from postlens.pipelines.stage import MediaWork, Stage
 from postlens.pipelines.stages import DetectStage, EncodeStage, HashStage, TrackStage
 from postlens.tasks.people.evaluate import score_clips
 from postlens.tasks.people.identity import assign
@@ -30,18 +30,25 @@ from postlens.vision.zoo import load_spec
 
 TEMPLATE = "face_template"
 MATCH_THRESHOLD = "match"  # its name on the template's card
+PARTS = ("people", "duplicates")
 Row = Mapping[str, str]
 
 
-def evaluate(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+def evaluate(
+    folder: Path, *, progress: Callable[[int, int], None] | None = None, parts: Collection[str] = PARTS
+) -> dict[str, Any]:
     """`people` (see `score_clips`) and `duplicates` (see `score_copies`), each `None` without its table.
 
     Also n (clips listed), failed (clips that cannot be read), failures (by error class), in_sample. A clip that cannot
-    be read shows nobody and copies nothing. Raises `EmptySourceError` when no table lists a clip.
+    be read shows nobody and copies nothing. `parts`: what to score of both; the other is `None`, and what only it needs
+    is not computed. Raises `EmptySourceError` when no table lists a clip.
     """
     people, copies = _read(folder / "people.csv", "file", "person"), _read(folder / "dup.csv", "file", "edit_of")
     files = _listed(folder, people, copies)
-    features, failures = look_at(folder, files, progress=progress)
+    if "duplicates" not in parts:
+        files, copies = list(dict.fromkeys(row["file"] for row in people)), []
+    people = people if "people" in parts else []
+    features, failures = look_at(folder, files, progress=progress, parts=parts)
     spec = load_spec(TEMPLATE)
     rng = np.random.default_rng(0)
     return {
@@ -72,11 +79,19 @@ def _listed(folder: Path, people: Sequence[Row], copies: Sequence[Row]) -> list[
 
 
 def look_at(
-    folder: Path, files: Sequence[str], *, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    files: Sequence[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    parts: Collection[str] = PARTS,
 ) -> tuple[dict[str, MediaFeatures], Counter[str]]:
-    """Embeddings, hashes, faces and tracks of each clip, and the failures by error class."""
+    """What the parts need of each clip, and the failures by error class.
+
+    For people faces and tracks, for duplicates embeddings and hashes.
+    """
     settings = Settings.load()
-    stages = (EncodeStage(), HashStage(), DetectStage(), TrackStage())
+    stages: list[Stage] = [EncodeStage(), HashStage()] if "duplicates" in parts else []
+    stages += [DetectStage(), TrackStage()] if "people" in parts else []
     features: dict[str, MediaFeatures] = {}
     failures: Counter[str] = Counter()
     for done, file in enumerate(files, start=1):

@@ -92,7 +92,8 @@ def score_clips(
     Each clip (N) has a set of predicted and a set of labelled persons. A pair of clips is positive when the sets share
     a person: so tracks need no labels of their own, and a clip without a found person is in no predicted pair. B-cubed
     (Bagga and Baldwin 1998) averages over clips the precision and recall of the clips found to share a person with it,
-    itself included. n_wrong_pairs counts the pairs of clips joined without a common person.
+    itself included. Wrong merges are counted, too: n_wrong_pairs are the pairs of clips joined without a common person,
+    n_wrong_persons the predicted persons whose clips have no labelled person in common.
     """
     found, true = _sharing(predicted), _sharing(labelled)
     rows = np.arange(len(found))
@@ -103,10 +104,17 @@ def score_clips(
         "bcubed_f": lambda r: _bcubed_f(found, true, r),
     }
     table: dict[str, Any] = {"n": len(rows), "n_wrong_pairs": int(np.triu(found & ~true, 1).sum())}
+    table["n_wrong_persons"] = sum(not _in_common(name, predicted, labelled) for name in set().union(*predicted))
     table["n_persons"] = len(set().union(*labelled))
     for name, score in scores.items():
         table |= with_interval(name, score, rows, groups=shoots, rng=rng)
     return table
+
+
+def _in_common(name: str, predicted: Sequence[Collection[str]], labelled: Sequence[Collection[str]]) -> set[str]:
+    """Labelled persons of all clips in which one is found."""
+    shown = [set(true) for found, true in zip(predicted, labelled, strict=True) if name in found]
+    return set.intersection(*shown)
 
 
 def _sharing(persons: Sequence[Collection[str]]) -> Bool:
