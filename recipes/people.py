@@ -1,18 +1,18 @@
-"""Labelled photos and clips to the threshold of a person and the rules of copies, with the curves they come from.
+"""Labelled photos and clips to the threshold of a person, with the curves it comes from.
 
     python recipes/people.py --data ../shared/data      # about 4 minutes on one core
 
 Data: faces_identity (1,004 photos of public figures) and video (69 clips), research terms. The threshold `match` of the
 face_template card is the largest of a grid at which no two people of the clips are merged and at most one pair in a
 hundred of the photos' pairs is wrong. Both sets choose it, so the scores on them are in-sample: their manifests are
-noted on the card. Writes benchmarks/results/people_threshold.csv, people_quality.csv and people_copies.csv.
+noted on the card. Writes benchmarks/results/people_threshold.csv and people_quality.csv.
 """
 
 import argparse
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from postlens.pipelines.evaluation.video import join_tracks, look_at
 from postlens.pipelines.photos import largest
-from postlens.tasks.people import duplicates
 from postlens.tasks.people.evaluate import score_clips
 from postlens.tasks.people.identity import assign
 from postlens.types import FaceTracks, MediaFeatures
@@ -49,7 +48,6 @@ def main() -> None:
     curve = threshold_curve(photos, photo_people, tracks, clip_people)
     write(RESULTS / "people_threshold.csv", curve)
     write(RESULTS / "people_quality.csv", quality_table(photos, photo_people))
-    write(RESULTS / "people_copies.csv", copies_table(clips, read_table(data / "video" / "dup.csv")))
     note(choose(curve), [data / "faces_identity" / "manifest.csv", data / "video" / "manifest.csv"])
 
 
@@ -132,30 +130,6 @@ def quality_table(photos: FaceTracks, people: list[str]) -> Rows:
         row = {"quality_from": low, "quality_below": high, "distance": QUALITY_AT, "n_different": len(false)}
         rows.append(row | {"fmr": false.mean(), "n_same": len(missed), "fnmr": missed.mean()})
     return rows
-
-
-def copies_table(clips: Mapping[str, MediaFeatures], rows: Sequence[Mapping[str, str]]) -> Rows:
-    """Every pair of clips that is a copy by its labels, or that hashes or embeddings bring near."""
-    origin = {row["file"]: row["edit_of"] for row in rows}
-    edit = {row["file"]: row["edit"] for row in rows}
-    table = []
-    for a, b in combinations(clips, 2):
-        share, cosine = _share(clips[a], clips[b]), _cosine(clips[a], clips[b])
-        copy = origin.get(a, a) == origin.get(b, b)
-        if copy or share or cosine is not None:
-            kinds = sorted(edit.get(name, "original") for name in (a, b))
-            table.append({"kinds": "+".join(kinds), "copy": int(copy), "share": share, "aligned_cosine": cosine})
-    return sorted(table, key=lambda row: (row["copy"], row["kinds"]))
-
-
-def _share(a: MediaFeatures, b: MediaFeatures) -> float:
-    words = duplicates.trusted_words(a.hashes), duplicates.trusted_words(b.hashes)
-    return duplicates.copied_share(*words) if all(map(len, words)) else 0.0
-
-
-def _cosine(a: MediaFeatures, b: MediaFeatures) -> float | None:
-    units = [duplicates.unit_rows(one.embeddings.vectors if one.embeddings else None) for one in (a, b)]
-    return duplicates.aligned_cosine(*units) if min(map(len, units)) >= duplicates.MIN_ALIGNED else None
 
 
 def write(path: Path, rows: Rows) -> None:

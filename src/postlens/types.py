@@ -297,16 +297,19 @@ class FaceTracks(Columns):
 
 @dataclass(frozen=True, slots=True)
 class FrameHashes(Columns):
-    """PDQ hashes of frames (Facebook 2019): 256 bits each, with PDQ's own quality."""
+    """PDQ hashes of frames (Facebook 2019): 256 bits each, with PDQ's own quality, and small pictures to compare."""
 
     bits: NDArray[np.uint8]  # (N, 32) packed
     quality: IntArray  # (N,) 0..100; below 50 a hash is not to be trusted
     pts_s: FloatArray  # (N,)
+    sketch: NDArray[np.uint8] | None = None  # (N, 48, 48) the whole frame, grey, pressed into a square
 
     def __post_init__(self) -> None:
         _expect("bits", self.bits, (None, 32))
         _expect("quality", self.quality, (len(self.bits),))
         _expect("pts_s", self.pts_s, (len(self.bits),))
+        if self.sketch is not None:
+            _expect("sketch", self.sketch, (len(self.bits), 48, 48))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from postlens.pipelines import copies
 from postlens.pipelines.conclude import conclude
 from postlens.store import Store
 from postlens.store.dump import dump
@@ -25,7 +24,6 @@ from postlens.store.people import (
 )
 from postlens.store.posts import read_duplicates, write_posts
 from postlens.store.tombstones import write_tombstone
-from postlens.types import MediaFile
 
 from ..store.facts import NOW, boxes, features, located, provenance, sha
 from .fakes import settings
@@ -159,14 +157,3 @@ def test_media_that_another_post_still_uses_stays(store):
         write_posts(conn, [type(located(3))(located(3).post, (sha(1),))], now=NOW)
         write_posts(conn, [type(located(1))(located(1).post, (sha(2),))], now=NOW)
     assert len(draw(store)) == 4
-
-
-def test_only_the_vectors_of_videos_are_read_to_find_copies(store, monkeypatch):
-    fill(store, 1)
-    with store.write() as conn:
-        write_posts(conn, [located(2)], now=NOW)
-        write_features(conn, features(2, media=MediaFile(sha(2), "video", "", 640, 480, 9, 1.0, 25.0)))
-    asked: list[str] = []
-    monkeypatch.setattr(copies, "read_frame_embeddings", lambda _, sha256s, __: asked.extend(sha256s) or {})
-    draw(store)
-    assert asked == [sha(2)]

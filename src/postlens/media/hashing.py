@@ -1,4 +1,4 @@
-"""Bytes and frames to hashes: sha256 for the same bytes, PDQ for the same picture."""
+"""Bytes and frames to hashes: sha256 for the same bytes, PDQ for the same picture, a sketch for parts of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from postlens.types import FrameBatch, FrameHashes, Image
 
 _CHUNK_BYTES = 1 << 20
 PDQ_BYTES = 32  # 256 bits
+SKETCH_PX = 48  # side; 32 cannot tell portraits of one person apart, see docs/log/copies.md
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -48,11 +49,20 @@ def pdq_hash(image: Image) -> tuple[NDArray[np.uint8], int]:
     return np.packbits(bits.astype(np.uint8)), int(quality)
 
 
+def sketch_of(image: Image) -> NDArray[np.uint8]:
+    """The whole image in grey, pressed into a square of `SKETCH_PX` by averaging: uint8 (48, 48)."""
+    from PIL import Image as PillowImage
+
+    grey = PillowImage.fromarray(image).convert("L")
+    return np.asarray(grey.resize((SKETCH_PX, SKETCH_PX), PillowImage.Resampling.BOX), np.uint8)
+
+
 def hash_frames(frames: FrameBatch) -> FrameHashes:
-    """The PDQ hash of every frame, in the frames' order."""
+    """The PDQ hash and the sketch of every frame, in the frames' order."""
     hashed = [pdq_hash(image) for image in frames.images]
     return FrameHashes(
         bits=np.array([bits for bits, _ in hashed], np.uint8).reshape(-1, PDQ_BYTES),
         quality=np.array([quality for _, quality in hashed], np.int64),
         pts_s=frames.pts_s,
+        sketch=np.array([sketch_of(image) for image in frames.images], np.uint8).reshape(-1, SKETCH_PX, SKETCH_PX),
     )

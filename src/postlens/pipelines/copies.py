@@ -41,14 +41,14 @@ def contents(conn: Connection, posts: Sequence[Post]) -> list[Content]:
     firsts = {post.post_id: post.media[0] for post in posts if post.media}
     wanted = list(dict.fromkeys(firsts.values()))
     media, hashes = read_media(conn, wanted), read_hashes(conn, wanted)
-    videos = [sha256 for sha256 in wanted if sha256 in media and media[sha256].kind == "video"]
-    vectors = read_frame_embeddings(conn, videos, load_spec(ENCODER).fingerprint)  # photos are not told by their look
+    vectors = read_frame_embeddings(conn, wanted, load_spec(ENCODER).fingerprint)
     return [
         Content(
             content_id=post_id,
             order=order,
             sha256=sha256,
             kind=media[sha256].kind,
+            aspect=media[sha256].width_px / media[sha256].height_px,
             hashes=hashes.get(sha256),
             vectors=vectors[sha256][0].vectors if sha256 in vectors else None,
         )

@@ -122,16 +122,16 @@ class MeasureStage:
 
 
 class HashStage:
-    """Every frame to its PDQ hash."""
+    """Every frame to its PDQ hash and its sketch."""
 
-    name, version, needs = "hash", "1", ()
+    name, version, needs = "hash", "2", ()
     fingerprint = "pdq"
 
     def setup(self) -> None:
         """Nothing to load."""
 
     def __call__(self, batch: MediaBatch) -> MediaBatch:
-        """Hashes of all frames."""
+        """Hashes and sketches of all frames."""
         return tuple(work.with_features(hashes=hash_frames(replace(work.frames, images=work.small))) for work in batch)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, Table, select
 
 from postlens.store.columns import pack, unpack
@@ -15,6 +16,7 @@ from postlens.store.statements import replace_rows, select_in, upsert
 from postlens.types import Embeddings, FloatArray, FrameHashes
 
 HASH_BYTES = 32  # 256 bits of PDQ
+SKETCH_PX = 48  # side of a frame's sketch
 
 
 def frame_id(sha256: str, frame: int) -> str:
@@ -68,10 +70,18 @@ def write_hashes(conn: Connection, batch: Mapping[str, FrameHashes]) -> int:
 
 
 def _hash_rows(sha256: str, batch: FrameHashes) -> list[dict[str, Any]]:
-    columns = zip(batch.bits, batch.quality, batch.pts_s, strict=True)
+    sketches = [None] * len(batch) if batch.sketch is None else [sketch.tobytes() for sketch in batch.sketch]
+    columns = zip(batch.bits, batch.quality, batch.pts_s, sketches, strict=True)
     return [
-        {"sha256": sha256, "frame": frame, "pts_s": float(at_s), "bits": bits.tobytes(), "quality": int(quality)}
-        for frame, (bits, quality, at_s) in enumerate(columns)
+        {
+            "sha256": sha256,
+            "frame": frame,
+            "pts_s": float(at_s),
+            "bits": bits.tobytes(),
+            "quality": int(quality),
+            "sketch": sketch,
+        }
+        for frame, (bits, quality, at_s, sketch) in enumerate(columns)
     ]
 
 
@@ -84,8 +94,18 @@ def read_hashes(conn: Connection, sha256s: Sequence[str] | None = None) -> dict[
 def _hashes(rows: Sequence[Row[Any]]) -> FrameHashes:
     bits = np.frombuffer(bytearray().join(row.bits for row in rows), np.uint8).reshape(-1, HASH_BYTES)
     return FrameHashes(
-        bits=bits, quality=np.array([row.quality for row in rows], np.int64), pts_s=_column(rows, "pts_s")
+        bits=bits,
+        quality=np.array([row.quality for row in rows], np.int64),
+        pts_s=_column(rows, "pts_s"),
+        sketch=_sketches(rows),
     )
+
+
+def _sketches(rows: Sequence[Row[Any]]) -> NDArray[np.uint8] | None:
+    """`None` where they were hashed before there were sketches."""
+    if any(row.sketch is None for row in rows):
+        return None
+    return np.frombuffer(bytearray().join(row.sketch for row in rows), np.uint8).reshape(-1, SKETCH_PX, SKETCH_PX)
 
 
 def write_measures(conn: Connection, batch: Mapping[str, Mapping[str, float]]) -> int:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postlens.tasks.people import duplicates
-from postlens.tasks.people.duplicates import (
-    Content,
-    aligned_cosine,
-    copied_share,
-    find_duplicates,
-    hamming,
-    trusted_words,
-)
+from postlens.tasks.people.duplicates import Content, find_duplicates
+from postlens.tasks.people.hashes import copied_share, hamming, trusted_words
 from postlens.types import FrameHashes
 
 
@@ -83,50 +76,31 @@ def test_an_image_is_no_copy_of_a_video():
     assert len(find_duplicates([clip("a", 0, bits, kind="image"), clip("b", 1, bits, kind="image")])) == 1
 
 
-def moving(seed: int, n: int = 6) -> np.ndarray:
-    """Embeddings of a clip that changes: cosines of about .8 between frames."""
-    rng = np.random.default_rng(seed)
-    return (2 * rng.random(64) + rng.random((n, 64))).astype(np.float32)
+def test_a_copy_of_a_copy_points_to_the_first_of_all():
+    bits = clip_bits(0, n=12)
+    items = [
+        clip("first", 0, bits),
+        clip("second", 1, noisy(bits, 20)),
+        clip("third", 2, noisy(noisy(bits, 20), 20, 8)),
+    ]
+    assert [(one.later_id, one.first_id) for one in find_duplicates(items)] == [("second", "first"), ("third", "first")]
 
 
-def test_a_mirrored_clip_is_found_by_its_look():
-    vectors = moving(0)
-    changed = vectors + np.random.default_rng(1).normal(scale=0.05, size=vectors.shape).astype(np.float32)
-    (found,) = find_duplicates(
-        [clip("a", 0, clip_bits(0), vectors=vectors), clip("b", 1, clip_bits(1), vectors=changed)]
-    )
-    assert (found.later_id, found.first_id, found.reason) == ("b", "a", "look") and found.score > 0.9
-
-
-def test_likeness_without_the_same_order_is_no_copy():
-    vectors = moving(0)
-    assert find_duplicates([clip("a", 0, vectors=vectors), clip("b", 1, vectors=vectors[[3, 5, 1, 0, 4, 2]])]) == ()
-
-
-def test_too_few_frames_prove_nothing_by_look():
-    assert find_duplicates([clip("a", 0, vectors=moving(0, n=3)), clip("b", 1, vectors=moving(0, n=3))]) == ()
-
-
-def test_a_faster_clip_is_aligned_by_stretching():
-    unit = moving(0, n=12) / np.linalg.norm(moving(0, n=12), axis=1, keepdims=True)
-    assert aligned_cosine(unit, unit[[0, 2, 4, 7, 9, 11]]) == pytest.approx(1.0)
-
-
-def test_all_copies_of_a_group_point_to_its_first():
+def test_two_parts_stay_apart_though_a_later_whole_holds_both():
     bits = clip_bits(0, n=12)
     parts = [clip("end", 0, bits[8:]), clip("start", 1, bits[:4]), clip("whole", 2, bits)]
-    assert [(one.later_id, one.first_id) for one in find_duplicates(parts)] == [("start", "end"), ("whole", "end")]
+    assert [(one.later_id, one.first_id) for one in find_duplicates(parts)] == [("whole", "end")]
 
 
-def test_equal_photos_are_compared_once(monkeypatch):
-    """In number, the comparisons of 3,000 copies of one photo are those of one photo."""
+def test_many_copies_of_a_photo_are_compared_once_each(monkeypatch):
+    """3,000 copies of one photo, equal or a few bits apart, take 3,000 comparisons and not their square."""
     compared: list[int] = []
     monkeypatch.setattr(duplicates, "hamming", lambda a, b: compared.append(len(a) * len(b)) or hamming(a, b))
     bits = clip_bits(0, n=1)
-    items = [clip(f"c{i:04}", i, bits, kind="image") for i in range(3000)]
+    items = [clip(f"c{i:04}", i, noisy(bits, i % 4, seed=i), kind="image") for i in range(3000)]
     found = duplicates.find_duplicates([*items, clip("near", 3000, noisy(bits, 9), kind="image")])
     assert [one.first_id for one in found] == ["c0000"] * 3000
-    assert sum(compared) < 10
+    assert sum(compared) < 4000
 
 
 @settings(deadline=None, max_examples=40)
@@ -137,9 +111,3 @@ def test_copies_do_not_depend_on_the_order_of_the_list(seed, shuffle):
     mixed = list(items)
     shuffle.shuffle(mixed)
     assert find_duplicates(mixed) == find_duplicates(items)
-
-
-def test_hamming_counts_differing_bits():
-    a, b = clip_bits(0, n=3), clip_bits(1, n=4)
-    expected = (a[:, None] != b[None]).sum(axis=2)
-    assert hamming(trusted_words(hashes(a)), trusted_words(hashes(b))).tolist() == expected.tolist()

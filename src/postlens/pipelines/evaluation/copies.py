@@ -38,6 +38,7 @@ def content(file: str, order: int, features: MediaFeatures) -> Content:
         order=order,
         sha256=features.media.sha256,
         kind=features.media.kind,
+        aspect=features.media.width_px / features.media.height_px,
         hashes=features.hashes,
         vectors=features.embeddings.vectors if features.embeddings else None,
     )

@@ -1,40 +1,55 @@
 """Fingerprints of media files to pairs of copies: the same bytes, the same frames, or frames that look the same.
 
-Copies are found in three steps, each for what the one before misses: sha256; PDQ hashes of frames (Facebook 2019);
-frame embeddings aligned in time. All media that are linked by copies, directly or through others, are one group, and
-the earliest of a group is kept. So the result does not depend on the order in which the files are given.
+Copies are found in two steps. Candidates are near by their hashes (`hashes`), mirrored or not, or by their embeddings.
+Each is then compared: photos and frames are laid on each other (`placement`), clips also have to move alike (`motion`).
+A file is linked to the earliest that it copies, and through that one to the first of all; so two files that each copy a
+third, but not each other, stay apart unless the third came first. The order in which files are given does not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from postlens.tasks.people.hashes import (
+    MAX_BITS,
+    HashIndex,
+    Words,
+    copied_share,
+    hamming,
+    leaders,
+    mirrored,
+    trusted_words,
+)
+from postlens.tasks.people.look import alike
+from postlens.tasks.people.motion import STILL, Moves, Timings
+from postlens.tasks.people.placement import AS_IT_IS, UNLIKE, Likeness, likely_placements, likeness_at
 from postlens.types import FloatArray, FrameHashes, IntArray, MediaKind
 
-MAX_BITS = 31  # PDQ distance of the same picture (Facebook 2019). Higher finds heavier edits, and other pictures
-MIN_QUALITY = 50  # PDQ quality of a hash to be trusted (same source). Lower lets flat frames match each other
 MIN_SHARE = 0.5  # of the frames of the shorter clip. Higher misses cuts between sampled frames; lower links stock shots
-# Another take of one scene is as close as neighbouring frames are, a copy is closer: a pair of frames counts up to this
-# multiple of the distance to the nearest other frame of their own clips. Both measured by recipes/people.py on clips
-# of one recording; higher links two takes, lower misses strongly compressed copies of a still scene.
-MAX_RATIO = 1.2
-NOISE_BITS = 12  # ... but always up to the distance that compression alone makes
-# Two takes of one scene look as alike (cosine up to .96) as a mirrored copy does, so likeness alone proves nothing.
-# What a copy has and a take lacks: each frame is most like its own counterpart, in order (by chance, 1 of n! orders).
-MIN_COSINE = 0.75  # of every aligned pair. Higher loses mirrored and padded copies, lower compares what is not alike
-MIN_ALIGNED = 4  # frames that are each other's nearest at the same time. Higher misses short clips, lower meets chance
-MIN_ALIGNED_SHARE = 0.6  # of the shorter clip's frames; both measured by recipes/people.py
-BLOCK_CELLS = 1_000_000  # hash pairs compared at once: 4 words of 8 bytes each, 32 MB
+# Chosen and measured by recipes/people_copies.py, on other files than they are reported on.
+MIN_LIKENESS = 0.9  # of two photos. Higher misses copies with borders; lower links portraits of one person
+MIN_SAME = 0.85  # share of their windows that are the same; same source and effects
+MIN_MOVES = 0.6  # correlation of how two clips move. Higher misses cuts between sampled frames; lower links takes
+MIN_MOVES_ODD = 0.8  # ... at speeds far from 1, of which there are many to try
+ODD_SPEED = 1.3
+MIN_CLIP_LIKENESS = 0.5  # of the frames laid on each other, as frames of other moments may be compared
+MAX_UNMOVED = (
+    0.3  # clips whose hashes agree but that move otherwise are takes; higher loses copies sampled at odd times
+)
+MOTION_PX = 20  # side at which clips are followed: finer is noise of compression, coarser loses small motion
+FRAMES_PLACED = (0.25, 0.5, 0.75)  # of the shorter clip, that are laid on the longer one's; more is surer and slower
+MAX_UNPLACED = 2  # pairs of frames of which none can be laid on each other, before clips count as different
 
 Reason = Literal["bytes", "frames", "look"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """What is compared of one media file."""
 
@@ -44,6 +59,18 @@ class Content:
     kind: MediaKind
     hashes: FrameHashes | None = None
     vectors: FloatArray | None = None  # (N, D) frame embeddings in time order
+    aspect: float = 1.0  # width / height
+
+    @cached_property
+    def words(self) -> Words:
+        """Trusted hashes: (N, 4)."""
+        return trusted_words(self.hashes)
+
+    @cached_property
+    def pictures(self) -> FloatArray:
+        """Sketches as grey levels: (N, n, n), N = 0 where there are none."""
+        sketch = None if self.hashes is None else self.hashes.sketch
+        return np.zeros((0, 1, 1), np.float32) if sketch is None else sketch.astype(np.float32)
 
 
 class Duplicate(NamedTuple):
@@ -52,12 +79,12 @@ class Duplicate(NamedTuple):
     later_id: str
     first_id: str
     reason: Reason
-    score: float  # bytes: 1; frames: share of the shorter clip; look: least cosine of the aligned frames
+    score: float  # bytes: 1; frames: share of the shorter clip (photos: 1); look: likeness of photos, moves of clips
 
 
-class _Match(NamedTuple):
-    a: int
-    b: int
+class Verdict(NamedTuple):
+    """That one file copies another."""
+
     reason: Reason
     score: float
 
@@ -65,183 +92,163 @@ class _Match(NamedTuple):
 def find_duplicates(items: Sequence[Content]) -> tuple[Duplicate, ...]:
     """Every item that copies an earlier one, by order; `(later_id, first_id, reason, score)`.
 
-    The reason and score are those of the best match with any earlier item of the group, else with any item of it.
-    Images are compared with images, videos with videos.
+    The reason and score are those of the earliest item that it copies. Images are compared with images, videos with
+    videos.
     """
     items = sorted(items, key=lambda item: (item.order, item.content_id))
-    matches = _matches(items)
-    first = _first_of_group(len(items), matches)
-    best: dict[int, _Match] = {}
-    for match in sorted(matches, key=lambda match: (match.reason, -match.score, match.a, match.b)):
-        best.setdefault(match.b, match)
-    for match in matches:
-        best.setdefault(match.a, match)
-    later = [row for row in range(len(items)) if first[row] != row]
+    linked: dict[int, tuple[int, Verdict]] = {}
+    for kind in ("image", "video"):
+        rows = [row for row, item in enumerate(items) if item.kind == kind]
+        linked |= _same_bytes(items, rows)
+        _link_candidates(items, [row for row in rows if row not in linked], linked)
+    first: dict[int, int] = {}
+    for row in sorted(linked):
+        earlier = linked[row][0]
+        first[row] = first.get(earlier, earlier)
     return tuple(
-        Duplicate(items[row].content_id, items[first[row]].content_id, best[row].reason, best[row].score)
-        for row in later
+        Duplicate(items[row].content_id, items[first[row]].content_id, *linked[row][1]) for row in sorted(linked)
     )
 
 
-def _matches(items: Sequence[Content]) -> list[_Match]:
-    """Matching pairs of rows, the earlier first, each with the first reason that finds it."""
-    found: dict[tuple[int, int], _Match] = {}
-    for kind in ("image", "video"):
-        rows = [row for row, item in enumerate(items) if item.kind == kind]
-        for match in (*_same_bytes(items, rows), *_same_frames(items, rows), *_same_look(items, rows)):
-            found.setdefault((match.a, match.b), match)
-    return list(found.values())
-
-
-def _first_of_group(n: int, matches: Sequence[_Match]) -> list[int]:
-    first = list(range(n))
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = first[row]
-        return row
-
-    for match in matches:
-        low, high = sorted((root(match.a), root(match.b)))
-        first[high] = low
-    return [root(row) for row in range(n)]
-
-
-def _same_bytes(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Match]:
+def _same_bytes(items: Sequence[Content], rows: Sequence[int]) -> dict[int, tuple[int, Verdict]]:
     seen: dict[str, int] = {}
-    for row in rows:
-        earlier = seen.setdefault(items[row].sha256, row)
-        if earlier != row:
-            yield _Match(earlier, row, "bytes", 1.0)
+    firsts = {row: seen.setdefault(items[row].sha256, row) for row in rows}
+    return {row: (first, Verdict("bytes", 1.0)) for row, first in firsts.items() if first != row}
 
 
-# --- frames ---------------------------------------------------------------------------------------------------------
+def _link_candidates(items: Sequence[Content], rows: list[int], linked: dict[int, tuple[int, Verdict]]) -> None:
+    """Link each row to the earliest candidate that it copies; what one step links the next leaves out."""
+    for candidates_of in (_near_equal, _near, _like):
+        earlier: dict[int, set[int]] = defaultdict(set)
+        for a, b in candidates_of(items, [row for row in rows if row not in linked]):
+            if a != b:
+                earlier[max(a, b)].add(min(a, b))
+        for later in sorted(earlier):
+            for candidate in sorted(earlier[later]):
+                if (verdict := compare(items[candidate], items[later])) is not None:
+                    linked[later] = candidate, verdict
+                    break
 
 
-def _same_frames(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Match]:
-    trusted = {row: trusted_words(items[row].hashes) for row in rows}
-    rows = [row for row in rows if len(trusted[row])]
-    if not rows:
-        return
-    equal = _rows_of_equal_hashes(trusted, rows)
-    firsts = [row for row in rows if row not in equal]
-    words = np.concatenate([trusted[row] for row in firsts])
-    owner = np.repeat(firsts, [len(trusted[row]) for row in firsts])
-    near = _owners_of_near_hashes(words, owner)
-    for a, b in sorted([*near, *((first, row) for row, first in equal.items())]):
-        single = len(trusted[a]) == len(trusted[b]) == 1  # images: near is all there is to ask
-        score = 1.0 if single else copied_share(trusted[a], trusted[b])
-        if score >= MIN_SHARE:
-            yield _Match(a, b, "frames", score)
+# --- candidates -----------------------------------------------------------------------------------------------------
 
 
-def _rows_of_equal_hashes(trusted: Mapping[int, NDArray[np.uint64]], rows: Sequence[int]) -> dict[int, int]:
-    """Each row to the first with the same hashes, those firsts left out: what matches the one matches the other."""
-    seen: dict[bytes, int] = {}
-    firsts = {row: seen.setdefault(trusted[row].tobytes(), row) for row in rows}
-    return {row: first for row, first in firsts.items() if row != first}
+def _pooled(items: Sequence[Content], rows: Sequence[int]) -> tuple[Words, IntArray]:
+    """The hashes of several items and whose they are: (N, 4) and (N,)."""
+    words = [items[row].words for row in rows]
+    owner = np.repeat(np.array(rows, np.int64), [len(own) for own in words])
+    return np.concatenate([np.zeros((0, 4), np.uint64), *words]), owner
 
 
-def trusted_words(hashes: FrameHashes | None) -> NDArray[np.uint64]:
-    """The hashes of good quality as 64-bit words: (N, 4)."""
-    if hashes is None:
-        return np.zeros((0, 4), np.uint64)
-    return np.ascontiguousarray(hashes.bits[hashes.quality >= MIN_QUALITY]).view(np.uint64)
+def _near_equal(items: Sequence[Content], rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Photos and the first that is nearly equal."""
+    words, owner = _pooled(items, [row for row in rows if items[row].kind == "image"])
+    yield from zip(owner[leaders(words)].tolist(), owner.tolist(), strict=True)
 
 
-def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """Numbers of differing bits: (N, 4) and (M, 4) words to (N, M)."""
-    distance = np.zeros((len(a), len(b)), np.uint16)
-    for word in range(a.shape[1]):
-        distance += np.bitwise_count(a[:, None, word] ^ b[None, :, word])
-    return distance
+def _near(items: Sequence[Content], rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Items with any two hashes near each other, one of them mirrored or not."""
+    words, owner = _pooled(items, rows)
+    leader = leaders(words)
+    yield from zip(owner[leader].tolist(), owner.tolist(), strict=True)
+    heads = np.flatnonzero(leader == np.arange(len(words)))
+    index = HashIndex.of(words[heads])
+    for queries in (words[heads], mirrored(words[heads])):
+        asked, found, _ = index.near(queries)
+        pairs = np.unique(np.stack([owner[heads[asked]], owner[heads[found]]]), axis=1)
+        yield from zip(*pairs.tolist(), strict=True)
 
 
-def _owners_of_near_hashes(words: NDArray[np.uint64], owner: IntArray) -> list[tuple[int, int]]:
-    """Pairs of media, in order, with any two hashes within `MAX_BITS`."""
-    found: set[tuple[int, int]] = set()
-    step = max(1, BLOCK_CELLS // len(words))
-    for start in range(0, len(words), step):
-        query, other = np.nonzero(hamming(words[start : start + step], words[start:]) <= MAX_BITS)
-        pairs = np.unique(np.stack([owner[start + query], owner[start + other]], axis=1), axis=0)
-        found.update((a, b) for a, b in np.sort(pairs, axis=1).tolist() if a != b)
-    return sorted(found)
+def _like(items: Sequence[Content], rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Items whose embeddings are among each other's nearest."""
+    known = {row: vectors for row in rows if (vectors := items[row].vectors) is not None and len(vectors)}
+    yield from alike(known)
 
 
-def copied_share(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
-    """Share of the shorter clip's frames that have their own copy in the other, in [0, 1].
-
-    Frames are copies when each is the other's nearest, within `MAX_BITS`, and no farther than `MAX_RATIO` times the
-    nearest other frame of their own clips (or `NOISE_BITS`). Words are (N, 4) and (M, 4).
-    """
-    distance = hamming(a, b)
-    own = np.maximum(_own_nearest(a)[:, None], _own_nearest(b)[None, :])
-    near = distance <= np.minimum(MAX_BITS, np.maximum(NOISE_BITS, MAX_RATIO * own))
-    mutual = (distance == distance.min(axis=1, keepdims=True)) & (distance == distance.min(axis=0, keepdims=True))
-    copied = near & mutual
-    n_copied = min(copied.any(axis=1).sum(), copied.any(axis=0).sum())
-    return float(n_copied / min(len(a), len(b)))
+# --- comparison -----------------------------------------------------------------------------------------------------
 
 
-def _own_nearest(words: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """Distance of each hash to the nearest other one of its clip; 256, the most, for a single one: (N,)."""
-    distance = hamming(words, words)
-    np.fill_diagonal(distance, 256)
-    return np.asarray(distance.min(axis=1), np.uint16)
+def compare(a: Content, b: Content) -> Verdict | None:
+    """Whether one of two items of a kind copies the other."""
+    return _compare_photos(a, b) if a.kind == "image" else _compare_clips(a, b)
 
 
-# --- look -----------------------------------------------------------------------------------------------------------
+def _compare_photos(a: Content, b: Content) -> Verdict | None:
+    bits = hamming(a.words, b.words)
+    near = bool(bits.size and bits.min() <= MAX_BITS)
+    if not (len(a.pictures) and len(b.pictures)):
+        return Verdict("frames", 1.0) if near else None
+    found = likeness_at(a.pictures[0], b.pictures[0], AS_IT_IS) if near else UNLIKE
+    if not _same_photo(found):
+        placements = likely_placements(a.pictures[0], b.pictures[0], aspect_a=a.aspect, aspect_b=b.aspect)
+        found = max(placements, default=UNLIKE, key=lambda one: one.score)
+    if not _same_photo(found):
+        return None
+    return Verdict("frames", 1.0) if near else Verdict("look", found.score)
 
 
-def _same_look(items: Sequence[Content], rows: Sequence[int]) -> Iterator[_Match]:
-    found = {row: vectors for row in rows if len(vectors := unit_rows(items[row].vectors)) >= MIN_ALIGNED}
-    for a, b in _owners_of_like_frames(found):
-        score = aligned_cosine(found[a], found[b])
-        if score is not None:
-            yield _Match(a, b, "look", score)
+def _same_photo(found: Likeness) -> bool:
+    return found.score >= MIN_LIKENESS and found.share >= MIN_SAME
 
 
-def unit_rows(vectors: FloatArray | None) -> FloatArray:
-    if vectors is None:
-        return np.zeros((0, 1), np.float32)
-    norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return np.asarray(vectors / norms, np.float32)
+def _compare_clips(a: Content, b: Content) -> Verdict | None:
+    share = copied_share(a.words, b.words) if len(a.words) and len(b.words) else 0.0
+    moves = _moves(a, b)
+    if share >= MIN_SHARE and not (moves.motion > 0 and moves.score < MAX_UNMOVED):
+        return Verdict("frames", share)
+    odd = max(moves.speed, 1 / moves.speed) > ODD_SPEED
+    if moves.score >= (MIN_MOVES_ODD if odd else MIN_MOVES):
+        return Verdict("look", moves.score)
+    return None
 
 
-def _owners_of_like_frames(found: dict[int, FloatArray]) -> list[tuple[int, int]]:
-    """Pairs of media, in order, where one's middle frame is at `MIN_COSINE` or more with any frame of the other.
-
-    Loses nothing: every frame of the shorter clip of two copies has such a counterpart, so its middle one has.
-    """
-    if not found:
-        return []
-    like: set[tuple[int, int]] = set()
-    rows = np.array(list(found))
-    owner = np.repeat(rows, [len(vectors) for vectors in found.values()])
-    frames = np.concatenate(list(found.values()))
-    middles = np.stack([vectors[len(vectors) // 2] for vectors in found.values()])
-    step = max(1, BLOCK_CELLS // len(frames))
-    for start in range(0, len(middles), step):
-        query, other = np.nonzero(middles[start : start + step] @ frames.T >= MIN_COSINE)
-        pairs = np.unique(np.stack([rows[start + query], owner[other]], axis=1), axis=0)
-        like.update((a, b) for a, b in np.sort(pairs, axis=1).tolist() if a != b)
-    return sorted(like)
+def _moves(a: Content, b: Content) -> Moves:
+    """How two clips move alike where their most alike frames lie best on each other."""
+    if not (_lasts(a) and _lasts(b)):
+        return STILL
+    long, short = (a, b) if _length_s(a) >= _length_s(b) else (b, a)
+    timings, best, n_placed = None, STILL, 0
+    for n_pairs, (i, j) in enumerate(_frame_pairs(long, short), start=1):
+        placed = likely_placements(long.pictures[i], short.pictures[j], aspect_a=long.aspect, aspect_b=short.aspect)
+        for one in placed:
+            if one.score >= MIN_CLIP_LIKENESS:
+                timings = timings or Timings.of(_times(long), _times(short))
+                best = max(best, timings.moves(*_pixels(one, long, short)), key=lambda moves: moves.score)
+        n_placed += len(placed)
+        if best.score >= MIN_MOVES_ODD or (n_pairs == MAX_UNPLACED and not n_placed):
+            break
+    return best
 
 
-def aligned_cosine(a: FloatArray, b: FloatArray) -> float | None:
-    """Least cosine of the frames of two clips at their best alignment in time, or `None` where they are no copies.
+def _lasts(item: Content) -> bool:
+    return item.hashes is not None and len(item.pictures) > 1 and _length_s(item) > 0
 
-    Unit vectors (N, D) and (M, D). Alignments are the shorter clip at every offset in the longer one, and stretched
-    over all of it (another speed).
-    """
-    short, long = (a, b) if len(a) <= len(b) else (b, a)
-    cosine = short @ long.T
-    mutual = (cosine == cosine.max(axis=1, keepdims=True)) & (cosine == cosine.max(axis=0, keepdims=True))
-    rows = np.arange(len(short))
-    offsets = [rows + offset for offset in range(len(long) - len(short) + 1)]
-    stretched = np.round(np.linspace(0, len(long) - 1, len(short))).astype(np.int64)
-    columns = max([*offsets, stretched], key=lambda at: (mutual[rows, at].sum(), cosine[rows, at].min()))
-    n_aligned, least = int(mutual[rows, columns].sum()), float(cosine[rows, columns].min())
-    enough = n_aligned >= max(MIN_ALIGNED, MIN_ALIGNED_SHARE * len(short))
-    return least if enough and least >= MIN_COSINE else None
+
+def _times(item: Content) -> FloatArray:
+    return item.hashes.pts_s if item.hashes is not None else np.zeros(0, np.float32)
+
+
+def _length_s(item: Content) -> float:
+    return float(_times(item)[-1] - _times(item)[0])
+
+
+def _frame_pairs(long: Content, short: Content) -> list[tuple[int, int]]:
+    """The two frames that are most alike, and some of the shorter clip with those most like them."""
+    n_long, n_short = len(long.pictures), len(short.pictures)
+    asked = sorted({int(n_short * part) for part in FRAMES_PLACED})
+    if long.vectors is None or short.vectors is None or (len(long.vectors), len(short.vectors)) != (n_long, n_short):
+        return [(j * n_long // n_short, j) for j in asked]
+    cosine = unit(long.vectors) @ unit(short.vectors).T
+    best = divmod(int(cosine.argmax()), n_short)
+    return list(dict.fromkeys([best, *((int(cosine[:, j].argmax()), j) for j in asked)]))
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Rows at length 1."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def _pixels(found: Likeness, long: Content, short: Content) -> tuple[FloatArray, FloatArray]:
+    """The frames of both clips cut to what they share, as rows of pixels."""
+    a, b = found.placement.parts(long.pictures, short.pictures, side_px=MOTION_PX)
+    return a.reshape(len(a), -1), b.reshape(len(b), -1)
