@@ -1,4 +1,4 @@
-"""`postlens clean TABLE... --out DIR`: rows without copies, what they copy, and what failed (about 10 clips/s)."""
+"""`postlens clean TABLE... --out DIR`: rows without copies, what they copy, and what failed (about 10 files/s)."""
 
 from __future__ import annotations
 
