@@ -29,17 +29,18 @@ from postlens.tasks.people.lift import PRIOR_POSTS, prior_posts, shrunk_lift, va
 from postlens.tasks.people.trend import trend
 
 RESULT = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "people_performance.csv"
-PEOPLE = (2, 3, 5, 8, 30, 200)
+PEOPLE = (3, 8, 30, 200)
 BETWEEN = (0.0, 0.2, 0.5, 1.0)
 WITHIN = (0.3, 0.8, 1.3)
-CAMPAIGNS = 100  # each
-MEAN_POSTS = 6
+CAMPAIGNS = 60  # each
+MEAN_POSTS = (2, 6, 15)  # of a person, in all
 N_POSTS = (2, 3, 4, 5, 6, 8, 10, 15, 20, 50)
 TREND_POSTS = (5, 6, 8, 12, 20, 50)
 REPEATS = 1000
 ACCOUNTS = "gvsi_instagram_posts_2017.csv.gz"
 ACCOUNT_CAMPAIGNS = 1000
 N_ACCOUNTS = 30
+ACCOUNT_POSTS = 6
 SLOPE = 0.1  # of the mean per 30 days, in the trends that are there
 Float = NDArray[np.float64]
 Groups = list[Float]
@@ -52,6 +53,17 @@ def raw_prior(groups: Sequence[Float]) -> float:
         return PRIOR_POSTS
     within, between = variances(groups)
     return float(np.clip(within / between, 0.5, 50)) if between > 0 else 50.0
+
+
+def smoothed(n_posts: float) -> Callable[[Sequence[Float]], float]:
+    """The variances of logarithms, drawn towards the fixed prior as if `n_posts` posts had told that."""
+
+    def told(groups: Sequence[Float]) -> float:
+        known = sum(len(g) - 1 for g in groups)
+        estimate = raw_prior([np.log1p(g) for g in groups])
+        return float(np.exp((known * np.log(estimate) + n_posts * np.log(PRIOR_POSTS)) / (known + n_posts)))
+
+    return told
 
 
 def logs_from(n_persons: int) -> Callable[[Sequence[Float]], float]:
@@ -75,6 +87,8 @@ RULES: dict[str, Callable[[Sequence[Float]], float]] = {
     "variances of logarithms, from 1 person on": logs_from(1),
     "variances of logarithms, from 2 persons on": logs_from(2),
     "variances of logarithms, from 5 persons on": logs_from(5),
+    "variances of logarithms, drawn to 4 by 5 posts": smoothed(5),
+    "variances of logarithms, drawn to 4 by 15 posts": smoothed(15),
     "variances of logarithms (ships)": prior_posts,
 }
 INTERVALS = {"percentile": False, "expanded percentile (ships)": True}
@@ -95,28 +109,30 @@ def main() -> None:
 def lifts() -> Rows:
     """Every rule on the same campaigns, and over all of them."""
     totals: dict[tuple[str, str, str], list[float]] = {}
-    for people, between, within in product(PEOPLE, BETWEEN, WITHIN):
+    for people, posts, between, within in product(PEOPLE, MEAN_POSTS, BETWEEN, WITHIN):
         rng = np.random.default_rng(0)
-        scores = [errors(rng, people, between, within) for _ in range(CAMPAIGNS)]
+        scores = [errors(rng, people, posts, between=between, within=within) for _ in range(CAMPAIGNS)]
         for rule, measure in product(RULES, ("held-out posts", "expected figure")):
             squares = np.array([score[rule][measure] for score in scores])
             nobody = np.array([score["nobody"][measure] for score in scores])
             value = float(np.sqrt(np.mean(squares) / np.mean(nobody))) if np.mean(nobody) > 0 else np.nan
             error = float(np.sqrt(np.mean(squares)))
-            totals.setdefault((rule, measure, str(people)), []).append(error)
-            totals.setdefault((rule, measure, "all"), []).append(error)
-            key = {"part": "lift", "rule": rule, "people": people, "between": between, "within": within}
+            for group in (f"{people} people", f"{posts} posts each", "all"):
+                totals.setdefault((rule, measure, group), []).append(error)
+            key = {"part": "lift", "rule": rule, "people": people, "posts": posts, "between": between, "within": within}
             yield key | {"measure": f"{measure}, error / no lift", "value": "" if np.isnan(value) else round(value, 4)}
             yield key | {"measure": f"{measure}, error", "value": round(error, 4)}
-    for (rule, measure, people), values in totals.items():
-        key = {"part": "lift, mean of all spreads", "rule": rule, "people": people}
+    for (rule, measure, group), values in totals.items():
+        key = {"part": f"lift, mean over {group}", "rule": rule}
         yield key | {"measure": f"{measure}, error", "value": round(float(np.mean(values)), 4)}
 
 
-def errors(rng: np.random.Generator, people: int, between: float, within: float) -> dict[str, dict[str, float]]:
+def errors(
+    rng: np.random.Generator, people: int, posts: float, *, between: float, within: float
+) -> dict[str, dict[str, float]]:
     """Mean squared errors of a campaign by rule, over persons that have posts in both halves."""
     effects = rng.normal(0, between, people)
-    groups = [np.exp(8 + e + rng.normal(0, within, rng.geometric(1 / MEAN_POSTS))) for e in effects]
+    groups = [np.exp(8 + e + rng.normal(0, within, rng.geometric(1 / posts))) for e in effects]
     return split_errors(rng, groups, np.exp(8 + effects + within**2 / 2))
 
 
@@ -154,7 +170,7 @@ def account_lifts(path: Path) -> Rows:
     for _ in range(ACCOUNT_CAMPAIGNS):
         start = int(rng.integers(len(order) - N_ACCOUNTS))
         own = [np.array(likes[account]) for account in order[start : start + N_ACCOUNTS]]
-        sizes = np.minimum(rng.geometric(1 / MEAN_POSTS, N_ACCOUNTS), [len(group) for group in own])
+        sizes = np.minimum(rng.geometric(1 / ACCOUNT_POSTS, N_ACCOUNTS), [len(group) for group in own])
         scores.append(split_errors(rng, [rng.permutation(group)[:n] for group, n in zip(own, sizes, strict=True)]))
     for rule in [*RULES, "nobody"]:
         errors_of_rule = [np.sqrt(score[rule]["held-out posts"]) for score in scores]

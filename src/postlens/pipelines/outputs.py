@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 
 from postlens.config import Settings
 from postlens.errors import StoreWriteError
+from postlens.pipelines.campaign import Campaign
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.exports import FILES, remove_leftovers, write_exports
 from postlens.pipelines.folder import STATE, read_state, remove_state, write_state
@@ -25,6 +27,7 @@ from postlens.vision.zoo import list_models
 
 REPORT = "report.html"
 OUTPUTS = (*FILES, REPORT)
+MOST_COMPARED = 20_000  # appearances up to which the report says how many suggestions there are; about 3 s
 SPEED_SETTINGS = ("workers", "commit_every")  # they change no answer
 
 
@@ -62,6 +65,16 @@ def _state(store: Store, conn: Connection, settings: Settings) -> str:
     return f"{read_store_id(conn)} {place_of(store)} {read_revision(conn)} {digest}"
 
 
+def _n_suggestions(campaign: Campaign, store: Store, *, settings: Settings) -> int | None:
+    """How many merges and splits of the people shown a second look proposes; not asked of very many tracks."""
+    from postlens.pipelines.people_list import suggestions
+
+    if sum(len(person.appearances) for person in campaign.people) > MOST_COMPARED:
+        return None
+    shown = {person.person_id for person in campaign.people}
+    return sum(shown.issuperset(proposal.persons) for proposal in suggestions(store, settings=settings))
+
+
 def _write(store: Store, out: Path, *, settings: Settings, now: datetime) -> None:
     from postlens.pipelines.answers import Answerer
     from postlens.pipelines.compile import compile_campaign
@@ -71,6 +84,7 @@ def _write(store: Store, out: Path, *, settings: Settings, now: datetime) -> Non
         campaign = compile_campaign(conn, answerer, now=now)
         thumbnails = read_thumbnails(conn, shown_media(campaign))
         state = _state(store, conn, settings)
+    campaign = replace(campaign, n_suggestions=_n_suggestions(campaign, store, settings=settings))
     try:
         remove_state(out)
         remove_leftovers(out, (*OUTPUTS, STATE))

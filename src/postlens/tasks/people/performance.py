@@ -17,8 +17,7 @@ from postlens.tasks.people.trend import trend
 from postlens.types import Appearance, PeopleWeighting, PersonPerformance, Trend, order_metrics
 
 # Below this a mean is told with the remark that it rests on few posts: its 95 % interval then holds the true mean in
-# fewer than .84 of simulated campaigns (docs/log/performance.md), in less than half of them for 2 posts. Higher warns
-# more often.
+# at most .81 of simulated campaigns, in .46 for 2 posts (docs/log/performance.md). Higher warns more often.
 FEW_POSTS = 5
 DAY_S = 86_400.0
 
