@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from postlens.store import Store
 from postlens.store.anchors import match_tracks
+from postlens.store.decisions import add_decision, read_decisions
+from postlens.store.faces import read_faces
 from postlens.store.features import write_features
+from postlens.store.gallery import GalleryTrack, read_gallery, read_settled, settle, write_gallery
 from postlens.store.people import (
     Constraint,
     Person,
@@ -20,6 +24,7 @@ from postlens.store.people import (
     write_person_tracks,
     write_persons,
 )
+from postlens.types import Faces
 
 from .facts import NOW, boxes, features, sha
 
@@ -67,6 +72,56 @@ def test_word_about_a_face_found_no_more_is_dropped(said: Store) -> None:
     with said.write() as conn:
         write_features(conn, features(1, boxes(100)))
         assert read_constraints(conn) == []
+
+
+def vouch(store: Store, kind: str) -> None:
+    with store.write() as conn:
+        write_gallery(conn, [GalleryTrack(f"{sha(1)}:0", "anna", kind, NOW)])
+
+
+@pytest.mark.parametrize("kind", ["named", "enrolled"])
+def test_known_faces_follow_their_faces(said: Store, kind: str) -> None:
+    vouch(said, kind)
+    with said.write() as conn:
+        write_features(conn, features(1, boxes(200, 100, 0)))
+        assert read_gallery(conn) == [GalleryTrack(f"{sha(1)}:2", "anna", kind, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lefts", "kept"), [("enrolled", (100,), 1), ("enrolled", (), 1), ("named", (100,), 0)]
+)
+def test_a_given_face_stays_though_it_is_found_no_more(said: Store, kind: str, lefts: Any, kept: int) -> None:
+    vouch(said, kind)
+    for _ in range(2):  # and once more, from what is kept
+        with said.write() as conn:
+            write_features(conn, features(1, boxes(*lefts)))
+            known = read_gallery(conn)
+            found = read_faces(conn, [sha(1)], templates=True, thumbnails=True).get(sha(1), Faces.none())
+        assert len(known) == kept
+        assert len(found) == len(lefts) + kept
+        if kept:
+            assert known[0].track_id == f"{sha(1)}:{len(lefts)}"
+            assert found.xyxy_px[-1, 0] == 0
+            assert found.thumbnails[-1] == b"face at 0"
+
+
+def test_decisions_follow_their_faces(said: Store) -> None:
+    rows = {"persons": {}, "gallery": {}, "links": {}, "tracks": {f"{sha(1)}:0": "anna"}}
+    with said.write() as conn:
+        add_decision(conn, "merge", {"said": {}, "before": rows, "after": rows}, now=NOW)
+        write_features(conn, features(1, boxes(200, 100, 0)))
+        assert list(read_decisions(conn)[0].payload["before"]["tracks"]) == [f"{sha(1)}:2"]
+        write_features(conn, features(1, boxes(200, 100)))
+        assert read_decisions(conn)[0].payload["before"]["tracks"] == {}
+
+
+def test_tracks_of_media_looked_at_anew_are_settled_no_more(said: Store) -> None:
+    with said.write() as conn:
+        settle(conn, [f"{sha(1)}:0", f"{sha(2)}:0"])
+        write_features(conn, features(3))
+        assert len(read_settled(conn)) == 2
+        write_features(conn, features(1))
+        assert read_settled(conn) == set()
 
 
 def test_tracks_are_matched_by_most_of_their_faces() -> None:
