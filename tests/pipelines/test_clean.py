@@ -320,6 +320,31 @@ def test_other_kinds_of_table_are_cleaned_too(suffix, media, tmp_path):
     assert [pair[1] for pair in duplicates(tmp_path / "out")] == ["bytes"]
 
 
+def test_damaged_rows_are_told_once_each(media, tmp_path):
+    path = table(media / "p.jsonl", '{"path": "one.png", "creator": "a"}', "{broken", "[1]")
+    summary = run(path, out=tmp_path / "out")
+    told = sheet(tmp_path / "out", "failures")
+    assert [(row["row"], row["error"]) for row in told] == [(None, "RowError")] * 2
+    assert "row 2: expected a JSON object" in told[0]["message"]
+    assert (summary.n_rows, summary.n_posts) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ("tiktok,1,,https://h/a.mp4", "tiktok,1,,https://h/a.mp4", "url"),
+        ("tiktok,1,one.png,", "tiktok,1,one.png,", "id"),
+        (",,one.png,", ",,one.png,", "path"),
+    ],
+)
+def test_a_post_of_an_earlier_table_is_known_by_address_id_or_file(first, second, reason, media, tmp_path):
+    header = "platform,post_id,path,url,creator"
+    for name, row in (("may", first), ("june", second)):
+        path = table(media / f"{name}.csv", header, f"{row},ann")
+        run(path, out=tmp_path / name, store=tmp_path / "s.db")
+    assert duplicates(tmp_path / "june") == [(2, reason, "may.csv", 2)]
+
+
 def test_several_tables_are_one_with_the_columns_of_all(media, tmp_path):
     one = table(media / "one.csv", "path,creator,likes", "one.png,a,1")
     two = table(media / "sub" / "two.csv", "creator,path,views", "b,../bytes.png,2", "b,../other.png,3")

@@ -160,7 +160,8 @@ class _Reader:
 
     def __init__(self, request: CleanRequest, settings: Settings) -> None:
         self.entries: list[Entry] = []
-        self._tables = request.tables
+        self._tables = tuple(dict.fromkeys(absolute(spec) for spec in request.tables))
+        self._names = tuple(display_name(spec) for spec in self._tables)
         self._options = SourceOptions(
             creator=clean_handle(display_name(request.creator)) if request.creator else None,
             mapping=dict(request.mapping),
@@ -169,14 +170,16 @@ class _Reader:
 
     def items(self) -> Iterator[SourcePost | Failure]:
         """All tables in order; fills `entries`."""
-        for spec in dict.fromkeys(absolute(spec) for spec in self._tables):
+        for spec in self._tables:
             yield from self._table(spec)
 
     def is_elsewhere(self, origin: str) -> bool:
         """Whether the origin of a post is a row of a table that is none of these."""
         place = Place.of(origin)
-        files = [display_name(absolute(spec)) for spec in self._tables]
-        return place is not None and not any(place.table == one or place.table.startswith(f"{one}, ") for one in files)
+        here = place is not None and any(
+            place.table == one or place.table.startswith(f"{one}, ") for one in self._names
+        )
+        return place is not None and not here
 
     def _table(self, spec: str) -> Iterator[SourcePost | Failure]:
         name = display_name(spec)

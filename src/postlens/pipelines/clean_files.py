@@ -63,6 +63,8 @@ class CleanTables:
         pairs = tuple((one, link) for one in entries if (link := links.get(id(one))) is not None)
         rows: dict[str, list[Entry]] = {}
         for one in entries:
+            if one.found.row is None:
+                continue  # damaged: the message says which row it is, and there are no cells to show
             for subject in dict.fromkeys([one.found.origin, *(ref.name for ref in one.media)]):
                 rows.setdefault(subject, []).append(one)
         told = [

@@ -188,8 +188,8 @@ def _link(
 def _same_post(entry: Entry, before: Entry | None) -> str:
     """Why a row is the post of an earlier one: by its address, its file, or by its id alone."""
     if before is None:
-        known_by_id = entry.found.post is not None and entry.found.post.post_key is not None
-        return ID if known_by_id else URL if entry.urls else PATH
+        has_id = entry.found.post is not None and entry.found.post.post_key is not None
+        return URL if entry.urls else ID if has_id else PATH
     if entry.urls and entry.urls == before.urls:
         return URL
     return PATH if entry.media == before.media else ID

@@ -12,7 +12,6 @@ from pathlib import Path
 from postlens.pipelines.campaign import Campaign
 from postlens.pipelines.exports.csvs import (
     FAILURES,
-    FORMULA_SIGNS,
     SCORES,
     add_failure,
     csv_bytes,
@@ -34,6 +33,7 @@ from postlens.pipelines.exports.tables import (
     post_schema,
     write_parquet,
 )
+from postlens.sources.cells import FORMULA_SIGNS
 
 __all__ = [
     "CREATOR_SCHEMA",

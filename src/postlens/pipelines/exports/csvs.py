@@ -10,13 +10,13 @@ from typing import Any
 
 from postlens.pipelines.campaign import Campaign
 from postlens.pipelines.exports.files import replace_bytes
+from postlens.sources.cells import FORMULA_SIGNS
 from postlens.types import Failure
 
 FAILURES = "failures.csv"
 SCORES = "confidence_scores.csv"
 FAILURE_HEADER = ("file", "stage", "error", "message")
 SCORE_HEADER = ("kind", "id", "question", "label", "prob")
-FORMULA_SIGNS = tuple("=+-@\t\r\n＝＋－＠")  # owasp.org/www-community/attacks/CSV_Injection
 
 
 def write_failures(failures: Iterable[Failure], out: Path) -> None:
