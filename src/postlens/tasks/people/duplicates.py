@@ -178,22 +178,24 @@ def _compare_photos(a: Content, b: Content) -> Verdict | None:
     near = bool(bits.size and bits.min() <= MAX_BITS)
     if not (len(a.pictures) and len(b.pictures)):
         return Verdict("frames", 1.0) if near else None
-    found = likeness_at(a.pictures[0], b.pictures[0], AS_IT_IS) if near else UNLIKE
-    if not _same_photo(found):
-        placements = likely_placements(a.pictures[0], b.pictures[0], aspect_a=a.aspect, aspect_b=b.aspect)
-        found = max(placements, default=UNLIKE, key=lambda one: one.score)
-    if not _same_photo(found):
+    found = likeness_of(a, b)
+    if found.score < MIN_LIKENESS or found.share < MIN_SAME:
         return None
     return Verdict("frames", 1.0) if near else Verdict("look", found.score)
 
 
-def _same_photo(found: Likeness) -> bool:
-    return found.score >= MIN_LIKENESS and found.share >= MIN_SAME
+def likeness_of(a: Content, b: Content) -> Likeness:
+    """How much of two photos is the same where one lies best in the other; as they are, if that will do."""
+    found = likeness_at(a.pictures[0], b.pictures[0], AS_IT_IS)
+    if found.score >= MIN_LIKENESS and found.share >= MIN_SAME:
+        return found
+    placements = likely_placements(a.pictures[0], b.pictures[0], aspect_a=a.aspect, aspect_b=b.aspect)
+    return max(placements, default=UNLIKE, key=lambda one: one.score)
 
 
 def _compare_clips(a: Content, b: Content) -> Verdict | None:
     share = copied_share(a.words, b.words) if len(a.words) and len(b.words) else 0.0
-    moves = _moves(a, b)
+    moves = moves_of(a, b)
     if share >= MIN_SHARE and not (moves.motion > 0 and moves.score < MAX_UNMOVED):
         return Verdict("frames", share)
     odd = max(moves.speed, 1 / moves.speed) > ODD_SPEED
@@ -202,7 +204,7 @@ def _compare_clips(a: Content, b: Content) -> Verdict | None:
     return None
 
 
-def _moves(a: Content, b: Content) -> Moves:
+def moves_of(a: Content, b: Content) -> Moves:
     """How two clips move alike where their most alike frames lie best on each other."""
     if not (_lasts(a) and _lasts(b)):
         return STILL

@@ -31,6 +31,7 @@ NOISE_VAR = 4.0  # grey levels squared: what compression does to flat windows
 MIN_VAR = 16.0  # grey levels squared: below, a window shows nothing to compare
 MIN_WINDOWS = 16  # with something to compare; fewer prove nothing
 SAME_WINDOW = 0.8  # correlation of a window that shows the same; see recipes/people_copies.py
+COVERED = 0.05  # off the score where a part is left out as covered: by that much chance gains from the choice of it
 MIN_FIRST = 0.45  # score at a coarse placement that is worth moving; 95 % of other photos are below, 1 % of copies
 MOVES_PER_STEP = 2
 STEPS = (1 / 32, 1 / 64, 1 / 128)  # of the picture's side, by which a box is moved
@@ -208,6 +209,7 @@ def window_scores(a: Picture, b: Picture) -> tuple[FloatArray, FloatArray]:
     n = shown @ masks
     scores = ((np.clip(same, 0, 1) * shown) @ masks) / np.maximum(n, 1)
     shares = (((same > SAME_WINDOW) * shown) @ masks) / np.maximum(n, 1)
+    scores[:, 1:] -= COVERED
     scores[n < MIN_WINDOWS] = -1.0
     best = np.arange(len(scores)), scores.argmax(axis=1)
     return scores[best], shares[best]
