@@ -84,7 +84,7 @@ def merge_people(
         people = {person.person_id: person for person in (find_person(edit.conn, one) for one in who)}
         if len(people) < 2:
             raise UsageError(f"expected two persons or more to join, got {len(people)}")
-        places = _by_person(edit)
+        places = _places(edit, *people)
         kept = _kept(list(people.values()), places, name)
         others = [one for one in people if one != kept.person_id]
         _join(edit, kept.person_id, others, places)
@@ -106,7 +106,7 @@ def split_person(store: Store, who: str, references: Sequence[str], *, settings:
     said = {"person": who, "tracks": list(references)}
     with deciding(store, "split", said, settings=settings, now=now) as edit:
         person = find_person(edit.conn, who)
-        own = _by_person(edit).get(person.person_id, [])
+        own = _places(edit, person.person_id).get(person.person_id, [])
         moved = {one.track_id for one in find_tracks(own, references)}
         rest = [one for one in own if one.track_id not in moved]
         if not rest:
@@ -131,7 +131,8 @@ def assign_track(store: Store, reference: str, who: str, *, settings: Settings, 
         target = None if who == NEW else find_person(edit.conn, who)
         if target is not None and track.person_id == target.person_id:
             raise UsageError(f"track {track.short_id} is one of {_title(target)} already")
-        places = _by_person(edit)
+        known = (track.person_id, target and target.person_id)
+        places = _places(edit, *(person_id for person_id in known if person_id))
         if track.person_id is not None:
             rest = [one for one in places[track.person_id] if one.track_id != track.track_id]
             owner = next(one for one in read_persons(edit.conn) if one.person_id == track.person_id)
@@ -166,7 +167,7 @@ def _vouch(edit: Edit, person_id: str) -> None:
     """Give a person a known face, the best one, unless it has one; a person without faces gets none."""
     if any(one.person_id == person_id for one in read_gallery(edit.conn)):
         return
-    own = _by_person(edit).get(person_id, [])
+    own = _places(edit, person_id).get(person_id, [])
     if own:
         write_gallery(edit.conn, [GalleryTrack(best_track(own).track_id, person_id, "named", edit.now)])
 
@@ -231,11 +232,12 @@ def best_track(own: Sequence[TrackPlace]) -> TrackPlace:
     return min(own, key=lambda one: (-one.quality, -one.n_frames, one.track_id))
 
 
-def _by_person(edit: Edit) -> dict[str, list[TrackPlace]]:
+def _places(edit: Edit, *person_ids: str) -> dict[str, list[TrackPlace]]:
+    """The tracks of these persons; persons without any are left out."""
+    own = [track for track, person_id in edit.people.items() if person_id in person_ids]
     found: dict[str, list[TrackPlace]] = {}
-    for one in read_places(edit.conn):
-        if one.person_id is not None:
-            found.setdefault(one.person_id, []).append(one)
+    for one in read_places(edit.conn, own):
+        found.setdefault(str(one.person_id), []).append(one)
     return found
 
 
