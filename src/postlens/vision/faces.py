@@ -6,6 +6,7 @@ levelled by the mesh net and get a template.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,9 @@ from postlens.vision.quality import face_quality
 from postlens.vision.session import Session
 from postlens.vision.zoo import open_model
 
-MAX_CANDIDATES = 64  # of one image, best first: two for each face of a crowd
+# Of one image, best first: two for each face of a crowd of 100. Higher verifies more of what is no face (0.1 ms each),
+# lower loses the faces of crowds: at 64, 60 faces of a group were cut to 50.
+MAX_CANDIDATES = 200
 BATCH_SIZE = 8  # faces per run of a network: bounds memory
 VERIFIER_ZOOM = 1.05  # side of the verifier's crop / longer side of the face box, as MTCNN boxes are cut
 # The verifier's probability. Lower lets in paws, logos and food (a hit in 5 of 200 photos of food and rooms at .7, in 2
@@ -29,6 +32,20 @@ MAX_INSIDE = 0.5  # share of a box that lies in a better one: more is a part of 
 # What a mesh without a face flag leaves of the quality, chosen by eye: its alignment is then a guess. Higher lets such
 # faces weigh more in a track's template; at 0 a track of none but such faces has no quality.
 MIN_TRUST = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look of the template net at a face: the chip's width / dlib's, and whether it is mirrored."""
+
+    size: float = 1.0
+    mirrored: bool = False
+
+
+# The template is the mean over views, 3.4 ms each (benchmarks/results/face_chips.csv). QUICK is for videos, where a
+# track averages over frames anyway; CAREFUL for questions about single photos: more pairs of one person are accepted.
+QUICK = (View(0.9), View(1.0, mirrored=True))
+CAREFUL = (View(0.9), View(0.9, mirrored=True), View(1.1), View(1.1, mirrored=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +59,8 @@ class Meshes:
 class FaceDetector:
     """Holds the four face models; make one per worker thread."""
 
-    def __init__(self, finder: CandidateFinder | None = None) -> None:
-        self._finder = finder or CandidateFinder()
+    def __init__(self, finder: CandidateFinder | None = None, *, views: Sequence[View] = QUICK) -> None:
+        self._finder, self._views = finder or CandidateFinder(), tuple(views)
         self._verifier = open_model("face_verifier")
         self._mesh = open_model("face_mesh")
         self._template = open_model("face_template")
@@ -68,7 +85,7 @@ class FaceDetector:
             quality=_qualities(chips, meshes, points, found.score),
             frame=np.full(len(found), frame, np.int64),
             pts_s=np.full(len(found), pts_s, np.float32),
-            template=self._templates(chips),
+            template=self._templates(image, meshes),
         )
 
     def candidates(self, image: Image) -> Candidates:
@@ -90,10 +107,17 @@ class FaceDetector:
         points = [_to_image(mesh, matrix) for mesh, matrix in zip(local, matrices, strict=True)]
         return Meshes(np.stack(points), outputs["face_flag"][:, 0])
 
-    def _templates(self, chips: list[Image]) -> FloatArray:
-        """Mean of the templates of each chip and its mirror image: (N, 128)."""
-        both = _run(self._template, [*chips, *(chip[:, ::-1] for chip in chips)])["template"]
-        return np.asarray((both[: len(chips)] + both[len(chips) :]) / 2, np.float32)
+    def _templates(self, image: Image, meshes: Meshes) -> FloatArray:
+        """Mean of the templates of each face's views: (N, 128)."""
+        chips = [_view(image, mesh, view) for view in self._views for mesh in meshes.points_px]
+        found = _run(self._template, chips)["template"]
+        return np.mean(found.reshape(len(self._views), -1, found.shape[1]), axis=0, dtype=np.float32)
+
+
+def _view(image: Image, mesh: FloatArray, view: View) -> Image:
+    """dlib's chip of a face, the image's edges repeated where it leaves the image."""
+    chip = align.crop_repeating(image, align.chip_matrix(mesh, size=view.size), size_px=align.CHIP_PX)
+    return chip[:, ::-1] if view.mirrored else chip
 
 
 def _faces_among(candidates: Candidates) -> Candidates:
@@ -102,9 +126,9 @@ def _faces_among(candidates: Candidates) -> Candidates:
 
 
 def _run(session: Session, crops: list[Image]) -> dict[str, FloatArray]:
-    """A model over crops of its input size, a few at a time."""
-    batch = np.stack([normalize(crop, session.spec) for crop in crops])
-    parts = [session.run({"image": batch[start : start + BATCH_SIZE]}) for start in range(0, len(batch), BATCH_SIZE)]
+    """A model over crops of its input size, a few at a time; no more of them than a batch are floats at once."""
+    batches = [crops[start : start + BATCH_SIZE] for start in range(0, len(crops), BATCH_SIZE)]
+    parts = [session.run({"image": np.stack([normalize(crop, session.spec) for crop in batch])}) for batch in batches]
     return {name: np.concatenate([part[name] for part in parts]) for name in session.spec.outputs}
 
 
