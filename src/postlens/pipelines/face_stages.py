@@ -41,7 +41,7 @@ def joined_fingerprint(*names: str) -> str:
 class DetectStage:
     """Frames to faces with landmarks, quality and template; of a video also frames between the sampled ones."""
 
-    name, version, needs = "detect", "2", ()
+    name, version, needs = "detect", "3", ()
 
     def __init__(self) -> None:
         self.fingerprint = joined_fingerprint(*FACE_MODELS)
@@ -141,41 +141,27 @@ class TrackStage:
 
 
 def cuts_of(work: MediaWork, faces: Faces) -> list[float]:
-    """Times at which shots begin, ascending; cuts between frames without faces are left out.
-
-    A cut is put at a key frame that came before its time, else half way between the closest frames around it.
-    """
+    """Times at which shots begin, ascending; cuts between frames without faces are left out."""
     pictures = [Picture(image, float(pts_s)) for image, pts_s in zip(work.small, work.frames.pts_s, strict=True)]
     with_faces = set(faces.frame.tolist())
     pairs = [k for k in cut_pairs(work.small) if {k, k + 1} & with_faces]
     if work.between is None or not pairs:
         return [pictures[k + 1].pts_s for k in pairs]
     spans = [(pictures[k].pts_s, pictures[k + 1].pts_s) for k in pairs]
-    found = [
-        place_cut(pictures[k], pictures[k + 1], inner)
-        for k, inner in zip(pairs, _around_cuts(work.between, spans), strict=True)
-    ]
     keys = [work.between.early_keys(span) for span in spans]
-    at_key = [any(abs(key - high) < SAME_TIME_S for key in own) for (_, high), own in zip(found, keys, strict=True)]
-    return [high if exact else (low + high) / 2 for (low, high), exact in zip(found, at_key, strict=True)]
+    unclear = [i for i, own in enumerate(keys) if len(own) != 1]
+    inner = dict(zip(unclear, inside(work.between, [spans[i] for i in unclear]), strict=True))
+    return [
+        keys[i][0] if i not in inner else _placed(pictures[k], pictures[k + 1], inner[i], keys=keys[i])
+        for i, k in enumerate(pairs)
+    ]
 
 
-def _around_cuts(between: Between, spans: Sequence[Span]) -> list[list[Picture]]:
-    """Frames inside spans with a cut: those kept in passing, else early key frames, else others.
-
-    None for a span that ends with an early key frame: the cut is taken to be there.
-    """
-    kept = [[Picture(one.image, one.pts_s) for one in between.kept_inside(span)] for span in spans]
-    keys = [[] if own else between.early_keys(span) for span, own in zip(spans, kept, strict=True)]
-    inner = [key for (_, end_s), own in zip(spans, keys, strict=True) for key in own if key < end_s - SAME_TIME_S]
-    samples = frames_at(between, inner)
-    open_spans = [span for span, *own in zip(spans, kept, keys, strict=True) if not any(own)]
-    others = iter(inside(between, open_spans))
-    found: list[list[Picture]] = []
-    for (start_s, end_s), own, early in zip(spans, kept, keys, strict=True):
-        near = [Picture(one.image, one.pts_s) for one in samples if early and start_s < one.pts_s < end_s]
-        found.append(own or near if own or early else next(others))
-    return found
+def _placed(before: Picture, after: Picture, inner: Sequence[Picture], *, keys: Sequence[float]) -> float:
+    """The time of a cut: that of an early key frame where one lies beside it, else half way between two frames."""
+    low_s, high_s = place_cut(before, after, inner)
+    near = [key for key in keys if low_s < key < high_s + SAME_TIME_S]
+    return near[0] if near else (low_s + high_s) / 2
 
 
 class AttributeStage:
