@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from postlens.errors import ShapeError
 from postlens.types import Faces
-from postlens.vision.tracks import link_tracks, summarise_tracks
+from postlens.vision.tracks import extend_tracks, link_tracks, summarise_tracks
 
 
 def faces(*rows: tuple[int, float, float], step_s: float = 1.0, templates: bool = True) -> Faces:
@@ -104,3 +104,35 @@ def test_faces_of_no_quality_still_have_a_mean():
 def test_a_summary_needs_templates_and_tracks(given_faces):
     with pytest.raises(ShapeError, match="link_tracks"):
         summarise_tracks(given_faces, "f00d")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.floats(0, 200), st.floats(0, 1)), max_size=25),
+    st.lists(st.floats(0, 9), max_size=4).map(sorted),
+)
+def test_no_track_spans_a_cut_and_none_is_in_a_frame_twice(rows, cuts):
+    found = link_tracks(faces(*rows), cuts=cuts)
+    for number in np.unique(found.track_id):
+        own = found[found.track_id == number]
+        assert len(set(np.searchsorted(np.float32(cuts), own.pts_s, side="right").tolist())) == 1
+        assert len(set(own.frame.tolist())) == len(own)
+
+
+def test_a_cut_ends_the_track_of_a_face_that_stays() -> None:
+    rows = [(frame, 10.0, 0.0) for frame in range(6)]
+    assert link_tracks(faces(*rows), cuts=[3.0]).track_id.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_faces_of_far_apart_frames_are_followed_from_one_to_the_next() -> None:
+    rows = [(frame, 10.0, 0.0) for frame in (0, 1, 2, 4)]
+    assert link_tracks(faces(*rows, step_s=30.0), step_s=30.0).track_id.tolist() == [0, 0, 0, 1]
+
+
+def test_tracks_reach_to_the_ends_of_their_shots_and_no_further() -> None:
+    rows = [(1, 10.0, 0.0), (2, 10.0, 0.0), (3, 10.0, 0.0), (4, 10.0, 0.0), (5, 10.0, 0.0)]
+    linked = link_tracks(faces(*rows), cuts=[2.6])
+    tracks = extend_tracks(
+        summarise_tracks(linked, "m"), bounds_s=(0.0, 2.6, 7.5), searched_s=np.arange(8, dtype=np.float32)
+    )
+    assert tracks.start_s.tolist() == pytest.approx([1.0, 2.6])
+    assert tracks.end_s.tolist() == pytest.approx([2.58, 5.0])
