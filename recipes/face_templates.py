@@ -30,6 +30,8 @@ from postlens.vision.zoo import WEIGHTS
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 THRESHOLDS = np.arange(0.3, 0.6001, 0.002).round(3)  # finer steps change single pairs
+CURVE = np.arange(0.2, 0.9001, 0.02).round(2)  # distances of the false match curve; all pairs lie below 1
+RULE_OF_THREE = 3
 FMRS = {"1e3": 1e-3, "1e2": 1e-2}
 READING = (
     "same_person answers 1:1 questions about two photos, where both errors count alike: higher refuses fewer pairs of "
@@ -77,7 +79,7 @@ def main() -> None:
     row |= held_out_scores(pairs, held, rng=np.random.default_rng(0))
     _write_csv("face_verification.csv", source_rows(pairs, held))
     _write_csv("face_templates.csv", [row])
-    _note(threshold, row)
+    _note(threshold, row, false_matches(every.distance[~every.same]))
 
 
 def all_pairs(vectors: Mapping[str, FloatArray], manifest: Sequence[Mapping[str, str]]) -> Pairs:
@@ -155,6 +157,19 @@ def scores(pairs: Pairs, every: Pairs, *, threshold: float, rng: np.random.Gener
     return table | {"accuracy_in_sample": _mean((pairs.distance <= threshold) == pairs.same)}
 
 
+def false_matches(distance: Floats) -> dict[str, Any]:
+    """The share of pairs of different people within each of CURVE, at least RULE_OF_THREE / n: an upper bound there."""
+    counts = np.searchsorted(np.sort(distance), CURVE, side="right")
+    rates = np.maximum(counts, RULE_OF_THREE) / len(distance)
+    first = int(np.argmax(counts > RULE_OF_THREE)) - 1
+    kept = slice(max(first, 0), None)
+    return {
+        "n_pairs": len(distance),
+        "distance": [float(value) for value in CURVE[kept]],
+        "rate": [float(f"{value:.4g}") for value in rates[kept]],
+    }
+
+
 def worse_quality(faces: Mapping[str, Any], pair: Mapping[str, str]) -> float:
     """The lower quality of a pair's two faces, NaN without one of them."""
     both = [faces.get(pair[side]) for side in ("file_a", "file_b")]
@@ -197,13 +212,18 @@ def _write_csv(name: str, rows: list[dict[str, Any]]) -> None:
         writer.writerows(map(_rounded, rows))
 
 
-def _note(threshold: float, row: dict[str, Any]) -> None:
+def _note(threshold: float, row: dict[str, Any], curve: dict[str, Any]) -> None:
     """Put the threshold, the scores and how to read them on the template's card."""
     card = WEIGHTS / "face_template.toml"
     spec = read_card(card)
     measured = _rounded(row) | {"thresholds": READING, "script": "recipes/face_templates.py"}
     thresholds = {**spec.thresholds, "same_person": threshold}
-    write_card(replace(spec, metrics={**spec.metrics, "faces_identity": measured}, thresholds=thresholds), card)
+    write_card(
+        replace(
+            spec, metrics={**spec.metrics, "faces_identity": measured, "false_matches": curve}, thresholds=thresholds
+        ),
+        card,
+    )
     print("\n".join(f"{name:24} {value}" for name, value in measured.items()))
 
 

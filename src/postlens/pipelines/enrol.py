@@ -27,7 +27,7 @@ from postlens.store.people import ID_PREFIX, Person, read_persons, write_persons
 from postlens.store.tombstones import forgotten_ids, read_forgotten_faces
 from postlens.tasks.people.gather import Founding
 from postlens.types import Failure, FloatArray
-from postlens.vision.faces import FaceDetector
+from postlens.vision.faces import CAREFUL, FaceDetector
 from postlens.vision.templates import SAME_PERSON, TEMPLATE, unit_rows
 from postlens.vision.zoo import load_spec
 
@@ -81,7 +81,9 @@ def enroll(
     """
     if not name.strip():
         raise UsageError("expected a name, got an empty text")
-    found, failures = _searched(photos, detector or FaceDetector(), largest_only=largest_only, settings=settings)
+    found, failures = _searched(
+        photos, detector or FaceDetector(views=CAREFUL), largest_only=largest_only, settings=settings
+    )
     kept, forgotten = _without_forgotten(store, found)
     failures += forgotten
     if not kept:

@@ -16,19 +16,30 @@ Matrix = NDArray[np.float64]
 # Points of the 468-point mesh (MediaPipe's numbering); right and left are the person's.
 RIGHT_EYE = (33, 133)  # outer, inner corner
 LEFT_EYE = (263, 362)
-NOSE_TIP, NOSE_BASE, FOREHEAD, CHIN = 1, 2, 10, 152
+NOSE_BRIDGE, NOSE_TIP, NOSE_BASE, FOREHEAD, CHIN = 168, 1, 2, 10, 152
 MOUTH = (61, 291)  # corners
 RIGHT_EAR, LEFT_EAR = 234, 454  # in front of the ears
 LANDMARKS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 
-# dlib's mean positions of the eye corners and the nose base in a unit chip without padding
-# (get_face_chip_details, five points), in the order of CHIP_MESH_POINTS.
+# Where mesh points lie in dlib's chip (a unit square, padding of .25 included): means over frontal faces levelled by
+# dlib's own five points (get_face_chip_details), made symmetric (recipes/face_chips.py prints them). Nine points in
+# place of five hold the chip steadier on turned faces (benchmarks/results/face_chips.csv).
+CHIP_MESH_POINTS = (*RIGHT_EYE, *LEFT_EYE, NOSE_BRIDGE, NOSE_TIP, NOSE_BASE, *MOUTH)
 CHIP_POINTS = np.array(
-    [[0.8596, 0.2135], [0.6461, 0.2290], [0.1206, 0.2137], [0.3341, 0.2291], [0.4901, 0.6278]], np.float64
+    [
+        [0.2437, 0.3166],
+        [0.4014, 0.3209],
+        [0.7563, 0.3166],
+        [0.5986, 0.3209],
+        [0.5, 0.2893],
+        [0.5, 0.5309],
+        [0.5, 0.5669],
+        [0.3434, 0.6926],
+        [0.6566, 0.6926],
+    ],
+    np.float64,
 )
-CHIP_MESH_POINTS = (*LEFT_EYE, *RIGHT_EYE, NOSE_BASE)
 CHIP_PX = 150
-CHIP_PADDING = 0.25
 
 MESH_PX = 192
 MESH_ZOOM = 1.5  # side of the mesh crop / longer side of the face box, as the mesh net was trained
@@ -116,10 +127,12 @@ def landmarks(mesh: NDArray[np.floating]) -> FloatArray:
     return np.stack([*pairs, xy[RIGHT_EAR], xy[LEFT_EAR]]).astype(np.float32)
 
 
-def chip_matrix(mesh: NDArray[np.floating]) -> Matrix:
-    """dlib's face chip (CHIP_PX square, padding CHIP_PADDING) from mesh points in image pixels."""
-    target = (CHIP_POINTS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_PX
-    return similarity(target, mesh[list(CHIP_MESH_POINTS), :2])
+def chip_matrix(mesh: NDArray[np.floating], *, size: float = 1.0) -> Matrix:
+    """dlib's face chip (CHIP_PX square) from mesh points in image pixels; `size` times as wide, about its centre."""
+    matrix = similarity(CHIP_POINTS * CHIP_PX, mesh[list(CHIP_MESH_POINTS), :2])
+    centre = apply(matrix, np.full(2, CHIP_PX / 2))
+    turn = size * matrix[:, :2]
+    return np.column_stack([turn, centre - turn @ np.full(2, CHIP_PX / 2)])
 
 
 def face_scale(points: NDArray[np.floating]) -> float:

@@ -111,7 +111,8 @@ class FaceDetector:
         """Mean of the templates of each face's views: (N, 128)."""
         chips = [_view(image, mesh, view) for view in self._views for mesh in meshes.points_px]
         found = _run(self._template, chips)["template"]
-        return np.mean(found.reshape(len(self._views), -1, found.shape[1]), axis=0, dtype=np.float32)
+        of_views = found.reshape(len(self._views), -1, found.shape[1])
+        return np.asarray(of_views.mean(axis=0), np.float32)
 
 
 def _view(image: Image, mesh: FloatArray, view: View) -> Image:

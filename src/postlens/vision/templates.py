@@ -6,10 +6,13 @@ track. Thresholds on the distance are on the card of `face_template`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from postlens.types import FloatArray
+from postlens.vision.zoo import load_spec
 
 TEMPLATE = "face_template"  # the card that holds the thresholds
 SAME_PERSON, MATCH, STRICT, TRACK = "same_person", "match", "strict", "track"  # their names on it
@@ -22,6 +25,24 @@ def identity_vectors(templates: NDArray[np.floating]) -> FloatArray:
     person are missed at strict thresholds (docs/log/vision.md). A template of zeros stays as it is.
     """
     return unit_rows(templates)
+
+
+def false_match_rate(distance: float) -> float:
+    """How often two photos of two people are at most `distance` apart, in (0, 1].
+
+    Read from the curve on the card, on a log scale between its points. It was measured over all pairs of different
+    people in a collection of public figures (`n_pairs`): people who look alike, relatives and groups for which the
+    template is weak match more often. Where fewer than three pairs were that near, the value is the upper end 3 /
+    n_pairs of the 95 % interval of a rate of which nothing was seen (rule of three, Hanley and Lippman-Hand 1983).
+    """
+    distances, rates = _curve()
+    return float(np.exp(np.interp(distance, distances, np.log(rates))))
+
+
+@lru_cache(maxsize=1)
+def _curve() -> tuple[tuple[float, ...], tuple[float, ...]]:
+    curve = load_spec(TEMPLATE).metrics["false_matches"]
+    return tuple(curve["distance"]), tuple(curve["rate"])
 
 
 def unit_rows(vectors: NDArray[np.floating]) -> FloatArray:

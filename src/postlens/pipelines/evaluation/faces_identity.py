@@ -25,7 +25,7 @@ from postlens.pipelines.photos import largest, search_image
 from postlens.tasks.people.evaluate import score_pairs
 from postlens.types import Faces, FloatArray, Image
 from postlens.vision.cards import file_sha256
-from postlens.vision.faces import FaceDetector
+from postlens.vision.faces import CAREFUL, FaceDetector
 from postlens.vision.templates import SAME_PERSON, TEMPLATE, identity_vectors
 from postlens.vision.zoo import load_spec
 
@@ -81,7 +81,7 @@ def read_pairs(folder: Path) -> list[dict[str, str]]:
 
 def read_faces(folder: Path, files: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> PhotoFaces:
     """The largest face of each photo, in the order of `files`."""
-    detector, settings = FaceDetector(), Settings.load()
+    detector, settings = FaceDetector(views=CAREFUL), Settings.load()
     photos = PhotoFaces()
     for done, file in enumerate(files, start=1):
         try:
