@@ -27,9 +27,10 @@ GRID = 16  # a picture's change is the largest one among GRID x GRID parts: a fa
 # Mean difference of a part, in grey levels of 255. Noise of codecs stays below; higher takes the faces of moving
 # pictures for those of still ones.
 STILL = 1.0
-# The same for parts away from the faces that are known: more may be a new face. Higher searches fewer frames and misses
-# faces that are seen for less than 2 s; lower searches nearly all frames of moving pictures.
-NOTHING_NEW = 12.0
+# The same for parts away from the faces that are known: more may be a new face. A face large enough to identify anybody
+# (eyes 10 px apart at 640 px) fills half of a part, and skin differs by about 40 from what it hides. Higher searches
+# fewer frames and misses faces that are seen for less than 2 s; lower searches nearly all frames of moving pictures.
+NOTHING_NEW = 20.0
 KNOWN_ZOOM = 2.0  # what moves within this many times a face's box is put down to the face
 STEADY_OVERLAP = 0.5  # IoU of a face in two frames between which its place can be guessed; lower guesses worse
 # Most frames searched beside the sampled ones: this share of those, and at least this many. Higher finds more exact
