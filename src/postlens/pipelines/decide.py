@@ -30,7 +30,7 @@ from postlens.store.people import (
     delete_person_tracks,
     delete_persons,
     read_constraints,
-    read_person_tracks,
+    read_owners,
     read_persons,
     write_constraints,
     write_person_tracks,
@@ -64,7 +64,7 @@ class Edit:
     @property
     def people(self) -> dict[str, str]:
         """Track to person as they are now."""
-        return {one.track_id: one.person_id for one in read_person_tracks(self.conn)}
+        return read_owners(self.conn)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def read_state(conn: Connection) -> State:
         "persons": {one.person_id: [one.name, one.hidden] for one in read_persons(conn)},
         "gallery": {one.track_id: [one.person_id, one.kind] for one in read_gallery(conn)},
         "links": {f"{one.kind} {one.track_a} {one.track_b}": 1 for one in read_constraints(conn)},
-        "tracks": {one.track_id: one.person_id for one in read_person_tracks(conn)},
+        "tracks": read_owners(conn),
     }
 
 

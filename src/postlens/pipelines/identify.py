@@ -19,9 +19,9 @@ from postlens.media.probe import StrPath, display_name
 from postlens.pipelines.photos import SearchedPhoto, largest, search_photo
 from postlens.store import Store
 from postlens.store.faces import read_tracks
-from postlens.store.people import Person, read_person_tracks, read_persons
+from postlens.store.people import Person, read_owners, read_persons
 from postlens.types import Failure, FloatArray
-from postlens.vision.faces import FaceDetector
+from postlens.vision.faces import CAREFUL, FaceDetector
 from postlens.vision.templates import MATCH, SAME_PERSON, STRICT, TEMPLATE, false_match_rate, unit_rows
 from postlens.vision.zoo import load_spec
 
@@ -84,7 +84,7 @@ class Gallery:
 def read_known(conn: Connection) -> Gallery:
     """Everybody in the store with the mean of their tracks, weighted by quality."""
     tracks = read_tracks(conn)
-    owner = {one.track_id: one.person_id for one in read_person_tracks(conn)}
+    owner = read_owners(conn)
     people = {person.person_id: person for person in read_persons(conn)}
     number = {person_id: i for i, person_id in enumerate(sorted(set(owner.values())))}
     rows = np.array([i for i, track in enumerate(tracks.track_id) if track in owner], np.int64)
@@ -111,7 +111,7 @@ def identify(
     limit = threshold(settings, strict=strict)
     with store.read() as conn:
         gallery = read_known(conn)
-    finder = detector or FaceDetector()
+    finder = detector or FaceDetector(views=CAREFUL)
     return [_identified(path, gallery, limit, finder, settings) for path in photos]
 
 
@@ -164,7 +164,7 @@ def verify(
         MediaError: a photo cannot be read.
         UsageError: no face was found in one.
     """
-    finder = detector or FaceDetector()
+    finder = detector or FaceDetector(views=CAREFUL)
     photos = [_largest(search_photo(path, finder, settings=settings)) for path in (first, second)]
     limit = load_spec(TEMPLATE).thresholds[STRICT if strict else SAME_PERSON]
     distance = float(np.linalg.norm(photos[0].vectors[0] - photos[1].vectors[0]))

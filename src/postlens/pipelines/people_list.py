@@ -17,7 +17,7 @@ from postlens.store import Store
 from postlens.store.decisions import Decision, read_decisions
 from postlens.store.faces import read_tracks
 from postlens.store.gallery import read_gallery
-from postlens.store.people import Person, find_person, read_constraints, read_person_tracks, read_persons
+from postlens.store.people import Person, find_person, read_constraints, read_owners, read_persons
 from postlens.store.person_tracks import TrackPlace, read_places
 from postlens.store.schema import faces
 from postlens.store.statements import select_in
@@ -110,7 +110,7 @@ def suggestions(store: Store, *, settings: Settings) -> tuple[Proposal, ...]:
     thresholds = load_spec(TEMPLATE).thresholds
     with store.read() as conn:
         tracks, words = read_tracks(conn), read_constraints(conn)
-        people = {one.track_id: one.person_id for one in read_person_tracks(conn)}
+        people = read_owners(conn)
         known = {one.track_id: one.person_id for one in read_gallery(conn)}
     return suggest(
         tracks,

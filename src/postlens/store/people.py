@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, func, select
@@ -118,8 +119,15 @@ def _assignment_row(one: PersonTrack) -> dict[str, Any]:
 
 def read_person_tracks(conn: Connection, track_ids: Iterable[str] | None = None) -> list[PersonTrack]:
     """Assignments of tracks to persons, by track."""
-    rows = select_in(conn, select(person_tracks), person_tracks.c.track_id, track_ids)
-    return sorted((PersonTrack(**row._mapping) for row in rows), key=lambda one: one.track_id)
+    columns = (person_tracks.c[name] for name in ("track_id", "person_id", "similarity", "origin"))
+    rows = select_in(conn, select(*columns), person_tracks.c.track_id, track_ids)
+    return [PersonTrack(*row) for row in sorted(rows, key=itemgetter(0))]
+
+
+def read_owners(conn: Connection) -> dict[str, str]:
+    """Track to person, of all tracks that show one."""
+    rows = conn.execute(select(person_tracks.c.track_id, person_tracks.c.person_id))
+    return {row.track_id: row.person_id for row in rows}
 
 
 def count_waiting_tracks(conn: Connection) -> int:
