@@ -222,3 +222,21 @@ def test_a_failure_becomes_the_exception_it_was_made_of(name, kind):
     error = _error(Failure("a.jpg", "decode", name, "said"))
     assert type(error) is kind
     assert str(error) == "said"
+
+
+def test_enrolled_people_are_identified_and_verified_from_python(sample_campaign, tmp_path):
+    folder = sample_campaign / "media" / PORTRAITS
+    with postlens.Lens(settings(), store=tmp_path / "people.db") as lens:
+        done = lens.enroll("Ann", [folder / "smile.jpg"])
+        assert [face.person_id for face in lens.identify(folder / "flight-suit.jpg")] == [done.person_id]
+        assert [face.person_id for face in lens.identify(folder / "navy-cap.jpg", strict=True)] == [None]
+        assert lens.verify(folder / "smile.jpg", folder / "flight-suit.jpg").same
+        with pytest.raises(errors.MediaNotFoundError):
+            lens.identify(tmp_path / "absent.jpg")
+
+
+@pytest.mark.parametrize("verb", ["enroll", "identify"])
+def test_people_need_a_store(lens, sample_campaign, verb):
+    photo = sample_campaign / "media" / PORTRAITS / "smile.jpg"
+    with pytest.raises(postlens.errors.UsageError, match="needs a store"):
+        lens.enroll("Ann", [photo]) if verb == "enroll" else lens.identify(photo)
