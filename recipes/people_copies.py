@@ -3,7 +3,7 @@
     python recipes/people_copies.py --data ../shared/data --work ../cache/copies      # 25 minutes on one core
 
 Data: niche and faces_identity (4,120 photos), video (its originals, for 15 edits each) and the bundled clips, research
-terms. Edits of 240 photos and of all original clips are made in `--work` by people_copies_edits.py and looked at as
+terms. Edits of 160 photos and of all original clips are made in `--work` by people_copies_edits.py and looked at as
 `analyze` does. Candidates are those of the product. For the column `recall_nested`, the threshold of likeness (photos)
 or of moves (clips) is the least at which no candidate of one half of the sources is linked wrongly, at least the
 shipped one, and the edits of the other half are counted. Writes benchmarks/results/people_copies.csv.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 import people_copies_edits as edits
@@ -25,15 +26,19 @@ from postlens.pipelines.evaluation.copies import content
 from postlens.pipelines.evaluation.media import read_media
 from postlens.pipelines.stages import EncodeStage, HashStage
 from postlens.tasks.people import duplicates
-from postlens.tasks.people.duplicates import Content, compare, find_duplicates
+from postlens.tasks.people.duplicates import Content, find_duplicates
 from postlens.tasks.people.hashes import HashIndex, mirrored
 from postlens.tasks.people.look import alike
+from postlens.tasks.people.motion import Moves
+from postlens.tasks.people.placement import Likeness
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 BUNDLED = ROOT / "src" / "postlens" / "sample_campaign" / "media"
-N_PHOTOS = 240  # of which edits are made
+N_PHOTOS = 160  # of which edits are made
 N_BOOT = 1000
+GRIDS = {"clip": np.arange(0.4, 1, 0.05).round(2).tolist(), "photo": np.arange(0.7, 1, 0.02).round(2).tolist()}
+Row = dict[str, object]
 SAME_FOOTAGE = ("pyf_single", "pyf_face_noface", "pyf_noface_face", "pyf_noface")  # parts of one another: looked at
 STAGES = (EncodeStage(), HashStage())
 
@@ -50,13 +55,19 @@ class Original:
 
 @dataclass(frozen=True)
 class Pair:
-    """A candidate: an original and an edit."""
+    """A candidate: an original and an edit of it or of another."""
 
+    edit: str
     right: bool
-    linked: bool
-    score: float
+    evidence: Likeness | tuple[float, Moves]  # of photos; of clips: share of near frames, and how they move alike
     source: str
     name: str  # of the edited original
+
+    def linked(self, threshold: float) -> bool:
+        """Whether the product links it at a threshold of likeness or of moves."""
+        if isinstance(self.evidence, Likeness):
+            return self.evidence.score >= threshold and self.evidence.share >= duplicates.MIN_SAME
+        return duplicates.judge_clips(*self.evidence, min_moves=threshold) is not None
 
 
 def main() -> None:
@@ -70,10 +81,11 @@ def main() -> None:
         *table("clip", clips, clips, args.work, tuple(edits.CLIP_EDITS)),
         *table("photo", photos, drawn(photos), args.work, tuple(edits.PHOTO_EDITS)),
     ]
+    names = list(dict.fromkeys(name for row in rows for name in row))
     with (RESULTS / "people_copies.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
 
 
 def photos_of(data: Path) -> Iterator[Original]:
@@ -108,21 +120,26 @@ def drawn(photos: Sequence[Original]) -> list[Original]:
 
 def table(
     kind: str, originals: Sequence[Original], edited: Sequence[Original], work: Path, names: Sequence[str]
-) -> list[dict[str, object]]:
-    """A row for each edit, and one for the originals among themselves."""
+) -> list[Row]:
+    """A row for each edit, one for all, and one for the originals among themselves."""
     known = {one.name: look_at(one.path, one.name, order) for order, one in enumerate(originals)}
     family = {one.name: one.family for one in originals}
     found = find_duplicates(list(known.values()))
-    wrong = [one for one in found if family[one.later_id] != family[one.first_id]]
-    for one in wrong:
-        print("linked originals:", one)
-    rows: list[dict[str, object]] = [row_of(kind, "none", originals, [], n_wrong=len(wrong), nested=float("nan"))]
+    print("linked originals:", *found, sep="\n", flush=True)
+    n_wrong = sum(family[one.later_id] != family[one.first_id] for one in found)
+    rows: list[Row] = [{"kind": kind, "edit": "none", "n": len(originals), "linked": len(found), "wrong": n_wrong}]
+    pairs: list[Pair] = []
     for name in names:
-        made = {one.name: look_at(edited_file(one, kind, name, work), f"{one.name}|{name}", 10**6) for one in edited}
-        pairs = [*candidates(known, made, originals)]
-        n_wrong = sum(pair.linked and not pair.right for pair in pairs)
-        rows.append(row_of(kind, name, edited, pairs, n_wrong=n_wrong, nested=nested(edited, pairs, kind)))
-        print(rows[-1], flush=True)
+        made = {one.name: look_at(edited_file(one, kind, name, work), one.name, 10**6) for one in edited}
+        pairs += candidates(name, known, made, originals)
+        print(name, len(pairs), flush=True)
+    shipped = duplicates.MIN_LIKENESS if kind == "photo" else duplicates.MIN_MOVES
+    nested = chosen_on_the_other_half(edited, pairs, GRIDS[kind])
+    print("thresholds chosen by halves:", nested)
+    for name in (*names, "all"):
+        own = pairs if name == "all" else [pair for pair in pairs if pair.edit == name]
+        n_edits = len(names) if name == "all" else 1
+        rows.append({"kind": kind, "edit": name, **scores(edited, own, shipped, nested, n_edits=n_edits)})
     return rows
 
 
@@ -150,9 +167,9 @@ def edited_file(one: Original, kind: str, edit: str, work: Path) -> Path:
 
 
 def candidates(
-    known: Mapping[str, Content], made: Mapping[str, Content], originals: Sequence[Original]
+    edit: str, known: Mapping[str, Content], made: Mapping[str, Content], originals: Sequence[Original]
 ) -> Iterator[Pair]:
-    """The originals that the product compares with each edit, and what it says."""
+    """The originals that the product compares with each edit, and what it measures."""
     items, of = [*known.values(), *made.values()], {one.name: one for one in originals}
     names, n = [*known, *made], len(known)
     near = {tuple(sorted(pair)) for pair in alike({row: item.vectors for row, item in enumerate(items)})}
@@ -160,8 +177,14 @@ def candidates(
     for a, b in sorted(near):
         if a < n <= b:
             original, copy = of[names[a]], of[names[b]]
-            verdict, right = compare(items[a], items[b]), original.family == copy.family
-            yield Pair(right, verdict is not None, score_of(items[a], items[b]), copy.source, copy.name)
+            yield Pair(edit, original.family == copy.family, evidence(items[a], items[b]), copy.source, copy.name)
+
+
+def evidence(a: Content, b: Content) -> Likeness | tuple[float, Moves]:
+    """What the product decides by."""
+    if a.kind == "image":
+        return duplicates.likeness_of(a, b)
+    return duplicates.shared_frames(a, b), duplicates.moves_of(a, b)
 
 
 def hashes_near(known: Sequence[Content], made: Sequence[Content], *, first: int) -> Iterator[tuple[int, int]]:
@@ -174,48 +197,49 @@ def hashes_near(known: Sequence[Content], made: Sequence[Content], *, first: int
                 yield found, row
 
 
-def score_of(a: Content, b: Content) -> float:
-    """What the threshold is laid on: likeness of photos whose windows are the same, moves of clips."""
-    if a.kind == "video":
-        return duplicates.moves_of(a, b).score
-    found = duplicates.likeness_of(a, b)
-    return found.score if found.share >= duplicates.MIN_SAME else 0.0
-
-
-def nested(edited: Sequence[Original], pairs: Sequence[Pair], kind: str) -> float:
-    """Share of edits above a threshold that the other half of the sources chose."""
-    shipped = duplicates.MIN_LIKENESS if kind == "photo" else duplicates.MIN_MOVES
+def chosen_on_the_other_half(
+    edited: Sequence[Original], pairs: Sequence[Pair], grid: Sequence[float]
+) -> dict[str, float]:
+    """For each source, the least threshold without a wrong link among the sources of the other half."""
     sources = sorted({one.source for one in edited})
-    hits = 0
-    for half in (0, 1):
-        chosen = {source for at, source in enumerate(sources) if at % 2 == half}
-        worst = max((pair.score for pair in pairs if not pair.right and pair.source in chosen), default=0.0)
-        threshold = max(shipped, worst + 1e-6)
-        hits += len({p.name for p in pairs if p.right and p.source not in chosen and (p.score > threshold)})
-    return hits / len(edited)
+    half = {source: number % 2 for number, source in enumerate(sources)}
+    chosen = {}
+    for number in (0, 1):
+        others = [pair for pair in pairs if not pair.right and half[pair.source] != number]
+        chosen[number] = min(t for t in grid if not any(pair.linked(t) for pair in others))
+    return {source: chosen[half[source]] for source in sources}
 
 
-def row_of(
-    kind: str, edit: str, edited: Sequence[Original], pairs: Sequence[Pair], *, n_wrong: int, nested: float
-) -> dict[str, object]:
-    """Recall with an interval drawn by source, and wrong links."""
-    linked = {pair.name for pair in pairs if pair.right and pair.linked}
-    offered = {pair.name for pair in pairs if pair.right}
-    sources = sorted({one.source for one in edited})
-    hits = {source: [one.name in linked for one in edited if one.source == source] for source in sources}
-    low, high = interval(list(hits.values())) if pairs else (float("nan"), float("nan"))
-    row: dict[str, object] = {"kind": kind, "edit": edit, "n": len(edited), "sources": len(sources)}
-    row |= {"candidate": len(offered) / len(edited), "recall": len(linked) / len(edited), "recall_low": low}
-    row |= {"recall_high": high, "recall_nested": nested, "n_wrong": n_wrong}
-    return {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()}
+def scores(
+    edited: Sequence[Original], pairs: Sequence[Pair], shipped: float, nested: Mapping[str, float], *, n_edits: int
+) -> Row:
+    """Recall with an interval drawn by source, and wrong links, at the shipped and at the nested thresholds."""
+    found = {(pair.name, pair.edit) for pair in pairs if pair.right and pair.linked(shipped)}
+    unseen = {(pair.name, pair.edit) for pair in pairs if pair.right and pair.linked(nested[pair.source])}
+    offered = {(pair.name, pair.edit) for pair in pairs if pair.right}
+    of, n = {one.name: one.source for one in edited}, len(edited) * n_edits
+    sources = sorted(set(of.values()))
+    hits = np.array([sum(of[name] == source for name, _ in found) for source in sources])
+    counts = np.array([sum(one.source == source for one in edited) * n_edits for source in sources])
+    low, high = interval(hits, counts)
+    return {
+        "n": n,
+        "sources": len(sources),
+        "linked": sum(pair.linked(shipped) for pair in pairs),
+        "wrong": sum(pair.linked(shipped) for pair in pairs if not pair.right),
+        "candidate": len(offered) / n,
+        "recall": len(found) / n,
+        "recall_low": low,
+        "recall_high": high,
+        "nested_recall": len(unseen) / n,
+        "nested_wrong": sum(pair.linked(nested[pair.source]) for pair in pairs if not pair.right),
+    }
 
 
-def interval(hits: Sequence[Sequence[bool]]) -> tuple[float, float]:
-    """95 % of the means when sources are drawn again."""
-    rng, n = np.random.default_rng(0), np.array([len(one) for one in hits])
-    total = np.array([sum(one) for one in hits])
-    chosen = rng.integers(len(hits), size=(N_BOOT, len(hits)))
-    low, high = np.percentile(total[chosen].sum(axis=1) / n[chosen].sum(axis=1), [2.5, 97.5])
+def interval(hits: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[float, float]:
+    """95 % of the recalls when sources are drawn again."""
+    chosen = np.random.default_rng(0).integers(len(hits), size=(N_BOOT, len(hits)))
+    low, high = np.percentile(hits[chosen].sum(axis=1) / counts[chosen].sum(axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 

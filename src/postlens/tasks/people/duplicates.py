@@ -194,14 +194,22 @@ def likeness_of(a: Content, b: Content) -> Likeness:
 
 
 def _compare_clips(a: Content, b: Content) -> Verdict | None:
-    share = copied_share(a.words, b.words) if len(a.words) and len(b.words) else 0.0
-    moves = moves_of(a, b)
+    return judge_clips(shared_frames(a, b), moves_of(a, b))
+
+
+def judge_clips(share: float, moves: Moves, *, min_moves: float = MIN_MOVES) -> Verdict | None:
+    """Whether clips with this share of near frames, that move alike this much, are copies."""
     if share >= MIN_SHARE and not (moves.motion > 0 and moves.score < MAX_UNMOVED):
         return Verdict("frames", share)
     odd = max(moves.speed, 1 / moves.speed) > ODD_SPEED
-    if moves.score >= (MIN_MOVES_ODD if odd else MIN_MOVES):
+    if moves.score >= (max(min_moves, MIN_MOVES_ODD) if odd else min_moves):
         return Verdict("look", moves.score)
     return None
+
+
+def shared_frames(a: Content, b: Content) -> float:
+    """`copied_share` of two clips, 0 where one has no trusted hash."""
+    return copied_share(a.words, b.words) if len(a.words) and len(b.words) else 0.0
 
 
 def moves_of(a: Content, b: Content) -> Moves:
