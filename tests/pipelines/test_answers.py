@@ -116,13 +116,20 @@ def test_a_file_that_was_not_encoded_is_left_out_of_the_niche(answerer):
 
 
 def readable(n: int):
-    return replace(scored(n), template=np.full((n, 128), 0.1, np.float32))
+    return replace(scored(n), template=np.full((n, 128), 0.1, np.float32), frame=np.zeros(n, np.int64))
 
 
 def test_faces_count_for_the_niche_only_of_files_that_were_searched(answerer):
     found = {FIRST: readable(2), SECOND: readable(1)}
     answers = [answer(answerer, faces=found, searched=s)[1].niche.probs for s in (set(), {FIRST}, {FIRST, SECOND})]
     assert len({tuple(probs.values()) for probs in answers}) == 3
+
+
+def test_frames_beside_the_sampled_ones_do_not_count_for_the_niche(answerer):
+    whole = {FIRST: readable(1)}
+    both = {FIRST: replace(readable(2), frame=np.array([0, 1]))}
+    first, second = (answer(answerer, faces=own, searched={FIRST})[1].niche.probs for own in (whole, both))
+    assert first == second
 
 
 def test_a_searched_file_without_faces_says_something_too(answerer):
