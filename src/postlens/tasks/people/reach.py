@@ -14,14 +14,21 @@ into one person this does not hold (what may join then depends on several cluste
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from postlens.tasks.people.gather import gather
 from postlens.tasks.people.history import ROUNDING, History
-from postlens.tasks.people.linkage import BoolArray, Float64Array, near_points, neighbours, squared_norms
+from postlens.tasks.people.linkage import (
+    BoolArray,
+    Float64Array,
+    near_components,
+    near_points,
+    neighbours,
+    squared_norms,
+)
 from postlens.tasks.people.links import Links, overlapping
 from postlens.types import FaceTracks, FloatArray, IntArray
 
@@ -119,6 +126,8 @@ class _Search:
     _norms: FloatArray = field(init=False)
     _histories: dict[int, History] = field(default_factory=dict)
     _around: dict[bytes, set[int]] = field(default_factory=dict)  # cluster to groups with a track in its sphere
+    _gathered: dict[bytes, list[History]] = field(default_factory=dict)  # near tracks to their persons
+    _opened: dict[bytes, list[int]] = field(default_factory=dict)  # tracks of a person to its clusters to search around
     _judged: dict[tuple[bytes, int], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,13 +178,24 @@ class _Search:
         return [np.concatenate([np.empty(0, np.int64), *parts]) for parts in found]
 
     def _persons(self) -> list[History]:
+        """The trees of the persons that the rows make; those of rows that met nobody new are kept."""
         rows = self.rows
-        if not len(rows):
-            return []
-        clusters = gather(self.tracks[rows], self.links[rows], good=np.ones(len(rows), bool), threshold=self.threshold)
-        order = np.argsort(clusters.person, kind="stable")
-        parts = np.split(rows[order], np.flatnonzero(np.diff(clusters.person[order])) + 1)
-        return [History.of(self.tracks.template, part, threshold=self.threshold) for part in parts]
+        part = near_components(self.tracks.template[rows], radius=self.threshold, joined=self.links[rows].joined)
+        parts = _split(rows, part)
+        unknown = [own for own in parts if own.tobytes() not in self._gathered]
+        if unknown:
+            self._gather(np.concatenate(unknown), unknown)
+        return [one for own in parts for one in self._gathered[own.tobytes()]]
+
+    def _gather(self, rows: IntArray, parts: list[IntArray]) -> None:
+        good = np.ones(len(rows), bool)
+        clusters = gather(self.tracks[rows], self.links[rows], good=good, threshold=self.threshold)
+        person = dict(zip(rows.tolist(), clusters.person.tolist(), strict=True))
+        for own in parts:
+            self._gathered[own.tobytes()] = [
+                History.of(self.tracks.template, members, threshold=self.threshold)
+                for members in _split(own, np.array([person[row] for row in own.tolist()]))
+            ]
 
     def _disturbed(self) -> set[int]:
         """Groups that are not dirty, but cannot stay as they are."""
@@ -208,6 +228,12 @@ class _Search:
 
     def _open(self, one: History) -> list[int]:
         """Clusters that may disturb somebody although neither the changed tracks nor the earlier clusters do."""
+        key = one.rows.tobytes()
+        if key not in self._opened:
+            self._opened[key] = self._find_open(one)
+        return self._opened[key]
+
+    def _find_open(self, one: History) -> list[int]:
         groups = self.settled.group[one.rows]
         olds = {group: self.history(group) for group in set(groups.tolist()) - {NOBODY}}
         if len(one.roots()) > 1 or any(group in self.forced or len(old.roots()) > 1 for group, old in olds.items()):
@@ -226,6 +252,12 @@ class _Search:
             groups = set(self.settled.group[near].tolist()) - {NOBODY} - self.dirty - found
             found |= {group for group in groups if _joins(alone, self.history(group))}
         return found
+
+
+def _split(rows: IntArray, label: IntArray) -> list[IntArray]:
+    """Rows by label, in their order."""
+    order = np.argsort(label, kind="stable")
+    return np.split(rows[order], np.flatnonzero(np.diff(label[order])) + 1) if len(rows) else []
 
 
 def _key(one: History, node: int) -> bytes:
@@ -284,23 +316,27 @@ class _Low:
 
     def _taken(self) -> list[IntArray]:
         """Rows that a new cluster is within the threshold of."""
-        taken = []
-        for one in self._search.new:
-            rows = self._around(one)
-            for row in rows[self._is_low[rows]].tolist():
-                alone = History.of(self._search.tracks.template, np.array([row]), threshold=self._search.threshold)
+        search, taken = self._search, []
+        for one, rows in self._around():
+            for row in np.unique(rows[self._is_low[rows]]).tolist():
+                alone = History.of(search.tracks.template, np.array([row]), threshold=search.threshold)
                 if _joins(alone, one):
                     taken.append(np.array([row]))
         return taken
 
-    def _around(self, one: History) -> IntArray:
-        """Rows that may have come within the threshold of the person's clusters."""
-        if self._grown(one):
-            near = [self._search.near[row] for row in one.rows.tolist() if row in self._search.near]
-        else:
-            means, squared = one.spheres(one.roots())
-            near = self._search.within(means.astype(np.float32), squared)
-        return np.unique(np.concatenate([np.empty(0, np.int64), *near]))
+    def _around(self) -> Iterator[tuple[History, IntArray]]:
+        """New persons with rows that may have come within the threshold of their clusters."""
+        near, others = self._search.near, [one for one in self._search.new if not self._grown(one)]
+        for one in self._search.new:
+            for row in one.rows.tolist():
+                if row in near:
+                    yield one, near[row]
+        spheres = [(one, *one.spheres(one.roots())) for one in others]
+        if spheres:
+            owner = [one for one, means, _ in spheres for _ in means]
+            means = np.concatenate([means for _, means, _ in spheres]).astype(np.float32)
+            found = self._search.within(means, np.concatenate([squared for *_, squared in spheres]))
+            yield from zip(owner, found, strict=True)
 
     def _moved(self) -> set[int]:
         """Good rows that were in no person or may be in another one now."""
