@@ -145,7 +145,7 @@ def compare(path: Path, cuts: list[float], truth: Faces, *, rate_hz: float, more
             starts, ends = [spans[n][0] for n in met], [spans[n][1] for n in met]
             errors += [abs(min(starts) - own.pts_s.min()), abs(max(ends) - own.pts_s.max())]
             pieces.append(len(met))
-    found_cuts = cuts_of(work, faces)
+    found_cuts = [(cut.last_s + cut.first_s) / 2 for cut in cuts_of(work, faces)]
     hit = sum(any(abs(cut - other) <= CUT_WITHIN_S for other in found_cuts) for cut in cuts)
     right = sum(any(abs(cut - other) <= CUT_WITHIN_S for cut in cuts) for other in found_cuts)
     spanning = sum(any(a + 0.05 < cut < b - 0.05 for cut in cuts) for a, b in spans.values())

@@ -48,3 +48,10 @@ def test_other_colours_are_a_cut() -> None:
 def test_a_cut_is_put_before_the_first_frame_like_the_new_shot(n_old: int) -> None:
     inside = [Picture(RED if k < n_old else BLUE, 0.25 * (k + 1)) for k in range(3)]
     assert place_cut(Picture(RED, 0), Picture(BLUE, 1), inside) == (0.25 * n_old, 0.25 * (n_old + 1))
+
+
+def test_bars_do_not_hide_a_cut() -> None:
+    barred = [np.zeros((36, 64, 3), np.uint8) for _ in range(2)]
+    noise = np.random.default_rng(0).integers(0, 40, (36, 12, 3), np.uint8)
+    barred[0][:, 26:38], barred[1][:, 26:38] = 60 + noise, 200 + noise
+    assert colour_change(*map(colours, barred)) > 0.9

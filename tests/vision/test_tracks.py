@@ -132,7 +132,7 @@ def test_tracks_reach_to_the_ends_of_their_shots_and_no_further() -> None:
     rows = [(1, 10.0, 0.0), (2, 10.0, 0.0), (3, 10.0, 0.0), (4, 10.0, 0.0), (5, 10.0, 0.0)]
     linked = link_tracks(faces(*rows), cuts=[2.6])
     tracks = extend_tracks(
-        summarise_tracks(linked, "m"), bounds_s=(0.0, 2.6, 7.5), searched_s=np.arange(8, dtype=np.float32)
+        summarise_tracks(linked, "m"), shots_s=((0.0, 2.58), (2.6, 7.5)), searched_s=np.arange(8, dtype=np.float32)
     )
     assert tracks.start_s.tolist() == pytest.approx([1.0, 2.6])
     assert tracks.end_s.tolist() == pytest.approx([2.58, 5.0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from postlens.vision.zoo import load_spec, open_model
 
 FACE_PX = 112  # side of a face's thumbnail
 FACE_ZOOM = 1.5  # side of the thumbnail's crop / longer side of the box: shows hair and chin
+LAST_MOMENT_S = 0.02  # half a frame at 25 frames a second: tracks on both sides of a cut do not touch
 FACE_MODELS = ("face_detector", "face_verifier", "face_mesh", "face_template")
 
 
@@ -130,38 +132,54 @@ class TrackStage:
     def _tracked(self, work: MediaWork) -> MediaWork:
         found, times_s = work.features.faces or Faces.none(), work.frames.pts_s
         cuts = cuts_of(work, found)
+        begins = [cut.first_s for cut in cuts]
         step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else None
-        faces = link_tracks(found, cuts=cuts, step_s=step_s)
+        faces = link_tracks(found, cuts=begins, step_s=step_s)
         tracks = summarise_tracks(faces, work.sha256)
         if work.features.media.duration_s is not None:
-            bounds_s = (min(0.0, float(times_s[0])), *cuts, work.features.media.duration_s)
-            searched_s = np.concatenate([times_s, faces.pts_s])
-            tracks = extend_tracks(tracks, bounds_s=bounds_s, searched_s=searched_s)
+            last = max(work.features.media.duration_s, float(times_s[-1]))
+            shots_s = list(zip([0.0, *begins], [*(cut.last_s for cut in cuts), last], strict=True))
+            tracks = extend_tracks(tracks, shots_s=shots_s, searched_s=np.concatenate([times_s, faces.pts_s]))
         return work.with_features(faces=replace(faces, thumbnails=_thumbnails(faces, work)), tracks=tracks)
 
 
-def cuts_of(work: MediaWork, faces: Faces) -> list[float]:
-    """Times at which shots begin, ascending; cuts between frames without faces are left out."""
+class Cut(NamedTuple):
+    """What is known about where a cut lies: the last time of the old shot and the first of the new one."""
+
+    last_s: float
+    first_s: float
+
+
+def cuts_of(work: MediaWork, faces: Faces) -> list[Cut]:
+    """The cuts of a video, ascending; those between frames without faces are left out.
+
+    A key frame that comes before its time is taken to begin a shot; otherwise a cut is known to about
+    `SMALLEST_STEP_S`.
+    """
     pictures = [Picture(image, float(pts_s)) for image, pts_s in zip(work.small, work.frames.pts_s, strict=True)]
     with_faces = set(faces.frame.tolist())
     pairs = [k for k in cut_pairs(work.small) if {k, k + 1} & with_faces]
     if work.between is None or not pairs:
-        return [pictures[k + 1].pts_s for k in pairs]
+        return [Cut(pictures[k].pts_s, pictures[k + 1].pts_s) for k in pairs]
     spans = [(pictures[k].pts_s, pictures[k + 1].pts_s) for k in pairs]
     keys = [work.between.early_keys(span) for span in spans]
     unclear = [i for i, own in enumerate(keys) if len(own) != 1]
     inner = dict(zip(unclear, inside(work.between, [spans[i] for i in unclear]), strict=True))
     return [
-        keys[i][0] if i not in inner else _placed(pictures[k], pictures[k + 1], inner[i], keys=keys[i])
+        _at_key(keys[i][0]) if i not in inner else _placed(pictures[k], pictures[k + 1], inner[i], keys=keys[i])
         for i, k in enumerate(pairs)
     ]
 
 
-def _placed(before: Picture, after: Picture, inner: Sequence[Picture], *, keys: Sequence[float]) -> float:
-    """The time of a cut: that of an early key frame where one lies beside it, else half way between two frames."""
+def _placed(before: Picture, after: Picture, inner: Sequence[Picture], *, keys: Sequence[float]) -> Cut:
+    """A cut between two frames, from those inside them and the early key frames there."""
     low_s, high_s = place_cut(before, after, inner)
     near = [key for key in keys if low_s < key < high_s + SAME_TIME_S]
-    return near[0] if near else (low_s + high_s) / 2
+    return _at_key(near[0]) if near else Cut(low_s, high_s)
+
+
+def _at_key(time_s: float) -> Cut:
+    return Cut(time_s - LAST_MOMENT_S, time_s)
 
 
 class AttributeStage:

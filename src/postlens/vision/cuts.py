@@ -11,6 +11,7 @@ from postlens.types import FloatArray, Image
 
 SIDE_PX = 64  # frames are averaged down to a square of this side: what moves inside a shot keeps its colours
 LEVELS = 8  # per channel: 512 colours
+PLAIN = 6  # grey levels of 255 within which a row counts as plain: what codecs make of one colour
 # Share of the picture that has other colours. In one shot, over 1 s, at most .21 on clips without cuts; across joins
 # of clips of two recordings 1 in 2,000 is lower (recipes/video_cuts.py). Higher misses cuts between alike scenes;
 # lower takes fast pans for cuts, which breaks tracks in two.
@@ -28,12 +29,27 @@ class Picture(NamedTuple):
 
 
 def colours(image: Image) -> FloatArray:
-    """Shares (512,) of the colours of an RGB image uint8 (H, W, 3); they sum to 1."""
+    """Shares (512,) of the colours of an RGB image uint8 (H, W, 3) without its bars; they sum to 1."""
     from PIL import Image as Pil
 
-    small = np.asarray(Pil.fromarray(image).resize((SIDE_PX, SIDE_PX), Pil.Resampling.BOX, reducing_gap=2.0))
+    whole = np.asarray(Pil.fromarray(image).resize((SIDE_PX, SIDE_PX), Pil.Resampling.BOX, reducing_gap=2.0))
+    small = without_bars(whole)
     bins = (small.reshape(-1, 3) // (256 // LEVELS)).astype(np.int64) @ np.array([LEVELS * LEVELS, LEVELS, 1])
     return (np.bincount(bins, minlength=LEVELS**3) / len(bins)).astype(np.float32)
+
+
+def without_bars(image: Image) -> Image:
+    """The image without plain rows at its upper and lower and plain columns at its left and right edge.
+
+    Bars stay the same across a cut and would hide it. An image that is plain all over stays whole.
+    """
+    for axis in (1, 0):
+        spread = image.max(axis=axis).astype(np.int16) - image.min(axis=axis)
+        drawn = np.flatnonzero((spread > PLAIN).any(axis=1))
+        if not len(drawn):
+            return image
+        image = np.take(image, range(drawn[0], drawn[-1] + 1), axis=1 - axis)
+    return image
 
 
 def colour_change(before: FloatArray, after: FloatArray) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,6 @@ MIN_OVERLAP_ALONE = 0.3  # IoU where there are no templates: overlap is the only
 # frame times. Higher links across longer absences and so more of different people; lower splits more tracks.
 MAX_GAP_S = 2.5
 MAX_GAP_STEPS = 1.5  # where frames are further apart than that, in steps: a face is followed to the next frame only
-LAST_MOMENT_S = 0.02  # half a frame at 25 frames a second: tracks on both sides of a cut do not touch
 NO_LINK = 1e6  # cost of a pair that must not be linked
 
 
@@ -133,18 +131,18 @@ def _weights(quality: FloatArray) -> FloatArray:
     return np.maximum(quality, 1e-3)
 
 
-def extend_tracks(tracks: FaceTracks, *, bounds_s: Sequence[float], searched_s: FloatArray) -> FaceTracks:
+def extend_tracks(tracks: FaceTracks, *, shots_s: Sequence[tuple[float, float]], searched_s: FloatArray) -> FaceTracks:
     """Tracks that reach to the ends of their shots where a face is in the first or last frame searched of one.
 
-    `bounds_s` are the times at which shots begin, and the end of the video; ascending. `searched_s` are the times of
-    all frames that were searched. A shot's last moment is `LAST_MOMENT_S` before the next one.
+    `shots_s` are the first and last times known to be of each shot, ascending; `searched_s` are the times of all
+    frames that were searched.
     """
     start, end = tracks.start_s.copy(), tracks.end_s.copy()
-    for begin_s, over_s in pairwise(bounds_s):
-        own = searched_s[(searched_s >= begin_s) & (searched_s < over_s)]
+    for first_s, last_s in shots_s:
+        own = searched_s[(searched_s >= np.float32(first_s)) & (searched_s <= np.float32(last_s))]
         if len(own):
-            start[(start == own.min()) & (end <= own.max())] = begin_s
-            end[(end == own.max()) & (start >= begin_s)] = max(over_s - LAST_MOMENT_S, float(own.max()))
+            start[tracks.start_s == own.min()] = first_s
+            end[tracks.end_s == own.max()] = last_s
     return replace(tracks, start_s=start, end_s=end)
 
 
