@@ -1,11 +1,14 @@
-"""Labelled photos and clips to the threshold of a person, with the curves it comes from.
+"""Labelled photos and clips to the thresholds of a person and of a track, with the curves they come from.
 
     python recipes/people.py --data ../shared/data      # about 4 minutes on one core
 
-Data: faces_identity (1,004 photos of public figures) and video (69 clips), research terms. The threshold `match` of the
-face_template card is the largest of a grid at which no two people of the clips are merged and at most one pair in a
-hundred of the photos' pairs is wrong. Both sets choose it, so the scores on them are in-sample: their manifests are
-noted on the card. Writes benchmarks/results/people_threshold.csv and people_quality.csv.
+Data: faces_identity (1,004 photos of public figures) and video (69 clips), research terms. On the face_template card:
+- `match` is the largest of a grid at which no two people of the clips are merged and at most one pair in a hundred of
+  the photos' pairs is wrong.
+- `strict` is where one in a thousand pairs of the clips' people, who look more alike, would agree.
+- `track`, which also asks for overlap, is where MAX_TRACK_FMR of the photos of strangers agree.
+Both sets choose them, so the scores on them are in-sample: their manifests are noted on the card. Writes
+benchmarks/results/people_threshold.csv, people_quality.csv and people_tracks.csv.
 """
 
 import argparse
@@ -31,6 +34,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 GRID = np.arange(0.2, 0.4601, 0.02).round(2)
 MIN_PRECISION_PHOTOS = 0.99
+STRICT_FMR = 1e-3  # among people who look as much alike as those of the clips
+MIN_SEEN, MAX_SEEN_FMR = 5, 0.05  # pairs, and their share: the tail from which STRICT_FMR is continued
+MAX_TRACK_FMR = 0.02  # a stranger at the place of a face a frame before is rare: a cut on the same place
 QUALITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0001)
 QUALITY_AT = 0.35  # distance at which the error rates by quality are compared
 SCORES = ("pairwise_precision", "pairwise_recall", "pairwise_f", "bcubed_f", "n_wrong_pairs")
@@ -48,7 +54,10 @@ def main() -> None:
     curve = threshold_curve(photos, photo_people, tracks, clip_people)
     write(RESULTS / "people_threshold.csv", curve)
     write(RESULTS / "people_quality.csv", quality_table(photos, photo_people))
-    note(choose(curve), [data / "faces_identity" / "manifest.csv", data / "video" / "manifest.csv"])
+    pairs = track_pairs(tracks, clip_people)
+    write(RESULTS / "people_tracks.csv", pairs)
+    thresholds = {"match": choose(curve), "strict": strictest(pairs), "track": choose_track(curve)}
+    note(thresholds, [data / "faces_identity" / "manifest.csv", data / "video" / "manifest.csv"])
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -118,6 +127,36 @@ def choose(curve: Rows) -> float:
     return chosen
 
 
+def track_pairs(tracks: FaceTracks, people: list[str]) -> Rows:
+    """Error rates of pairs of the clips' tracks by threshold: these people look more alike than those of the photos."""
+    distance, same = pair_distances(tracks, people)
+    return [
+        {
+            "threshold": threshold,
+            "n_different": int((~same).sum()),
+            "fmr": (distance[~same] <= threshold).mean(),
+            "n_same": int(same.sum()),
+            "fnmr": (distance[same] > threshold).mean(),
+        }
+        for threshold in GRID.tolist()
+    ]
+
+
+def choose_track(curve: Rows) -> float:
+    """The largest threshold of the grid at which few enough strangers agree."""
+    return max(row["threshold"] for row in curve if row["photo_fmr"] <= MAX_TRACK_FMR)
+
+
+def strictest(pairs: Rows) -> float:
+    """Where STRICT_FMR of the pairs of the clips' people would agree, in hundredths.
+
+    So few agree that none was seen: the logarithm of the rate is continued in a straight line from where some were.
+    """
+    seen = [row for row in pairs if row["fmr"] * row["n_different"] >= MIN_SEEN and row["fmr"] <= MAX_SEEN_FMR]
+    slope, start = np.polyfit([row["threshold"] for row in seen], [np.log(row["fmr"]) for row in seen], 1)
+    return int(100 * (np.log(STRICT_FMR) - start) / slope) / 100
+
+
 def quality_table(photos: FaceTracks, people: list[str]) -> Rows:
     """Error rates at one distance by the lower quality of the pair."""
     distance, same = pair_distances(photos, people)
@@ -142,14 +181,14 @@ def write(path: Path, rows: Rows) -> None:
     print(path.name, len(rows), "rows")
 
 
-def note(threshold: float, manifests: Sequence[Path]) -> None:
-    """Put the threshold, and what chose it, on the template's card."""
+def note(thresholds: Mapping[str, float], manifests: Sequence[Path]) -> None:
+    """Put the thresholds, and what chose them, on the template's card."""
     card = WEIGHTS / "face_template.toml"
     spec = read_card(card)
     shas = [file_sha256(path) for path in manifests]
     manifest_shas = tuple(dict.fromkeys([*spec.train_manifests, *shas]))
-    write_card(replace(spec, thresholds={**spec.thresholds, "match": threshold}, train_manifests=manifest_shas), card)
-    print("match", threshold)
+    write_card(replace(spec, thresholds={**spec.thresholds, **thresholds}, train_manifests=manifest_shas), card)
+    print(dict(thresholds))
 
 
 if __name__ == "__main__":
