@@ -168,12 +168,12 @@ def compare(path: Path, cuts: list[float], truth: Faces, *, rate_hz: float, more
 
 
 def matches(own: Faces, faces: Faces) -> list[int]:
-    """Tracks that show a true track's face at its times and places."""
+    """Tracks most of whose faces are at the times and places of a true track."""
     if not len(faces):
         return []
     near = np.abs(own.pts_s[:, None] - faces.pts_s[None]) <= 0.5 / TRUTH_HZ + 1e-3
-    rows = (near & (box_iou(own.xyxy_px, faces.xyxy_px) >= SAME_PLACE)).any(axis=0)
-    return sorted(set(faces.track_id[rows].tolist()))
+    met = (near & (box_iou(own.xyxy_px, faces.xyxy_px) >= SAME_PLACE)).any(axis=0)
+    return [number for number in np.unique(faces.track_id).tolist() if met[faces.track_id == number].mean() > 0.5]
 
 
 def summed(way: str, own: list[dict[str, float]]) -> dict[str, Any]:
