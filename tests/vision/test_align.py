@@ -61,3 +61,12 @@ def test_landmarks_are_six_in_the_stated_order() -> None:
     points = align.landmarks(mesh)
     assert points.shape == (len(align.LANDMARKS), 2)
     assert points[0, 0] == 10 and points[1, 0] == 30
+
+
+def test_a_chip_of_another_size_keeps_its_centre_and_turn() -> None:
+    mesh = np.zeros((468, 3))
+    mesh[list(align.CHIP_MESH_POINTS), :2] = turned(align.CHIP_POINTS * 80 + 60, 0.4)
+    plain, wide = align.chip_matrix(mesh), align.chip_matrix(mesh, size=1.5)
+    centre = np.full(2, align.CHIP_PX / 2)
+    np.testing.assert_allclose(align.apply(wide, centre), align.apply(plain, centre))
+    np.testing.assert_allclose(wide[:, :2], 1.5 * plain[:, :2])

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from postlens.types import Faces
 from postlens.vision.detector import whole_boxes
-from postlens.vision.faces import FaceDetector
+from postlens.vision.faces import CAREFUL, FaceDetector
 from postlens.vision.quality import face_quality, sharpness
 from postlens.vision.templates import identity_vectors
 from postlens.vision.zoo import load_spec
@@ -66,6 +66,13 @@ def test_same_person_is_closer_than_another(found: dict[str, Faces]) -> None:
     first, second, other = (_identity(found[name]) for name in (*SAME, OTHER))
     threshold = load_spec("face_template").thresholds["same_person"]
     assert np.linalg.norm(first - second) <= threshold < np.linalg.norm(first - other)
+
+
+def test_more_views_of_a_face_give_nearly_the_same_identity(
+    photos: dict[str, np.ndarray], found: dict[str, Faces]
+) -> None:
+    careful = FaceDetector(views=CAREFUL).detect(photos[OTHER])
+    assert 0 < np.linalg.norm(_identity(careful) - _identity(found[OTHER])) < 0.15
 
 
 def test_boxes_come_back_in_original_pixels(detector: FaceDetector, photos: dict[str, np.ndarray]) -> None:
