@@ -22,7 +22,7 @@ RIGHT_EAR, LEFT_EAR = 234, 454  # in front of the ears
 LANDMARKS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 
 # Where mesh points lie in dlib's chip (a unit square, padding of .25 included): means over frontal faces levelled by
-# dlib's own five points (get_face_chip_details), made symmetric; recipes/face_chips.py prints them, to .001. Nine points
+# dlib's own five points (get_face_chip_details), made symmetric; recipes/face_chips.py prints them to .001. Nine points
 # in place of five hold the chip steadier on turned faces (benchmarks/results/face_chips.csv).
 CHIP_MESH_POINTS = (*RIGHT_EYE, *LEFT_EYE, NOSE_BRIDGE, NOSE_TIP, NOSE_BASE, *MOUTH)
 CHIP_POINTS = np.array(
