@@ -51,7 +51,7 @@ class Placement:
         """Both pictures (or stacks of them: (..., n, n)) cut to what they share, (..., side_px, side_px)."""
         large, whole = (a, b) if self.b_in_a else (b, a)
         whole = whole[..., ::-1] if self.mirrored else whole
-        part, full = resample(large, self.box, side_px, side_px), resample(whole, WHOLE, side_px, side_px)
+        part, full = resample(large, self.box, side_px, side_px), _as_inset(whole, self.box, side_px)
         return (part, full) if self.b_in_a else (full, part)
 
 
@@ -81,10 +81,17 @@ def _weights(low: float, high: float, n_out: int, n_in: int) -> FloatArray:
 
 
 def resample(picture: Picture, box: tuple[float, float, float, float], n_x: int, n_y: int) -> Picture:
-    """The part of a picture, or of a stack of them, at another size: (..., n, n) to (..., n_y, n_x)."""
-    n = picture.shape[-1]
-    rows, columns = _weights(box[2], box[3], n_y, n), _weights(box[0], box[1], n_x, n)
+    """The part of a picture, or of a stack of them, at another size: (..., n, m) to (..., n_y, n_x)."""
+    rows = _weights(box[2], box[3], n_y, picture.shape[-2])
+    columns = _weights(box[0], box[1], n_x, picture.shape[-1])
     return np.asarray(rows @ picture @ columns.T, np.float32)
+
+
+def _as_inset(whole: Picture, box: tuple[float, float, float, float], side_px: int) -> Picture:
+    """The whole picture with no more detail than it would have in the box: a small inset is blurred by its pixels."""
+    n = whole.shape[-1]
+    n_x, n_y = (min(n, max(MIN_COARSE_PX, round((high - low) * n))) for low, high in (box[:2], box[2:]))
+    return resample(resample(whole, WHOLE, n_x, n_y), WHOLE, side_px, side_px)
 
 
 def likely_placements(a: Picture, b: Picture, *, aspect_a: float, aspect_b: float) -> list[Likeness]:
@@ -151,7 +158,7 @@ def refined(a: Picture, b: Picture, found: Likeness) -> Likeness:
     """Move and resize the box in ever smaller steps while that makes more of the pictures the same."""
     seed = found.placement
     large, whole = (a, b) if seed.b_in_a else (b, a)
-    fixed = _windows(resample(whole[:, ::-1] if seed.mirrored else whole, WHOLE, FINE_PX, FINE_PX)[None])
+    fixed = _windows(_as_inset(whole[:, ::-1] if seed.mirrored else whole, seed.box, FINE_PX)[None])
     box, score, share = np.array(seed.box), found.score, found.share
     proportion = float((box[1] - box[0]) / (box[3] - box[2]))
     for step in STEPS:
