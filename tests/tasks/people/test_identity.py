@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from postlens.errors import UsageError
 from postlens.tasks.people.identity import Founding, assign, similarities
-from postlens.tasks.people.linkage import components
 from postlens.tasks.people.links import overlapping
+from postlens.tasks.people.near import components
 from postlens.types import FaceTracks
 
 THRESHOLD = 0.5

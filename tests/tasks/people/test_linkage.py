@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postlens.tasks.people.linkage import (
-    Clusters,
+from postlens.tasks.people.linkage import Clusters, link
+from postlens.tasks.people.near import (
+    Neighbourhood,
     components,
-    link,
     near_components,
     near_points,
     smallest_row,
@@ -80,7 +80,7 @@ def test_a_conflict_reaches_every_later_member_of_the_cluster():
 @pytest.mark.parametrize("block", [1, 7, 10**6])
 def test_components_do_not_depend_on_the_block_size(block, monkeypatch):
     vectors = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
-    monkeypatch.setattr("postlens.tasks.people.linkage.BLOCK_CELLS", block)
+    monkeypatch.setattr("postlens.tasks.people.near.BLOCK_CELLS", block)
     near = np.linalg.norm(vectors[:, None] - vectors[None], axis=2) <= 2.5
     expected = components(40, np.argwhere(near))
     assert 1 < len(set(expected.tolist())) < 40
@@ -93,14 +93,29 @@ def test_rows_that_a_user_joined_are_one_component_however_far_apart():
 
 
 def test_near_points_are_found_in_every_block(monkeypatch):
-    monkeypatch.setattr("postlens.tasks.people.linkage.BLOCK_QUERIES", 3)
-    monkeypatch.setattr("postlens.tasks.people.linkage.BLOCK_CELLS", 21)
+    monkeypatch.setattr("postlens.tasks.people.near.BLOCK_QUERIES", 3)
+    monkeypatch.setattr("postlens.tasks.people.near.BLOCK_CELLS", 21)
     vectors = np.random.default_rng(1).normal(size=(40, 8)).astype(np.float32)
     squared = np.linspace(1, 12, 10)
     found = list(near_points(vectors, vectors[:10], squared=squared, norms=squared_norms(vectors)))
     distances = ((vectors[:10, None] - vectors) ** 2).sum(axis=2)
     pairs = {(int(q), int(r)) for query, row in found for q, r in zip(query, row, strict=True)}
     assert pairs == set(map(tuple, np.argwhere(distances <= squared[:, None]).tolist()))
+
+
+def test_a_neighbourhood_along_few_axes_finds_what_is_near(monkeypatch):
+    rng = np.random.default_rng(2)
+    vectors = (rng.normal(size=(200, 128)) * np.geomspace(1, 0.01, 128)).astype(np.float32)
+    squared = np.linspace(5, 30, 20)
+    whole = Neighbourhood(vectors).within(vectors[:20], squared)
+    monkeypatch.setattr("postlens.tasks.people.near.MIN_ROWS", 100)
+    along = Neighbourhood(vectors).within(vectors[:20], squared)
+    assert [sorted(rows.tolist()) for rows in along] == [sorted(rows.tolist()) for rows in whole]
+    assert 20 < sum(map(len, whole)) < 2000
+
+
+def test_nothing_is_near_no_points():
+    assert Neighbourhood(np.zeros((3, 4), np.float32)).within(np.zeros((0, 4), np.float32), np.zeros(0)) == []
 
 
 def test_no_vectors_are_no_components():

@@ -53,7 +53,7 @@ def spoken(said: dict[str, Any]) -> set[tuple[str, ...]]:
     return links | {(track, track, person) for track, person in said["gallery"].items()}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=120)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_new_tracks_and_words_give_the_people_of_a_full_run(seed):
     """Ids included: batches of tracks, while words come and go."""

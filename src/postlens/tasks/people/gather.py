@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from postlens.tasks.people.linkage import BoolArray, Clusters, link, near_components
+from postlens.tasks.people.linkage import Clusters, link
 from postlens.tasks.people.links import Links, overlapping
-from postlens.types import FaceTracks
+from postlens.tasks.people.near import BoolArray, near_components, smallest_row
+from postlens.types import FaceTracks, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,16 @@ def good_rows(tracks: FaceTracks, links: Links, *, founding: Founding) -> BoolAr
     return (tracks.quality >= founding.min_quality) | links.vouched()
 
 
-def gather(tracks: FaceTracks, links: Links, *, good: BoolArray, threshold: float) -> Clusters:
-    """The clusters of the good tracks; the others stay alone. Ties go to the tracks that come first."""
+def gather(
+    tracks: FaceTracks, links: Links, *, good: BoolArray, threshold: float, island: IntArray | None = None
+) -> Clusters:
+    """The clusters of the good tracks; the others stay alone. Ties go to the tracks that come first.
+
+    `island` (N,): tracks of different ones are known not to meet.
+    """
     conflicts = np.concatenate([links.cannot, overlapping(tracks)])
     clusters = Clusters.singles(tracks.template, person=links.joined, conflicts=conflicts, known=links.known)
     component = np.full(len(tracks), -1)
-    component[good] = near_components(tracks.template[good], radius=threshold, joined=links.joined[good])
+    near = near_components(tracks.template[good], radius=threshold, joined=links.joined[good])
+    component[good] = near if island is None else smallest_row(near * (island.max(initial=0) + 1) + island[good])
     return link(clusters, component, threshold=threshold)

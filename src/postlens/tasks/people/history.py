@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from postlens.tasks.people.linkage import Clusters, Float64Array, link
+from postlens.tasks.people.linkage import Clusters, link
+from postlens.tasks.people.near import Float64Array
 from postlens.types import FloatArray, IntArray
 
 MATRIX_ROWS = 2_000  # tracks up to which scipy's matrix of distances is made: 16 MB; beyond, a chain in linear memory

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from itertools import compress
 
 import numpy as np
 
 from postlens.tasks.people.gather import Founding, gather, good_rows
-from postlens.tasks.people.linkage import BoolArray, Clusters, Float64Array, neighbours
+from postlens.tasks.people.linkage import Clusters, neighbours
 from postlens.tasks.people.links import Links, Words
 from postlens.tasks.people.naming import name_persons
+from postlens.tasks.people.near import BoolArray, Float64Array
 from postlens.tasks.people.reach import reach
 from postlens.types import FaceTracks, IntArray
 
@@ -55,19 +57,19 @@ def assign(
     links = Links.of(tracks, must_link=must_link, cannot_link=cannot_link, gallery=gallery)
     good = good_rows(tracks, links, founding=founding)
     if changed is None or founding.min_tracks > MAX_WAITING:
-        active = np.array(sorted(range(len(tracks)), key=tracks.track_id.__getitem__), np.int64)
+        active, island = np.array(sorted(range(len(tracks)), key=tracks.track_id.__getitem__), np.int64), None
     else:
-        active = reach(
+        active, island = reach(
             tracks, links, good=good, previous=previous, gallery=gallery, changed=changed, threshold=threshold
         )
     people = {track: previous.get(track) for track in tracks.track_id}
     settled = good.copy()
     settled[active] = False
-    taken = {name for row in np.flatnonzero(settled).tolist() if (name := people[tracks.track_id[row]]) is not None}
+    taken = {name for name in map(people.get, compress(tracks.track_id, settled.tolist())) if name is not None}
     reached = tracks[active]
     return people | name_persons(
         reached.track_id,
-        _persons(reached, links[active], good=good[active], threshold=threshold, founding=founding),
+        _persons(reached, links[active], good=good[active], island=island, threshold=threshold, founding=founding),
         voting=good[active],
         previous=previous,
         gallery={track: gallery[track] for track in gallery if track in people},
@@ -75,9 +77,17 @@ def assign(
     )
 
 
-def _persons(tracks: FaceTracks, links: Links, *, good: BoolArray, threshold: float, founding: Founding) -> IntArray:
+def _persons(
+    tracks: FaceTracks,
+    links: Links,
+    *,
+    good: BoolArray,
+    island: IntArray | None,
+    threshold: float,
+    founding: Founding,
+) -> IntArray:
     """The person of each row, named by its smallest row, or -1 for one that waits: (N,)."""
-    clusters = gather(tracks, links, good=good, threshold=threshold)
+    clusters = gather(tracks, links, good=good, threshold=threshold, island=island)
     enough = links.vouched() | (tracks.n_frames >= founding.min_frames)
     n_good = np.bincount(clusters.person[good], minlength=len(tracks))
     founded = (n_good >= founding.min_tracks) | np.isin(np.arange(len(tracks)), clusters.person[good & enough])

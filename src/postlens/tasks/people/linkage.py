@@ -18,107 +18,14 @@ Two facts bound the work and keep the result exact:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from postlens.tasks.people.near import BLOCK_CELLS, BLOCK_PAIRS, SLACK, BoolArray, Float64Array, Pairs, smallest_row
 from postlens.types import FloatArray, IntArray
-
-Float64Array = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-Pairs = IntArray  # (E, 2) rows of the vectors, the smaller first
-
-BLOCK_CELLS = 4_000_000  # distances held at once: 16 MB; larger is not faster on two cores
-BLOCK_QUERIES = 512  # points compared with a block of vectors at once: fewer are bound by memory, not by arithmetic
-BLOCK_PAIRS = 16_384  # vectors of pairs held at once: 2 x 16 MB at 128 dimensions; and near pairs, where all are near
-SLACK = 1e-4  # of the largest squared norm: over the worst float32 rounding of 128 products
-
-
-def components(n: int, pairs: Pairs) -> IntArray:
-    """Connected components of a graph of n nodes: the smallest row of each node's component, (n,)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, label = connected_components(graph, directed=False)
-    return smallest_row(label)
-
-
-def smallest_row(label: IntArray) -> IntArray:
-    """Any labels, renamed to the smallest row that has the same label: (n,)."""
-    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
-    return np.asarray(first[inverse], np.int64)
-
-
-def near_components(vectors: FloatArray, *, radius: float, joined: IntArray | None = None) -> IntArray:
-    """Components of the graph of vectors at an L2 distance of at most `radius`: smallest row of each, (n,).
-
-    Exhaustive search by blocks of matrix products; pairs a rounding error beyond the radius count too, so a component
-    may be two. `joined` (n,): rows of equal value are in one component whatever their distance.
-    """
-    n = len(vectors)
-    label = smallest_row(np.arange(n) if joined is None else joined)
-    waiting: list[Pairs] = []
-    n_waiting = 0
-    for query, other in _near_blocks(vectors, np.arange(n), radius=radius):
-        apart = label[query] != label[other]
-        waiting.append(np.stack([label[query[apart]], label[other[apart]]], axis=1))
-        n_waiting += len(waiting[-1])
-        if n_waiting > n:  # one pass over all labels for as many pairs
-            label, waiting, n_waiting = _joined_by(waiting, label), [], 0
-    return _joined_by(waiting, label)
-
-
-def _joined_by(pairs: Sequence[Pairs], label: IntArray) -> IntArray:
-    n = len(label)
-    return components(n, np.concatenate([*pairs, np.stack([np.arange(n), label], axis=1)]))
-
-
-def _near_blocks(vectors: FloatArray, rows: IntArray, *, radius: float) -> Iterator[tuple[IntArray, IntArray]]:
-    """Near pairs (one of `rows`, any row), some at a time; each row is near itself."""
-    norms = squared_norms(vectors)
-    for start in range(0, len(rows), BLOCK_QUERIES):
-        some = rows[start : start + BLOCK_QUERIES]
-        squared = np.full(len(some), radius * radius)
-        for query, other in near_points(vectors, vectors[some], squared=squared, norms=norms):
-            yield some[query], other
-
-
-def squared_norms(vectors: FloatArray) -> FloatArray:
-    """Squared L2 lengths: (N,)."""
-    return np.asarray(np.einsum("ij,ij->i", vectors, vectors), np.float32)
-
-
-def near_points(
-    vectors: FloatArray, points: FloatArray, *, squared: Float64Array | FloatArray, norms: FloatArray
-) -> Iterator[tuple[IntArray, IntArray]]:
-    """Pairs (point, row of the vectors) within the squared L2 distance of each point, some pairs at a time.
-
-    Exhaustive, in float32: a pair a rounding error further apart counts too. `norms`: `squared_norms(vectors)`.
-    """
-    limit = squared - squared_norms(points) + SLACK * float(norms.max(initial=0.0))
-    step = max(1, BLOCK_CELLS // BLOCK_QUERIES)
-    for first in range(0, len(points), BLOCK_QUERIES):
-        some = slice(first, first + BLOCK_QUERIES)
-        doubled, top = -2 * points[some].T, limit[some].astype(np.float32)
-        for start in range(0, len(vectors), step):
-            block = slice(start, start + step)
-            distances = vectors[block] @ doubled
-            distances += norms[block, None]
-            yield from _hits(distances <= top, row=start, point=first)
-
-
-def _hits(near: BoolArray, *, row: int, point: int) -> Iterator[tuple[IntArray, IntArray]]:
-    """Pairs (point, row) of a block (rows, points), few rows at a time where all are near."""
-    few = max(1, BLOCK_PAIRS // max(1, near.shape[1]))
-    rows = np.flatnonzero(near.any(axis=1))
-    for start in range(0, len(rows), few):
-        some = rows[start : start + few]
-        other, query = np.nonzero(near[some])
-        yield query + point, some[other] + row
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from postlens.errors import UsageError
-from postlens.tasks.people.linkage import BoolArray, Pairs, components
+from postlens.tasks.people.near import BoolArray, Pairs, components
 from postlens.types import FaceTracks, IntArray
 
 Words = Iterable[tuple[str, str]]  # pairs of track ids
@@ -36,7 +36,9 @@ class Links:
             a, b = (tracks.track_id[i] for i in apart[broken[0]])
             raise UsageError(f"{a} and {b} are kept apart and joined at once; remove one of the links between them")
         in_gallery = np.array([row[track] for track in here], np.int64)
-        return cls(must, apart, joined, np.isin(joined, joined[in_gallery]))
+        is_known = np.zeros(len(row), bool)
+        is_known[joined[in_gallery]] = True
+        return cls(must, apart, joined, is_known[joined])
 
     def __getitem__(self, rows: IntArray) -> Links:
         """The words among some rows, numbered in their order."""
@@ -47,7 +49,9 @@ class Links:
 
     def vouched(self) -> BoolArray:
         """Rows that a user says to be of somebody: (N,)."""
-        return np.isin(np.arange(len(self.joined)), self.must)
+        found = np.zeros(len(self.joined), bool)
+        found[self.must.ravel()] = True
+        return found
 
 
 def gallery_words(gallery: Mapping[str, str]) -> list[tuple[str, str]]:

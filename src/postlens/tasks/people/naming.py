@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from postlens.tasks.people.linkage import BoolArray
+from postlens.tasks.people.near import BoolArray
 from postlens.types import IntArray
 
 

@@ -20,8 +20,8 @@ from typing import Literal
 import numpy as np
 
 from postlens.tasks.people.gather import Founding, good_rows
-from postlens.tasks.people.linkage import BLOCK_CELLS, Float64Array, Pairs, components
 from postlens.tasks.people.links import Links, Words, overlapping
+from postlens.tasks.people.near import BLOCK_CELLS, Float64Array, Pairs, components
 from postlens.types import FaceTracks, IntArray
 
 # A part of a person stands alone if its nearest track of the rest is this share of the running threshold away. Higher:
