@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postlens.tasks.people.duplicates import compare, find_duplicates
 
-from .drawn import EDITS, clip, corner_crop, crop, frame, grey, mirror, photo, small
+from .drawn import EDITS, clip, content, corner_crop, crop, frame, grey, mirror, photo, small
 
 named = pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
 
@@ -45,9 +46,11 @@ def test_another_photo_of_a_scene_is_no_copy(seed: int):
 
 
 @settings(deadline=None, max_examples=5)
-@given(seed=st.integers(0, 99), start_s=st.floats(0, 1), end_s=st.floats(3.2, 4))
-def test_a_clip_copies_itself_and_its_trim_in_either_direction(seed: int, start_s: float, end_s: float):
-    whole, part = clip("a", 0, seed=seed), clip("b", 1, seed=seed, trim=(start_s, end_s))
+@given(seed=st.integers(0, 99), first=st.integers(0, 6), n=st.integers(8, 10))
+def test_a_clip_copies_itself_and_a_cut_of_its_frames_in_either_direction(seed: int, first: int, n: int):
+    images, times_s = [frame(seed, at_s / 4) for at_s in range(16)], np.arange(16) / 4
+    whole = content("a", 0, images, times_s)
+    part = content("b", 1, images[first : first + n], times_s[:n])
     for one in (whole, part):
         assert compare(whole, one) is not None
         assert compare(one, whole) is not None
