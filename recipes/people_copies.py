@@ -1,8 +1,8 @@
 """Photos and clips, and edits made of them, to how many edits are found as copies, and what else is linked.
 
-    python recipes/people_copies.py --data ../shared/data --work ../cache/copies      # 25 minutes on one core
+    python recipes/people_copies.py --data ../shared/data --work ../cache/copies      # 12 minutes on one core
 
-Data: niche and faces_identity (4,120 photos), video (its originals, for 15 edits each) and the bundled clips, research
+Data: niche and faces_identity (4,120 photos), video (its originals, for 13 edits each) and the bundled clips, research
 terms. Edits of 160 photos and of all original clips are made in `--work` by people_copies_edits.py and looked at as
 `analyze` does. Candidates are those of the product. For the column `recall_nested`, the threshold of likeness (photos)
 or of moves (clips) is the least at which no candidate of one half of the sources is linked wrongly, at least the
