@@ -16,7 +16,7 @@ from postlens.tasks.people.near import (
     near_components,
     near_points,
     smallest_row,
-    squared_norms,
+    with_norms,
 )
 
 
@@ -97,7 +97,7 @@ def test_near_points_are_found_in_every_block(monkeypatch):
     monkeypatch.setattr("postlens.tasks.people.near.BLOCK_CELLS", 21)
     vectors = np.random.default_rng(1).normal(size=(40, 8)).astype(np.float32)
     squared = np.linspace(1, 12, 10)
-    found = list(near_points(vectors, vectors[:10], squared=squared, norms=squared_norms(vectors)))
+    found = list(near_points(with_norms(vectors), vectors[:10], squared=squared))
     distances = ((vectors[:10, None] - vectors) ** 2).sum(axis=2)
     pairs = {(int(q), int(r)) for query, row in found for q, r in zip(query, row, strict=True)}
     assert pairs == set(map(tuple, np.argwhere(distances <= squared[:, None]).tolist()))

@@ -14,7 +14,7 @@ Float64Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 Pairs = IntArray  # (E, 2) rows of the vectors, the smaller first
 
-BLOCK_CELLS = 4_000_000  # distances held at once: 16 MB; larger is not faster on two cores
+BLOCK_CELLS = 1_048_576  # distances held at once: 4 MB, near to what a cache holds; 16 MB takes half as long again
 BLOCK_QUERIES = 512  # points compared with a block of vectors at once: fewer are bound by memory, not by arithmetic
 BLOCK_PAIRS = 16_384  # vectors of pairs held at once: 2 x 16 MB at 128 dimensions; and near pairs, where all are near
 SLACK = 1e-4  # of the largest squared norm: over the worst float32 rounding of 128 products
@@ -71,36 +71,33 @@ def _joined_by(pairs: Sequence[Pairs], label: IntArray) -> IntArray:
 
 def _near_pairs(vectors: FloatArray, *, radius: float) -> Iterator[tuple[IntArray, IntArray]]:
     """Near pairs of rows, some at a time, each at least once."""
-    norms = squared_norms(vectors)
+    table = with_norms(vectors)
     for start in range(0, len(vectors), BLOCK_QUERIES):
         some = vectors[start : start + BLOCK_QUERIES]
-        squared = np.full(len(some), radius * radius)
-        for query, other in near_points(vectors[start:], some, squared=squared, norms=norms[start:]):
+        for query, other in near_points(table[start:], some, squared=np.full(len(some), radius * radius)):
             yield query + start, other + start
 
 
-def squared_norms(vectors: FloatArray) -> FloatArray:
-    """Squared L2 lengths: (N,)."""
-    return np.asarray(np.einsum("ij,ij->i", vectors, vectors), np.float32)
+def with_norms(vectors: FloatArray) -> FloatArray:
+    """Vectors (N, D) beside their squared L2 lengths: (N, D + 1)."""
+    norms = np.einsum("ij,ij->i", vectors, vectors)
+    return np.concatenate([vectors, norms[:, None]], axis=1)
 
 
-def near_points(
-    vectors: FloatArray, points: FloatArray, *, squared: Float64Array | FloatArray, norms: FloatArray
-) -> Iterator[tuple[IntArray, IntArray]]:
-    """Pairs (point, row of the vectors) within the squared L2 distance of each point, some pairs at a time.
+def near_points(table: FloatArray, points: FloatArray, *, squared: Float64Array) -> Iterator[tuple[IntArray, IntArray]]:
+    """Pairs (point, row) of vectors within the squared L2 distance of each point, some pairs at a time.
 
-    Exhaustive, in float32: a pair a rounding error further apart counts too. `norms`: `squared_norms(vectors)`.
+    Exhaustive, in float32: a pair a rounding error further apart counts too. `table`: `with_norms(vectors)`, so that
+    one product gives the squared distances but for the points' own lengths.
     """
-    limit = squared - squared_norms(points) + SLACK * float(norms.max(initial=0.0))
+    own = np.einsum("ij,ij->i", points, points)
+    limit = (squared - own + SLACK * float(table[:, -1].max(initial=0.0))).astype(np.float32)
     step = max(1, BLOCK_CELLS // BLOCK_QUERIES)
     for first in range(0, len(points), BLOCK_QUERIES):
         some = slice(first, first + BLOCK_QUERIES)
-        doubled, top = -2 * points[some].T, limit[some].astype(np.float32)
-        for start in range(0, len(vectors), step):
-            block = slice(start, start + step)
-            distances = vectors[block] @ doubled
-            distances += norms[block, None]
-            yield from _hits(distances <= top, row=start, point=first)
+        doubled = np.ascontiguousarray(np.concatenate([-2 * points[some], np.ones_like(points[some, :1])], axis=1).T)
+        for start in range(0, len(table), step):
+            yield from _hits(table[start : start + step] @ doubled <= limit[some], row=start, point=first)
 
 
 def _hits(near: BoolArray, *, row: int, point: int) -> Iterator[tuple[IntArray, IntArray]]:
@@ -118,29 +115,28 @@ class Neighbourhood:
     """Vectors in which many points are looked for, a few hundred at a time."""
 
     vectors: FloatArray  # (N, D)
-    _norms: FloatArray = field(init=False)
     _axes: FloatArray | None = field(init=False, default=None)  # (D, N_AXES) orthonormal
-    _short: FloatArray = field(init=False)  # (N, N_AXES) the vectors along them, or the vectors
-    _short_norms: FloatArray = field(init=False)
+    _table: FloatArray = field(init=False)  # the vectors along them, or the vectors, `with_norms`
+    _slack: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._norms = self._short_norms = squared_norms(self.vectors)
-        self._short = self.vectors
-        if len(self.vectors) >= MIN_ROWS and self.vectors.shape[1] > N_AXES:
-            sample = self.vectors[:: max(1, len(self.vectors) // N_SAMPLE)].astype(np.float64)
+        short = self.vectors
+        if len(short) >= MIN_ROWS and short.shape[1] > N_AXES:
+            sample = short[:: max(1, len(short) // N_SAMPLE)].astype(np.float64)
             _, axes = np.linalg.eigh(np.cov(sample.T))
             self._axes = np.ascontiguousarray(axes[:, -N_AXES:], np.float32)
-            self._short = self.vectors @ self._axes
-            self._short_norms = squared_norms(self._short)
+            short = short @ self._axes
+        self._table = with_norms(short)
+        self._slack = SLACK * float(np.einsum("ij,ij->i", self.vectors, self.vectors).max(initial=0.0))
 
     def within(self, points: FloatArray, squared: Float64Array) -> list[IntArray]:
         """Rows within a squared L2 distance of each point, or a rounding error further."""
         short = points if self._axes is None else points @ self._axes
-        found = list(near_points(self._short, short, squared=squared, norms=self._short_norms))
+        found = list(near_points(self._table, short, squared=squared))
         empty = np.empty(0, np.int64)
         point, row = (np.concatenate([empty, *part]) for part in (zip(*found, strict=True) if found else ((), ())))
         if self._axes is not None:
-            keep = self._squared(points, point, row) <= squared[point] + SLACK * float(self._norms.max(initial=0.0))
+            keep = self._squared(points, point, row) <= squared[point] + self._slack
             point, row = point[keep], row[keep]
         order = np.argsort(point, kind="stable")
         return np.split(row[order], np.searchsorted(point[order], np.arange(1, len(points)))) if len(points) else []
