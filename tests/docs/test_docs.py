@@ -83,7 +83,7 @@ def check_values(verb: str | None, values: dict[str, Any]) -> None:
     assert verb != "analyze" or (values.get("source") or "folder") in SOURCES
     task = values.get("task")
     assert task is None or task in TASKS or task.isupper()
-    if verb == "show" and not values["name"].isupper():
+    if verb == "show" and "name" in values and not values["name"].isupper():
         load_spec(values["name"])
 
 
