@@ -62,10 +62,10 @@ def assign(
         active, island = reach(
             tracks, links, good=good, previous=previous, gallery=gallery, changed=changed, threshold=threshold
         )
-    people = {track: previous.get(track) for track in tracks.track_id}
+    people = dict(zip(tracks.track_id, map(previous.get, tracks.track_id), strict=True))
     settled = good.copy()
     settled[active] = False
-    taken = {name for name in map(people.get, compress(tracks.track_id, settled.tolist())) if name is not None}
+    taken = {name for name in set(compress(people.values(), settled.tolist())) if name is not None}
     reached = tracks[active]
     return people | name_persons(
         reached.track_id,

@@ -27,16 +27,18 @@ class Links:
     @classmethod
     def of(cls, tracks: FaceTracks, *, must_link: Words, cannot_link: Words, gallery: Mapping[str, str]) -> Links:
         """Words on unknown tracks are left out. Raises `UsageError` when the words contradict each other."""
-        row = {track: i for i, track in enumerate(tracks.track_id)}
+        must_link, cannot_link = list(must_link), list(cannot_link)
+        said = {*gallery, *(track for words in (must_link, cannot_link) for pair in words for track in pair)}
+        row = {track: i for i, track in enumerate(tracks.track_id) if track in said} if said else {}
         here = {track: person for track, person in gallery.items() if track in row}
         must, apart = _rows([*must_link, *gallery_words(here)], row), _rows(cannot_link, row)
-        joined = components(len(row), must)
+        joined = components(len(tracks), must)
         broken = np.flatnonzero(joined[apart[:, 0]] == joined[apart[:, 1]])
         if len(broken):
             a, b = (tracks.track_id[i] for i in apart[broken[0]])
             raise UsageError(f"{a} and {b} are kept apart and joined at once; remove one of the links between them")
         in_gallery = np.array([row[track] for track in here], np.int64)
-        is_known = np.zeros(len(row), bool)
+        is_known = np.zeros(len(tracks), bool)
         is_known[joined[in_gallery]] = True
         return cls(must, apart, joined, is_known[joined])
 
