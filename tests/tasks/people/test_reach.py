@@ -121,3 +121,19 @@ def test_a_rule_that_lets_groups_wait_is_computed_in_full(n):
     changed = set(line.track_id[8 - n :])
     again = assign(line, threshold=THRESHOLD, founding=rule, previous=people, changed=changed)
     assert groups(again) == groups(assign(line, threshold=THRESHOLD, founding=rule))
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_full_run_in_batches_gives_the_people_of_one_at_once(seed):
+    rng = np.random.default_rng(seed)
+    everyone = crowd(rng)
+    said = words(rng, everyone.track_id)
+    try:
+        whole = assign(everyone, threshold=THRESHOLD, **said)
+    except UsageError:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "AT_ONCE", 3)
+        patch.setattr(identity, "BATCH", 4)
+        assert assign(everyone, threshold=THRESHOLD, **said) == whole

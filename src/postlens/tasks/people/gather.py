@@ -8,7 +8,7 @@ import numpy as np
 
 from postlens.tasks.people.linkage import Clusters, link
 from postlens.tasks.people.links import Links, overlapping
-from postlens.tasks.people.near import BoolArray, near_components, smallest_row
+from postlens.tasks.people.near import BoolArray, near_components
 from postlens.types import FaceTracks, IntArray
 
 
@@ -33,11 +33,13 @@ def gather(
 ) -> Clusters:
     """The clusters of the good tracks; the others stay alone. Ties go to the tracks that come first.
 
-    `island` (N,): tracks of different ones are known not to meet.
+    `island` (N,): tracks of different ones are known not to meet; without it, that is found out.
     """
     conflicts = np.concatenate([links.cannot, overlapping(tracks)])
     clusters = Clusters.singles(tracks.template, person=links.joined, conflicts=conflicts, known=links.known)
     component = np.full(len(tracks), -1)
-    near = near_components(tracks.template[good], radius=threshold, joined=links.joined[good])
-    component[good] = near if island is None else smallest_row(near * (island.max(initial=0) + 1) + island[good])
+    if island is None:
+        island = np.zeros(len(tracks), np.int64)
+        island[good] = near_components(tracks.template[good], radius=threshold, joined=links.joined[good])
+    component[good] = island[good]
     return link(clusters, component, threshold=threshold)

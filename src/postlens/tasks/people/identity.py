@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from itertools import compress
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,10 @@ from postlens.types import FaceTracks, IntArray
 
 # Largest `Founding.min_tracks` at which every waiting track is alone, so that earlier groups follow from their persons.
 MAX_WAITING = 2
+AT_ONCE = 20_000  # tracks up to which a full run links all of them at once: beyond, batches take less time
+BATCH = (
+    5_000  # tracks of such a batch: smaller ones pass over all tracks more often, larger ones meet more of their own
+)
 
 
 def assign(
@@ -54,10 +59,13 @@ def assign(
     Raises `UsageError` when the words contradict each other.
     """
     previous, gallery, founding = previous or {}, gallery or {}, founding or Founding()
+    must_link, cannot_link = list(must_link), list(cannot_link)
     links = Links.of(tracks, must_link=must_link, cannot_link=cannot_link, gallery=gallery)
     good = good_rows(tracks, links, founding=founding)
     if changed is None or founding.min_tracks > MAX_WAITING:
-        active, island = np.array(sorted(range(len(tracks)), key=tracks.track_id.__getitem__), np.int64), None
+        active = np.array(sorted(range(len(tracks)), key=tracks.track_id.__getitem__), np.int64)
+        words = {"must_link": must_link, "cannot_link": cannot_link, "gallery": gallery}
+        island = _islands(tracks[active], threshold=threshold, founding=founding, words=words)
     else:
         active, island = reach(
             tracks, links, good=good, previous=previous, gallery=gallery, changed=changed, threshold=threshold
@@ -75,6 +83,23 @@ def assign(
         gallery={track: gallery[track] for track in gallery if track in people},
         taken=taken,
     )
+
+
+def _islands(tracks: FaceTracks, *, threshold: float, founding: Founding, words: Mapping[str, Any]) -> IntArray | None:
+    """The person of each track, a number of its own for those that wait: (N,); `None` for few tracks.
+
+    Found by adding the tracks in batches, which costs less than linking them at once where most of them are connected
+    by pairs that are near by chance.
+    """
+    if len(tracks) <= AT_ONCE or founding.min_tracks > MAX_WAITING:
+        return None
+    people: dict[str, str | None] = {}
+    for start in range(0, len(tracks), BATCH):
+        new = tracks.track_id[start : start + BATCH]
+        seen = tracks[slice(0, start + BATCH)]
+        people = assign(seen, threshold=threshold, founding=founding, previous=people, changed=new, **words)
+    number = {name: k for k, name in enumerate(dict.fromkeys(people.values()))}
+    return np.array([number[person] if person else len(number) + row for row, person in enumerate(people.values())])
 
 
 def _persons(
