@@ -18,7 +18,7 @@ from postlens.pipelines.stages import all_stages
 from postlens.store import Store
 from postlens.store.dump import dump
 from postlens.store.faces import read_faces
-from postlens.store.gallery import read_gallery
+from postlens.store.gallery import GalleryTrack, read_gallery, write_gallery
 from postlens.store.ledger import mark_done
 from postlens.store.media import read_media
 from postlens.store.people import appearances, read_person_tracks, read_persons
@@ -77,6 +77,17 @@ def test_posts_that_show_an_enrolled_person_carry_the_name(sample, portraits):
         names = {one.person_id: one.name for one in read_persons(conn)}
     assert names[done.person_id] == "Ann"
     assert done.person_id in shown
+
+
+def test_joined_tracks_are_all_in_posts_those_vouched_for_included(sample, portraits):
+    first = enroll(sample, "Ann", paths(portraits, *PILOT), **HOW)
+    with sample.write() as conn:
+        own = {one.track_id for one in read_person_tracks(conn) if one.person_id == first.person_id}
+        photos = {one.photo.media.sha256 for one in first.faces}
+        shown = sorted(one for one in own if one.rpartition(":")[0] not in photos)
+        write_gallery(conn, [GalleryTrack(shown[0], first.person_id, "named", NOW)])
+    assert len(shown) == first.n_joined
+    assert enroll(sample, "Ann", paths(portraits, PILOT[0]), **HOW).n_joined == len(shown)
 
 
 def test_enrolled_photos_stay_in_every_run(sample, portraits):

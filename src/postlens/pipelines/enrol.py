@@ -24,6 +24,7 @@ from postlens.store import Store
 from postlens.store.faces import read_tracks
 from postlens.store.gallery import GalleryTrack, read_gallery, write_gallery
 from postlens.store.people import ID_PREFIX, Person, read_persons, write_persons
+from postlens.store.posts import read_post_media
 from postlens.store.tombstones import forgotten_ids, read_forgotten_faces
 from postlens.tasks.people.gather import Founding
 from postlens.types import Failure, FloatArray
@@ -99,8 +100,9 @@ def enroll(
         person_id = _person(edit, name.strip(), tracks)
         write_gallery(edit.conn, [GalleryTrack(one, person_id, "enrolled", now) for one in tracks])
         edit.conclude()
-        known = {one.track_id for one in read_gallery(edit.conn)}
-        n_joined = sum(1 for track, owner in edit.people.items() if owner == person_id and track not in known)
+        in_posts = {item.sha256 for item in read_post_media(edit.conn)}
+        own = [track for track, owner in edit.people.items() if owner == person_id]
+        n_joined = sum(track.rpartition(":")[0] in in_posts for track in own)
     return Enrolled(edit.number, person_id, tuple(faces), tuple(failures), n_joined)
 
 
