@@ -69,6 +69,27 @@ def test_a_hidden_person_is_nobody(known, portraits):
     assert identify(known, paths(portraits, "smile.jpg"), settings=settings())[0].faces[0].person_id is None
 
 
+def test_nothing_tells_how_near_a_hidden_person_is(known, portraits):
+    enroll(known, "Bea", paths(portraits, "navy-cap.jpg"), **HOW)
+    both = identify(known, paths(portraits, "smile.jpg"), settings=settings())[0].faces[0]
+    hide_person(known, "Ann", **HOW)
+    face = identify(known, paths(portraits, "smile.jpg"), settings=settings())[0].faces[0]
+    assert both.distance < both.threshold < face.distance
+    assert face.similarity < 0.5
+    assert (both.n_persons, face.n_persons) == (2, 1)
+    assert face.gallery_false_match_rate < both.gallery_false_match_rate
+    hide_person(known, "Bea", **HOW)
+    nobody = identify(known, paths(portraits, "smile.jpg"), settings=settings())[0].faces[0]
+    assert (nobody.person_id, nobody.distance, nobody.similarity, nobody.n_persons) == (None, None, None, 0)
+
+
+def test_a_face_nearer_to_a_hidden_person_gets_no_other_name(known, portraits):
+    enroll(known, "Bea", paths(portraits, "flight-suit.jpg"), **HOW)
+    hide_person(known, "Ann", **HOW)
+    face = identify(known, paths(portraits, "smile.jpg"), settings=settings(match_threshold=1.5))[0].faces[0]
+    assert (face.person_id, face.distance, face.similarity) == (None, None, None)
+
+
 def test_strict_asks_for_more(known, portraits):
     loose, strict = (
         identify(known, paths(portraits, "flight-suit.jpg"), strict=one, settings=settings())[0].faces[0]

@@ -27,6 +27,8 @@ from postlens.vision.zoo import load_spec
 
 STAGE, NO_FACE = "identify", "NoFace"
 
+_Near = tuple[Person, float]  # with the distance
+
 
 @dataclass(frozen=True, slots=True)
 class Identified:
@@ -36,12 +38,12 @@ class Identified:
     quality: float
     person_id: str | None
     name: str | None
-    distance: float | None  # to the nearest person; None: nobody is known
+    distance: float | None  # to the nearest person that is not hidden; None: there is none to tell of
     similarity: float | None  # 1 - distance / (2 * threshold), in [0, 1]: 1 is identical, .5 at the threshold
     threshold: float
     false_match_rate: float  # of one comparison with a stranger, at the threshold
     gallery_false_match_rate: float  # that a stranger matches anybody of the gallery
-    n_persons: int  # in the gallery
+    n_persons: int  # that may be the answer: hidden ones are not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,12 @@ class Gallery:
     people: tuple[Person, ...]
     vectors: FloatArray  # (P, D) of unit length
 
-    def nearest(self, vectors: FloatArray) -> list[tuple[Person, float] | None]:
+    def part(self, *, hidden: bool) -> Gallery:
+        """Those whom the user hid, or the others."""
+        rows = [row for row, person in enumerate(self.people) if person.hidden == hidden]
+        return Gallery(tuple(self.people[row] for row in rows), self.vectors[rows])
+
+    def nearest(self, vectors: FloatArray) -> list[_Near | None]:
         """The nearest person of each of (N, D) vectors with its L2 distance; `None` where there is nobody."""
         if not self.people or not len(vectors):
             return [None] * len(vectors)
@@ -105,8 +112,9 @@ def identify(
 ) -> list[IdentifiedPhoto]:
     """Who is in each photo, by all persons of the store; `strict` asks for more likeness.
 
-    A face whose nearest person the user hid is nobody. A photo that cannot be read, or in which no face is found, has
-    a failure.
+    A face whose nearest person the user hid is nobody, and nothing tells how near: distance and similarity are those of
+    the nearest other person, or `None` where that one would match, too. A photo that cannot be read, or in which no
+    face is found, has a failure.
     """
     limit = threshold(settings, strict=strict)
     with store.read() as conn:
@@ -125,16 +133,24 @@ def _identified(
         return IdentifiedPhoto(name, (), Failure.of(name, STAGE, error))
     if not len(photo.faces):
         return IdentifiedPhoto(name, (), Failure(name, STAGE, NO_FACE, f"{name}: no face was found"))
-    found = gallery.nearest(photo.vectors)
-    return IdentifiedPhoto(name, tuple(_answer(photo, i, one, gallery, limit) for i, one in enumerate(found)))
+    shown, secret = gallery.part(hidden=False), gallery.part(hidden=True)
+    found = [
+        _told(*pair, limit) for pair in zip(shown.nearest(photo.vectors), secret.nearest(photo.vectors), strict=True)
+    ]
+    return IdentifiedPhoto(name, tuple(_answer(photo, i, one, shown, limit) for i, one in enumerate(found)))
 
 
-def _answer(
-    photo: SearchedPhoto, row: int, nearest: tuple[Person, float] | None, gallery: Gallery, limit: float
-) -> Identified:
+def _told(shown: _Near | None, secret: _Near | None, limit: float) -> _Near | None:
+    """The nearest person that may be told of; `None` where a hidden one is nearer than one that would match."""
+    if shown is not None and secret is not None and secret[1] < shown[1] <= limit:
+        return None
+    return shown
+
+
+def _answer(photo: SearchedPhoto, row: int, nearest: _Near | None, gallery: Gallery, limit: float) -> Identified:
     left, top, right, bottom = (round(float(value), 1) for value in photo.faces.xyxy_px[row])
     person, distance = nearest if nearest is not None else (None, None)
-    matched = person if distance is not None and distance <= limit and person and not person.hidden else None
+    matched = person if distance is not None and distance <= limit else None
     rate = false_match_rate(limit)
     return Identified(
         xyxy_px=(left, top, right, bottom),
