@@ -153,3 +153,10 @@ def test_enroll_makes_a_store(tmp_path, capsys, sample_campaign):
 def test_suggestions_come_with_commands(out, capsys):
     assert isinstance(json.loads(told(capsys, "people", "suggest", "--json", "--out", out)), list)
     told(capsys, "people", "suggest", "--out", out)
+
+
+@pytest.mark.parametrize("verb", [["people", one] for one in ("list", "show", "suggest", "log")] + [["identify"]])
+def test_verbs_that_only_read_do_not_say_that_they_write(verb, capsys):
+    said = " ".join(told(capsys, *verb, "--help").split())
+    assert "made anew" not in said.replace("│ │ ", "")
+    assert "only read" in said.replace("│ │ ", "")

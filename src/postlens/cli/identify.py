@@ -9,7 +9,7 @@ from rich.console import Console
 
 from postlens.cli import EXIT_DONE, EXIT_NOTHING
 from postlens.cli.console import plain, wide_table
-from postlens.cli.people import OUT, ConfigOption, JsonOption, OutOption, SetOption, StoreOption, opened
+from postlens.cli.people import OUT, ConfigOption, JsonOption, ReadOutOption, SetOption, StoreOption, opened
 from postlens.cli.people_tables import print_json
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def identify(
     strict: Annotated[bool, typer.Option("--strict", help="Ask for more likeness: fewer false matches.")] = False,
     as_json: JsonOption = False,
     store: StoreOption = None,
-    out: OutOption = OUT,
+    out: ReadOutOption = OUT,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> int:

@@ -44,6 +44,9 @@ OutOption = Annotated[
     Path,
     typer.Option("--out", help="Output folder; its files, and those in other folders of the store, are made anew."),
 ]
+ReadOutOption = Annotated[
+    Path, typer.Option("--out", help="Folder that holds postlens.db, unless --store says another place; only read.")
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file. Default: postlens.toml here, if any.")
 ]
@@ -109,7 +112,7 @@ def list_people(
     waiting: Annotated[bool, typer.Option("--waiting", help="Tracks that show nobody yet, instead.")] = False,
     as_json: JsonOption = False,
     store: StoreOption = None,
-    out: OutOption = OUT,
+    out: ReadOutOption = OUT,
 ) -> None:
     """All persons, those in the most posts first; hidden ones too."""
     from postlens.pipelines import people_list
@@ -132,7 +135,7 @@ def show(
     faces: Annotated[Path | None, typer.Option(help="Write the picture of each track's best face here.")] = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
-    out: OutOption = OUT,
+    out: ReadOutOption = OUT,
 ) -> None:
     """A person's tracks: where they are seen, how well they fit, how good they are."""
     from postlens.pipelines import people_list
@@ -149,7 +152,7 @@ def show(
 def suggest(
     as_json: JsonOption = False,
     store: StoreOption = None,
-    out: OutOption = OUT,
+    out: ReadOutOption = OUT,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
@@ -166,7 +169,7 @@ def suggest(
 
 
 @app.command("log")
-def log(as_json: JsonOption = False, store: StoreOption = None, out: OutOption = OUT) -> None:
+def log(as_json: JsonOption = False, store: StoreOption = None, out: ReadOutOption = OUT) -> None:
     """Your decisions, the latest first, with the numbers that `people undo` takes."""
     from postlens.pipelines import people_list
 
