@@ -22,10 +22,8 @@ from postlens.store.person_tracks import TrackPlace, read_places
 from postlens.store.schema import faces
 from postlens.store.statements import select_in
 from postlens.tasks.people.suggest import Proposal, suggest
-from postlens.vision.templates import MATCH, SAME_PERSON, TEMPLATE
+from postlens.vision.templates import MATCH, TEMPLATE
 from postlens.vision.zoo import load_spec
-
-LOOSE = "loose"  # its name on the template's card
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,6 @@ def suggestions(store: Store, *, settings: Settings) -> tuple[Proposal, ...]:
         tracks,
         people,
         threshold=settings.match_threshold or thresholds[MATCH],
-        loose=thresholds.get(LOOSE, thresholds[SAME_PERSON]),
         must_link=[(one.track_a, one.track_b) for one in words if one.kind == "must_link"],
         cannot_link=[(one.track_a, one.track_b) for one in words if one.kind == "cannot_link"],
         gallery=known,

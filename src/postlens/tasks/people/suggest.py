@@ -28,6 +28,9 @@ from postlens.types import FaceTracks, IntArray
 # fewer splits are proposed, and surer ones. Chosen by reasoning: average linkage joins at most at the threshold, and
 # the tracks of one person usually have some pair far within it.
 SPLIT_GAP = 0.75
+# Distance of two mean templates up to which a merge is proposed, as a share of the running threshold. Higher: more
+# right merges, among ever more wrong ones: benchmarks/results/people_suggest.csv, by recipes/people_clusters.py.
+LOOSE = 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def suggest(
     people: Mapping[str, str | None],
     *,
     threshold: float,
-    loose: float,
+    loose: float | None = None,
     must_link: Words = (),
     cannot_link: Words = (),
     gallery: Mapping[str, str] | None = None,
@@ -55,9 +58,10 @@ def suggest(
     """Merges and splits of persons, merges first, each kind with the surest first.
 
     `people` is what `assign` gave for `tracks` at `threshold`. `loose`: largest distance of two mean templates for a
-    merge (`loose` on the template's card): higher proposes more, and more of them wrong. Must-linked persons are
-    one already; links are as for `assign`.
+    merge, `LOOSE` times the threshold by default: higher proposes more, and more of them wrong. Words are as for
+    `assign`.
     """
+    loose = LOOSE * threshold if loose is None else loose
     tracks = tracks[sorted(range(len(tracks)), key=tracks.track_id.__getitem__)]
     links = Links.of(tracks, must_link=must_link, cannot_link=cannot_link, gallery=gallery or {})
     crowd = _Crowd.of(tracks, people, links)
