@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+VIDEO_VERSION: Final = "2"  # raised by hand when the same settings bring out other pictures
 SAME_TIME_S: Final = 1e-4
+# Frames that are smoothed at the edges of their blocks: key frames alone. Saves a fifth of decoding; the frames that are
+# reached from them change by about 1 grey level in 255 and 2 bits of PDQ (95th percentile 4 to 12 of 256).
+SKIP_LOOP_FILTER: Final = "nokey"
 
 
 class Taken(NamedTuple):
@@ -34,6 +38,7 @@ class Taker:
         self._stream = stream
         self._decoder = stream.codec_context
         self._damage = damage
+        self._decoder.options = {"skip_loop_filter": SKIP_LOOP_FILTER}
         self._decoder.skip_frame = "NONREF"  # a fill-in frame may be a few frames off; key frames always come
 
     def take(

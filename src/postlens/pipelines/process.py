@@ -10,6 +10,7 @@ from datetime import datetime
 from postlens.config import Settings
 from postlens.errors import PartialMediaError, PostlensError
 from postlens.media.probe import display_name, kind_of
+from postlens.media.runs import VIDEO_VERSION
 from postlens.pipelines.plan import WorkItem, stale_stages
 from postlens.pipelines.run import Outcome, Runner
 from postlens.pipelines.runlog import event
@@ -139,7 +140,8 @@ def _key(stage: Stage, kind: MediaKind, settings: Settings) -> tuple[str, str, s
     if kind == "image":
         decoding = f"{settings.image_max_side_px}px"
     else:
-        decoding = f"{settings.video_max_side_px}px-{settings.video_rate_hz}hz-{settings.video_max_frames}"
+        frames = f"{settings.video_min_frames}-{settings.video_max_frames}"
+        decoding = f"{settings.video_max_side_px}px-{settings.video_rate_hz}hz-{frames}-v{VIDEO_VERSION}"
     return stage.name, stage.version, f"{stage.fingerprint}@{decoding}"
 
 
