@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VIDEO_VERSION: Final = "2"  # raised by hand when the same settings bring out other pictures
 SAME_TIME_S: Final = 1e-4
-# Frames that are smoothed at the edges of their blocks: key frames alone. Saves a fifth of decoding; the frames that are
+# Frames that are smoothed at the edges of their blocks: key frames alone. Saves a fifth of decoding; frames that are
 # reached from them change by about 1 grey level in 255 and 2 bits of PDQ (95th percentile 4 to 12 of 256).
 SKIP_LOOP_FILTER: Final = "nokey"
 
