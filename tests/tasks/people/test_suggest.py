@@ -53,13 +53,13 @@ def test_the_nearest_persons_come_first():
 
 
 def test_a_person_in_two_distant_parts_is_probably_two():
-    people, (split,) = proposals(tracks(("a:0", 0), ("b:0", 0), ("c:0", 0), ("d:0", 0.45), ("e:0", 0.45)))
+    people, (split,) = proposals(tracks(("a:0", 0), ("b:0", 0), ("c:0", 0), ("d:0", 0.48), ("e:0", 0.48)))
     assert split.kind == "split" and split.persons == (people["a:0"],)
     assert split.tracks == ("d:0", "e:0")
 
 
 def test_a_stray_track_is_no_split():
-    assert proposals(tracks(("a:0", 0), ("b:0", 0), ("c:0", 0), ("d:0", 0.45)))[1] == ()
+    assert proposals(tracks(("a:0", 0), ("b:0", 0), ("c:0", 0), ("d:0", 0.48)))[1] == ()
 
 
 def test_parts_that_a_user_joined_are_no_split():
@@ -68,7 +68,7 @@ def test_parts_that_a_user_joined_are_no_split():
 
 
 def test_tracks_of_low_quality_make_no_split():
-    line = tracks(("a:0", 0), ("b:0", 0), ("d:0", 0.45), ("e:0", 0.45))
+    line = tracks(("a:0", 0), ("b:0", 0), ("d:0", 0.48), ("e:0", 0.48))
     line = replace(line, quality=np.array([1, 1, 0.1, 0.1], np.float32))
     assert proposals(line)[1] == ()
 

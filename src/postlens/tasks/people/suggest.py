@@ -25,12 +25,12 @@ from postlens.tasks.people.near import BLOCK_CELLS, Float64Array, Pairs, compone
 from postlens.types import FaceTracks, IntArray
 
 # A part of a person stands alone if its nearest track of the rest is this share of the running threshold away. Higher:
-# fewer splits are proposed, and surer ones. Chosen by reasoning: average linkage joins at most at the threshold, and
-# the tracks of one person usually have some pair far within it.
-SPLIT_GAP = 0.75
+# fewer splits are proposed. At .75 none of 34 was right on photos, at .9 the wrong merges of clips come first, at a
+# threshold that makes some (docs/log/people.md).
+SPLIT_GAP = 0.9
 # Distance of two mean templates up to which a merge is proposed, as a share of the running threshold. Higher: more
 # right merges, among ever more wrong ones: benchmarks/results/people_suggest.csv, by recipes/people_clusters.py.
-LOOSE = 1.15
+LOOSE = 1.1
 
 
 @dataclass(frozen=True, slots=True)
