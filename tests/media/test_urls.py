@@ -90,6 +90,7 @@ FACEBOOK = "https://www.facebook.com/watch/?v=1234567890"
         ("https://twitter.com/NASA/status/1234567890?s=20", X),
         ("https://x.com/i/web/status/1234567890", X),
         ("https://mobile.twitter.com/nasa/status/1234567890/photo/1", X),
+        ("https://x.com/nasa/status/1234567890/video/1", X),
         ("https://www.facebook.com/watch/?v=1234567890&ref=sharing", FACEBOOK),
         ("https://m.facebook.com/nasa/videos/a-title/1234567890/", FACEBOOK),
         ("https://facebook.com/video.php?v=1234567890", FACEBOOK),
@@ -108,6 +109,8 @@ def test_the_addresses_of_one_post_become_one(written, normal):
         "https://www.instagram.com/nasa/",
         "https://www.instagram.com/share/reel/BAAbc",
         "https://vm.tiktok.com/ZMabc/",
+        "https://www.youtube.com/embed/videoseries?list=PL1",
+        "https://www.youtube.com/embed/live_stream?channel=UC1",
         "https://x.com/nasa",
         "https://fb.watch/abc/",
         "https://e.com/watch?v=aB-_5678901",
@@ -119,9 +122,9 @@ def test_an_address_without_the_id_of_a_post_stays_itself(url):
     assert not is_post_page(url)
 
 
-def test_pictures_of_one_post_are_told_apart():
-    assert normalise_url(f"{INSTAGRAM}?img_index=2") == f"{INSTAGRAM}?img_index=2"
-    assert normalise_url(f"{X}/photo/2") == f"{X}/photo/2"
+@pytest.mark.parametrize("url", [f"{INSTAGRAM}?img_index=2", f"{X}/photo/2", f"{X}/video/2"])
+def test_media_of_one_post_are_told_apart(url):
+    assert normalise_url(url) == url
 
 
 @pytest.mark.parametrize(

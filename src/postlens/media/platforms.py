@@ -35,6 +35,7 @@ _FACEBOOK: Final = frozenset({"facebook.com", "www.facebook.com", "m.facebook.co
 _HOSTS: Final = _YOUTUBE | _YOUTU_BE | _INSTAGRAM | _TIKTOK | _X | _FACEBOOK
 
 _YOUTUBE_ID: Final = re.compile(r"[\w-]{11}", re.ASCII)
+_YOUTUBE_WORDS: Final = frozenset({"videoseries", "live_stream"})  # as long as an id: a list or a channel is embedded
 _DIGITS: Final = re.compile(r"\d{5,25}", re.ASCII)
 
 
@@ -69,8 +70,8 @@ def _youtube_watch(_: re.Match[str], query: Query) -> str | None:
     return f"https://www.youtube.com/watch?v={found}" if _YOUTUBE_ID.fullmatch(found) else None
 
 
-def _youtube(match: re.Match[str], _: Query) -> str:
-    return f"https://www.youtube.com/watch?v={match['id']}"
+def _youtube(match: re.Match[str], _: Query) -> str | None:
+    return f"https://www.youtube.com/watch?v={match['id']}" if match["id"] not in _YOUTUBE_WORDS else None
 
 
 def _instagram(match: re.Match[str], query: Query) -> str:
@@ -85,8 +86,8 @@ def _tiktok(match: re.Match[str], _: Query) -> str:
 
 
 def _x(match: re.Match[str], _: Query) -> str:
-    """The name before `status` plays no part; `photo/2` chooses a picture of several."""
-    chosen = f"/photo/{match['picture']}" if match["picture"] not in (None, "1") else ""
+    """The name before `status` plays no part; `photo/2` or `video/2` chooses one of several."""
+    chosen = f"/{match['kind']}/{match['number']}" if match["number"] not in (None, "1") else ""
     return f"https://x.com/i/status/{match['id']}{chosen}"
 
 
@@ -115,7 +116,7 @@ _FORMS: Final = (
     _form(_TIKTOK, r"/@(?P<user>[\w.]+)/(?P<kind>video|photo)/(?P<id>\d{5,25})/?", _tiktok),
     _form(
         _X,
-        r"/(?:\w+|i/web)/status(?:es)?/(?P<id>\d{1,25})(?:/photo/(?P<picture>[1-9])|/video/\d)?/?",
+        r"/(?:\w+|i/web)/status(?:es)?/(?P<id>\d{1,25})(?:/(?P<kind>photo|video)/(?P<number>[1-9]))?/?",
         _x,
     ),
     _form(_FACEBOOK, r"/(?:watch/?|video\.php)", _facebook_watch),
