@@ -96,6 +96,32 @@ def test_others_keep_their_decisions_and_faces(store, tmp_path):
         assert "Ann" not in repr(dump(conn))
 
 
+def renamed(store: Store, person_id: str) -> None:
+    """Two names in turn, the second of which is said without a track."""
+    name_person(store, person_id, "Bobby", **HOW)
+    name_person(store, person_id, "Bobster", **HOW)
+
+
+def test_names_of_persons_who_were_joined_go_too(store, tmp_path):
+    fill(store)
+    renamed(store, who(store, 6, DAN))
+    name_person(store, who(store, 4, CAT), "Cat", **HOW)
+    merge_people(store, ["Cat", "Bobster"], name="Cat", **HOW)
+    done = forget(store, tmp_path, "Cat")
+    assert done.before["table decisions"] == 4
+    assert set(done.after.values()) == {0}
+    with store.read() as conn:
+        assert "Bob" not in repr(dump(conn))
+
+
+def test_names_of_persons_whom_only_a_forgotten_creator_shows_go_too(store, tmp_path):
+    fill(store)
+    renamed(store, who(store, 6, DAN))
+    forget(store, tmp_path, "instagram:anna")
+    with store.read() as conn:
+        assert "Bob" not in repr(dump(conn))
+
+
 def test_a_forgotten_face_is_not_enrolled_again_from_the_same_photo(store, tmp_path, portraits):
     given = paths(portraits, "smile.jpg")
     enroll(store, NAME, given, **HOW)

@@ -41,7 +41,7 @@ LEAST_NAME_BYTES = 6  # of a name that is looked for in it: a shorter one may be
 class _Marks:
     """What is looked for."""
 
-    person_id: str
+    ids: frozenset[str]
     names: frozenset[str]  # those that stand nowhere else
     track_ids: frozenset[str]
     face_ids: frozenset[str]
@@ -71,7 +71,7 @@ def find_traces(store: Store, folders: Iterable[Path], person: PersonTraces) -> 
 def _marks(conn: Connection, person: PersonTraces) -> _Marks:
     elsewhere = "\n".join([*_other_words(conn, person), *_own_words()])
     return _Marks(
-        person_id=person.person_id,
+        ids=person.ids,
         names=frozenset(name for name in person.names if name not in elsewhere),
         track_ids=person.track_ids,
         face_ids=person.face_ids,
@@ -121,7 +121,7 @@ def _tells(table: str, column: str, value: Any, marks: _Marks) -> bool:
     if column == "face_id":
         return value in marks.face_ids
     texts = texts_in(value)
-    if marks.person_id in texts or not texts.isdisjoint(marks.track_ids):
+    if not texts.isdisjoint(marks.ids) or not texts.isdisjoint(marks.track_ids):
         return True
     if table in (persons.name, decisions.name):
         return not texts.isdisjoint(marks.names)
@@ -147,7 +147,7 @@ def _count_part(data: bytes, marks: _Marks) -> int:
 
 
 def _count_text(text: str, marks: _Marks) -> int:
-    n_hits = text.count(marks.person_id)
+    n_hits = sum(text.count(one) for one in marks.ids)
     n_hits += sum(1 for found in TRACK_ID.finditer(text) if found.group() in marks.track_ids)
     n_hits += sum(1 for found in IN_HTML.finditer(text) if found.group(1) in marks.pictures)
     spellings = {spelling for name in marks.names for spelling in (name, html.escape(name), json.dumps(name)[1:-1])}
@@ -181,6 +181,6 @@ def _count_bytes(path: Path, marks: _Marks) -> int:
     data = path.read_bytes()
     blobs = sorted(marks.blobs, key=len)  # vectors, then pictures
     middles = {blob[len(blob) // 2 :][:PIECE_BYTES] for blob in (*blobs[:MOST_PIECES], *blobs[-MOST_PIECES:])}
-    words = {word.encode("utf-8", "surrogatepass") for word in (marks.person_id, *marks.names)}
+    words = {word.encode("utf-8", "surrogatepass") for word in (*marks.ids, *marks.names)}
     words = {word for word in words if len(word) >= LEAST_NAME_BYTES}
     return sum(data.count(piece) for piece in (*middles, *words))

@@ -6,7 +6,7 @@ The payload has what was said, and the rows that changed as they were before and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,6 +75,13 @@ def persons_of(payload: Mapping[str, Any]) -> set[str]:
         found |= rows["persons"].keys() | {value for value in rows["tracks"].values() if value}
         found |= {value[0] for value in rows["gallery"].values() if value}
     return found
+
+
+def owners_of(payload: Mapping[str, Any], track_ids: Collection[str]) -> set[str]:
+    """Ids of the persons that a decision took these tracks from or gave them to."""
+    found = {rows["tracks"][name] for rows in _sides(payload) for name in rows["tracks"].keys() & track_ids}
+    known = [rows["gallery"][name] for rows in _sides(payload) for name in rows["gallery"].keys() & track_ids]
+    return {name for name in (*found, *(row[0] for row in known if row)) if name}
 
 
 def _sides(payload: Mapping[str, Any]) -> list[dict[str, Any]]:

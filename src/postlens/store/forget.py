@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, select
 from postlens.errors import UnknownNameError
 from postlens.store.columns import unpack
 from postlens.store.database import scrub_after_commit
-from postlens.store.decisions import SIDES, delete_decisions, persons_of, read_decisions, texts_in, tracks_of
+from postlens.store.decisions import SIDES, delete_decisions, owners_of, persons_of, read_decisions, texts_in, tracks_of
 from postlens.store.gallery import unsettle
 from postlens.store.media import read_unused
 from postlens.store.people import is_start
@@ -91,7 +91,7 @@ def forget_person(conn: Connection, person_id: str, *, now: datetime) -> Counts:
     rows = select_in(conn, places, faces.c.track_id, traces.track_ids)
     write_forgotten_faces(conn, [(row.sha256, unpack([row.box])[0], row.pts_s) for row in rows])
     write_tombstone(conn, "person", person_id, now=now)
-    removed = {"decisions": _delete_decisions(conn, traces.track_ids, traces.words, person_id=person_id)}
+    removed = {"decisions": _delete_decisions_about(conn, [traces])}
     removed |= _delete_tracks(conn, traces.track_ids)
     removed |= {"persons": delete_in(conn, persons, "person_id", [person_id])}
     given = [sha256 for sha256 in traces.given if sha256 not in _in_posts(conn, traces.given)]
@@ -108,7 +108,8 @@ class PersonTraces:
     """By what a person is known in the store."""
 
     person_id: str
-    names: frozenset[str]  # the user's, those of before too
+    joined: frozenset[str]  # ids of persons that were joined with this one and are no more
+    names: frozenset[str]  # the user's, those of before and of the joined ones too
     track_ids: frozenset[str]
     face_ids: frozenset[str]
     given: frozenset[str]  # sha256 of photos given for the person
@@ -117,8 +118,13 @@ class PersonTraces:
 
     @property
     def words(self) -> frozenset[str]:
-        """Id and names."""
-        return self.names | {self.person_id}
+        """Ids and names."""
+        return self.names | self.ids
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All under which the person was known."""
+        return self.joined | {self.person_id}
 
 
 def read_person_traces(conn: Connection, person_id: str) -> PersonTraces:
@@ -129,9 +135,11 @@ def read_person_traces(conn: Connection, person_id: str) -> PersonTraces:
     columns = select(faces.c.face_id, faces.c.thumbnail, faces.c.template)
     shown = list(select_in(conn, columns, faces.c.track_id, track_ids))
     means = select_in(conn, select(tracks.c.template), tracks.c.track_id, track_ids)
+    joined = _joined(conn, track_ids)
     return PersonTraces(
         person_id=person_id,
-        names=_names(conn, person_id),
+        joined=frozenset(joined),
+        names=_names(conn, [person_id, *joined]),
         track_ids=frozenset(track_ids),
         face_ids=frozenset(row.face_id for row in shown),
         given=frozenset(row.track_id.rpartition(":")[0] for row in known if row.kind == "enrolled"),
@@ -140,11 +148,24 @@ def read_person_traces(conn: Connection, person_id: str) -> PersonTraces:
     )
 
 
-def _names(conn: Connection, person_id: str) -> frozenset[str]:
-    """The name of a person now, and the names it had in decisions."""
-    now = conn.execute(select(persons.c.name).where(persons.c.person_id == person_id)).scalar_one_or_none()
-    rows = [one.payload[side]["persons"].get(person_id) for one in read_decisions(conn) for side in SIDES]
-    return frozenset(name for name in (now, *(row[0] for row in rows if row)) if name)
+def _joined(conn: Connection, track_ids: Collection[str]) -> set[str]:
+    """Ids of persons that the tracks were once of and that are no more."""
+    there = set(conn.execute(select(persons.c.person_id)).scalars())
+    return {name for one in read_decisions(conn) for name in owners_of(one.payload, track_ids)} - there
+
+
+def _names(conn: Connection, person_ids: Collection[str]) -> frozenset[str]:
+    """The names of persons now, and the names they had in decisions."""
+    now = {row.name for row in select_in(conn, select(persons.c.name), persons.c.person_id, person_ids)}
+    states = [one.payload[side]["persons"] for one in read_decisions(conn) for side in SIDES]
+    rows = [state[name] for state in states for name in state.keys() & person_ids]
+    return frozenset(name for name in (*now, *(row[0] for row in rows if row)) if name)
+
+
+def _delete_decisions_about(conn: Connection, people: Iterable[PersonTraces]) -> int:
+    """Delete decisions about persons who go."""
+    asked = [(one, person_id) for one in people for person_id in sorted(one.ids)]
+    return sum(_delete_decisions(conn, one.track_ids, one.words, person_id=name) for one, name in asked)
 
 
 def _delete_decisions(
@@ -198,7 +219,9 @@ def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Count
     removed["files"] = delete_in(conn, files, "sha256", {*used, *unused})
     removed["files"] += delete_in(conn, files, "path", [item.ref.path for item in items if item.ref.path])
     removed["failures"] = _delete_failures(conn, traces.words | traces.names)
-    removed["decisions"] = _delete_decisions(conn, _tracks_in(conn, unused), traces.words | traces.names)
+    track_ids = _tracks_in(conn, unused)
+    removed["decisions"] = _delete_decisions_about(conn, _seen_only_in(conn, track_ids))
+    removed["decisions"] += _delete_decisions(conn, track_ids, traces.words | traces.names)
     removed |= _delete_media(conn, unused)
     unsettle(conn)
     scrub_after_commit(conn)
@@ -250,6 +273,15 @@ def _delete_media(conn: Connection, sha256s: Collection[str]) -> Counts:
     removed["ledger"] = delete_in(conn, ledger, "input_sha256", sha256s)
     removed["persons"] = _delete_unseen(conn, person_ids)
     return removed
+
+
+def _seen_only_in(conn: Connection, track_ids: Collection[str]) -> list[PersonTraces]:
+    """What is known of the persons that only these tracks show and that decisions are about."""
+    chosen = select(person_tracks.c.person_id)
+    found = {row.person_id for row in select_in(conn, chosen, person_tracks.c.track_id, track_ids)}
+    decided = {name for one in read_decisions(conn) for name in persons_of(one.payload)}
+    shown = [read_person_traces(conn, person_id) for person_id in sorted(found & decided)]
+    return [one for one in shown if one.track_ids.issubset(track_ids)]
 
 
 def _delete_unseen(conn: Connection, person_ids: Collection[str]) -> int:
