@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,17 @@ def test_an_enrolled_photo_of_a_forgotten_person_brings_nobody_back_when_it_is_a
     process(store, all_stages(), {sha256: str(portraits / "smile.jpg")})
     with store.read() as conn:
         assert read_faces(conn) == {}
+
+
+def test_the_name_of_a_given_photo_goes_though_a_post_has_the_same_photo(sample_run, sample_campaign, tmp_path):
+    photo = tmp_path / f"{NAME}.jpg"
+    shutil.copy(sample_campaign / "media" / "sample.portraits" / "smile.jpg", photo)
+    with Store.open(copy_of(sample_run, tmp_path) / "postlens.db") as store:
+        enroll(store, NAME, [photo], **HOW)
+        done = forget(store, tmp_path, NAME)
+        assert done.before["table persons"] == 1
+        with store.read() as conn:
+            assert NAME not in repr(dump(conn))
 
 
 def test_a_photo_that_is_also_a_post_stays_as_the_post_s(sample_run, sample_campaign, tmp_path):

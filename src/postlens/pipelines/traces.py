@@ -97,11 +97,11 @@ def _other_words(conn: Connection, person: PersonTraces) -> Iterator[str]:
         (creators, ("creator_id", "display_name")),
         (posts, ("post_id", "caption", "label", "origin")),
         (post_media, ("path", "url")),
-        (files, ("path",)),
     )
     for table, names in columns:
         for row in conn.execute(select(*(table.c[name] for name in names))):
             yield from (text for text in row if text)
+    yield from (row.path for row in conn.execute(select(files)) if row.sha256 not in person.given)
     others = select(persons.c.name).where(persons.c.person_id != person.person_id, persons.c.name.is_not(None))
     yield from conn.execute(others).scalars()
 

@@ -94,8 +94,9 @@ def forget_person(conn: Connection, person_id: str, *, now: datetime) -> Counts:
     removed = {"decisions": _delete_decisions_about(conn, [traces])}
     removed |= _delete_tracks(conn, traces.track_ids)
     removed |= {"persons": delete_in(conn, persons, "person_id", [person_id])}
-    given = [sha256 for sha256 in traces.given if sha256 not in _in_posts(conn, traces.given)]
-    removed["files"] = delete_in(conn, files, "sha256", given)
+    shown = _in_posts(conn, traces.given)
+    given = [sha256 for sha256 in traces.given if sha256 not in shown]
+    removed["files"] = delete_in(conn, files, "sha256", given) + delete_in(conn, files, "path", _beside(conn, shown))
     removed["ledger"] = delete_in(conn, ledger, "input_sha256", given)
     removed["media"] = delete_in(conn, media, "sha256", given)
     unsettle(conn)
@@ -254,6 +255,12 @@ def _in_posts(conn: Connection, sha256s: Iterable[str]) -> set[str]:
     """Those of the media that a post has."""
     chosen = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
     return {row.sha256 for row in select_in(conn, chosen, post_media.c.sha256, sha256s)}
+
+
+def _beside(conn: Connection, sha256s: Collection[str]) -> set[str]:
+    """Paths of files with the content of these media that no post names: photos that were given for a person."""
+    found = {row.path for row in select_in(conn, select(files.c.path), files.c.sha256, sha256s)}
+    return found - {row.path for row in select_in(conn, select(post_media.c.path), post_media.c.path, found)}
 
 
 def _tracks_in(conn: Connection, sha256s: Iterable[str]) -> list[str]:
