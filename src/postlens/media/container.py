@@ -87,16 +87,20 @@ def _read_through(
     """Times of all video packets, the key frames in order of time, and the end of the longest stream."""
     times_s: list[float] = []
     keys: list[KeyFrame] = []
-    end_s = 0.0
+    ends = dict.fromkeys(range(len(container.streams)), 0)  # in the ticks of each stream
+    video, ticks = stream.index, Ticks.of(stream)
     for packet in packets(container, None, damage):
-        end_s = max(end_s, presented_s(packet, packet.stream) + float((packet.duration or 0) * packet.time_base))
-        if packet.stream_index != stream.index:
+        number, time = packet.stream_index, ticks_of(packet)
+        ends[number] = max(ends.get(number, 0), time + (packet.duration or 0))
+        if number != video:
             continue
+        time_s = ticks.seconds(time)
         if packet.is_keyframe:
-            keys.append(KeyFrame(len(times_s), presented_s(packet, stream)))
+            keys.append(KeyFrame(len(times_s), time_s))
         if packet.is_corrupt:
             damage.append("the last packet is cut off")
-        times_s.append(presented_s(packet, stream))
+        times_s.append(time_s)
+    end_s = max(Ticks.of(container.streams[number]).seconds(end) for number, end in ends.items())
     return times_s, sorted(keys, key=lambda key: key.time_s), end_s
 
 
@@ -169,7 +173,24 @@ def packets(container: InputContainer, stream: VideoStream | None, damage: list[
         damage.append(f"reading stopped: {error.strerror or error}")
 
 
-def presented_s(item: Packet[Any] | VideoFrame, stream: Any) -> float:
-    """Presentation time in seconds; the decoding time where a container (AVI) has no other."""
+class Ticks(NamedTuple):
+    """A stream's unit of time as a fraction of a second; whole numbers, since a Fraction takes 15 us a packet."""
+
+    numerator: int
+    denominator: int
+
+    @classmethod
+    def of(cls, stream: Any) -> Ticks:
+        """The unit of a stream; without one, times count as seconds."""
+        base = stream.time_base
+        return cls(1, 1) if base is None else cls(base.numerator, base.denominator)
+
+    def seconds(self, ticks: int) -> float:
+        """A time or duration in seconds."""
+        return ticks * self.numerator / self.denominator
+
+
+def ticks_of(item: Packet[Any] | VideoFrame) -> int:
+    """Presentation time in the ticks of its stream; the decoding time where a container (AVI) has no other."""
     pts = item.pts if item.pts is not None else item.dts
-    return float((pts or 0) * stream.time_base)
+    return pts or 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import av.error
 
-from postlens.media.container import packets, presented_s
+from postlens.media.container import Ticks, packets, ticks_of
 from postlens.media.sampling import Run
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Taker:
 
     def __init__(self, stream: VideoStream, damage: list[str]) -> None:
         self._stream = stream
+        self._ticks = Ticks.of(stream)
         self._decoder = stream.codec_context
         self._damage = damage
         self._decoder.options = {"skip_loop_filter": SKIP_LOOP_FILTER}
@@ -56,7 +57,7 @@ class Taker:
                     return
                 continue
             yield from picker.offer(self._decode(packet))
-            if picker.done or presented_s(packet, self._stream) >= picker.last_s - SAME_TIME_S:
+            if picker.done or self._time_s(packet) >= picker.last_s - SAME_TIME_S:
                 yield from self._finish(picker)
                 picker = None
         yield from self._finish(picker)
@@ -79,7 +80,10 @@ class Taker:
         except av.error.FFmpegError as error:
             self._damage.append(str(error.strerror or error))
             return []
-        return [(frame, presented_s(frame, self._stream)) for frame in frames if not frame.is_corrupt]
+        return [(frame, self._time_s(frame)) for frame in frames if not frame.is_corrupt]
+
+    def _time_s(self, item: Packet[Any] | VideoFrame) -> float:
+        return self._ticks.seconds(ticks_of(item))
 
 
 class _Picker:

@@ -34,7 +34,8 @@ def colours(image: Image) -> FloatArray:
 
     whole = np.asarray(Pil.fromarray(image).resize((SIDE_PX, SIDE_PX), Pil.Resampling.BOX, reducing_gap=2.0))
     small = without_bars(whole)
-    bins = (small.reshape(-1, 3) // (256 // LEVELS)).astype(np.int64) @ np.array([LEVELS * LEVELS, LEVELS, 1])
+    red, green, blue = np.moveaxis((small // (256 // LEVELS)).astype(np.uint16), 2, 0)
+    bins = ((red * LEVELS + green) * LEVELS + blue).ravel()
     return (np.bincount(bins, minlength=LEVELS**3) / len(bins)).astype(np.float32)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def link_tracks(
     the identity vectors / the card's `track` threshold + 1 - IoU, or 1 - IoU alone without templates. Two faces of one
     frame never share a track; in an image every face is its own.
     """
-    compared, max_distance = _with_identity(faces), load_spec(TEMPLATE).thresholds[TRACK]
+    compared, max_distance = _with_identity(faces), _max_distance()
     max_gap_s = max(MAX_GAP_S, MAX_GAP_STEPS * (step_s or 0.0))
     shots = np.searchsorted(np.asarray(cuts, np.float32), faces.pts_s, side="right")
     track_id = np.full(len(faces), -1, np.int64)
@@ -79,12 +80,19 @@ def link_tracks(
 
 def pair_faces(before: Faces, after: Faces) -> list[tuple[int, int]]:
     """Rows of two frames' faces that one track would hold, at the least total cost."""
-    first, second, max_distance = _with_identity(before), _with_identity(after), load_spec(TEMPLATE).thresholds[TRACK]
+    if not len(before) or not len(after):
+        return []
+    first, second = _with_identity(before), _with_identity(after)
     tracks = [_opened(row, first, shot=0) for row in range(len(first))]
     for row, track in enumerate(tracks):
         track.add(first, row)
-    found = _match(tracks, second, np.arange(len(second)), max_distance=max_distance) if len(second) else {}
+    found = _match(tracks, second, np.arange(len(second)), max_distance=_max_distance())
     return sorted((track.number, row) for row, track in found.items())
+
+
+@lru_cache(maxsize=1)
+def _max_distance() -> float:
+    return float(load_spec(TEMPLATE).thresholds[TRACK])
 
 
 def _rows_by_frame(faces: Faces) -> list[IntArray]:
