@@ -73,6 +73,19 @@ def test_what_was_left_behind_is_found(named):
         assert find_traces(store, [named], traces)[str(named / "report.html")] > 0
 
 
+@pytest.mark.parametrize("part_bytes", [16, 1000])
+def test_a_file_that_is_read_in_parts_shows_the_same(tmp_path, part_bytes, monkeypatch):
+    with Store.open(tmp_path / "crowd.db") as store:
+        fill(store)
+        name_person(store, who(store, 1, ANN), NAME, **HOW)
+        with store.read() as conn:
+            traces = read_person_traces(conn, who(store, 1, ANN))
+        whole = find_traces(store, [], traces)
+        monkeypatch.setattr("postlens.pipelines.traces.PART_BYTES", part_bytes)
+        assert find_traces(store, [], traces) == whole
+        assert sum(n for name, n in whole.items() if "crowd.db" in name) > 0
+
+
 def test_a_name_that_also_stands_in_a_caption_is_no_trace_there(store, tmp_path):
     fill(store)
     with store.write() as conn:

@@ -12,12 +12,13 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, select
 
 from postlens.pipelines.folder import LOG, STATE
 from postlens.pipelines.outputs import OUTPUTS
@@ -34,6 +35,8 @@ IN_HTML = re.compile(r"base64,([A-Za-z0-9+/=]+)")
 # Bytes of a picture or vector that are looked for in a database's file, from its middle: JPEGs begin alike. Of at most
 # so many vectors and pictures, as each is a pass over the file.
 PIECE_BYTES, MOST_PIECES = 40, 32
+PART_BYTES = 64 << 20  # of a database's file, held at once
+ROWS = 1_000  # of a table, held at once
 LEAST_NAME_BYTES = 6  # of a name that is looked for in it: a shorter one may be there by chance
 
 
@@ -69,10 +72,12 @@ def find_traces(store: Store, folders: Iterable[Path], person: PersonTraces) -> 
 
 
 def _marks(conn: Connection, person: PersonTraces) -> _Marks:
-    elsewhere = "\n".join([*_other_words(conn, person), *_own_words()])
+    names = set(person.names)
+    for text in chain(_own_words(), _other_words(conn, person)):
+        names -= {name for name in names if name in text}
     return _Marks(
         ids=person.ids,
-        names=frozenset(name for name in person.names if name not in elsewhere),
+        names=frozenset(names),
         track_ids=person.track_ids,
         face_ids=person.face_ids,
         given=person.given - _in_posts(conn),
@@ -99,9 +104,9 @@ def _other_words(conn: Connection, person: PersonTraces) -> Iterator[str]:
         (post_media, ("path", "url")),
     )
     for table, names in columns:
-        for row in conn.execute(select(*(table.c[name] for name in names))):
+        for row in _rows(conn, select(*(table.c[name] for name in names))):
             yield from (text for text in row if text)
-    yield from (row.path for row in conn.execute(select(files)) if row.sha256 not in person.given)
+    yield from (row.path for row in _rows(conn, select(files)) if row.sha256 not in person.given)
     others = select(persons.c.name).where(persons.c.person_id != person.person_id, persons.c.name.is_not(None))
     yield from conn.execute(others).scalars()
 
@@ -110,8 +115,13 @@ def _other_words(conn: Connection, person: PersonTraces) -> Iterator[str]:
 
 
 def _count_rows(conn: Connection, table: Any, marks: _Marks) -> int:
-    rows = conn.execute(select(table)).mappings()
+    rows = (row._mapping for row in _rows(conn, select(table)))
     return sum(1 for row in rows if any(_tells(table.name, name, value, marks) for name, value in row.items()))
+
+
+def _rows(conn: Connection, statement: Select[Any]) -> Iterable[Row[Any]]:
+    """All rows, some at a time: a server would send them all at once."""
+    return conn.execute(statement, execution_options={"yield_per": ROWS})
 
 
 def _tells(table: str, column: str, value: Any, marks: _Marks) -> bool:
@@ -178,9 +188,18 @@ def _database_files(store: Store) -> list[Path]:
 
 def _count_bytes(path: Path, marks: _Marks) -> int:
     """Hits in a database's file. Ids of tracks are not looked for: faces of others have ids of the same form."""
-    data = path.read_bytes()
     blobs = sorted(marks.blobs, key=len)  # vectors, then pictures
     middles = {blob[len(blob) // 2 :][:PIECE_BYTES] for blob in (*blobs[:MOST_PIECES], *blobs[-MOST_PIECES:])}
     words = {word.encode("utf-8", "surrogatepass") for word in (*marks.ids, *marks.names)}
     words = {word for word in words if len(word) >= LEAST_NAME_BYTES}
-    return sum(data.count(piece) for piece in (*middles, *words))
+    return sum(_count_in_parts(path, {*middles, *words}))
+
+
+def _count_in_parts(path: Path, pieces: Collection[bytes]) -> Iterator[int]:
+    """How often the pieces stand in each part of a file; one that two parts share counts in the second."""
+    overlap, before = max(map(len, pieces), default=1) - 1, b""
+    with path.open("rb") as file:
+        while part := file.read(PART_BYTES):
+            data = before + part
+            yield sum(data.count(piece, max(0, len(before) + 1 - len(piece))) for piece in pieces)
+            before = data[max(0, len(data) - overlap) :]
