@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -75,3 +76,25 @@ def test_tracks_of_low_quality_make_no_split():
 
 def test_nobody_gives_no_proposals():
     assert proposals(tracks())[1] == ()
+
+
+def test_a_person_of_many_tracks_is_looked_at_in_little_memory():
+    near = [(f"a{number}:0", 0.3 * number / 2999) for number in range(3000)]
+    line = tracks(*near, ("b:0", 0.9), ("c:0", 0.9))
+    people = dict.fromkeys(line.track_id, "ann")
+    tracemalloc.start()
+    (split,) = suggest(line, people, threshold=THRESHOLD, loose=LOOSE)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert split.tracks == ("b:0", "c:0") and split.distance == pytest.approx(0.6, abs=1e-5)
+    assert most_bytes < 50 << 20  # of all pairs, the distances alone take 72 MB, in several copies
+
+
+def test_thousands_of_known_persons_are_kept_apart_in_little_memory():
+    line = tracks(*((f"a{number:04}:0", float(number)) for number in range(3000)))
+    people = {track: f"person {track}" for track in line.track_id}
+    tracemalloc.start()
+    assert suggest(line, people, threshold=THRESHOLD, loose=LOOSE, gallery=people) == ()
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 50 << 20  # all 4.5 million pairs would be 700 MB

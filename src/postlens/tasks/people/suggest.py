@@ -21,8 +21,8 @@ import numpy as np
 
 from postlens.tasks.people.gather import Founding, good_rows
 from postlens.tasks.people.links import Links, Words, overlapping
-from postlens.tasks.people.near import BLOCK_CELLS, Float64Array, Pairs, components
-from postlens.types import FaceTracks, IntArray
+from postlens.tasks.people.near import BLOCK_CELLS, Float64Array, near_components
+from postlens.types import FaceTracks, FloatArray, IntArray
 
 # A part of a person stands alone if its nearest track of the rest is this share of the running threshold away. Higher:
 # fewer splits are proposed. At .75 none of 34 was right on photos, at .9 the wrong merges of clips come first, at a
@@ -110,10 +110,10 @@ def _mean(tracks: FaceTracks, rows: IntArray) -> Float64Array:
 
 
 def _merges(crowd: _Crowd, links: Links, *, loose: float) -> list[Proposal]:
-    apart = _apart(crowd, links)
+    apart, known = _apart(crowd, links), set(crowd.person[links.known].tolist())
     found = []
     for a, b, distance in _near_means(crowd.mean, radius=loose):
-        if (a, b) not in apart:
+        if (a, b) not in apart and not known.issuperset((a, b)):
             found.append(_merge(crowd, a, b, distance=distance, loose=loose))
     return sorted(found, key=lambda one: (-one.strength, one.persons))
 
@@ -145,11 +145,9 @@ def _near_means(mean: Float64Array, *, radius: float) -> list[tuple[int, int, fl
 
 
 def _apart(crowd: _Crowd, links: Links) -> set[tuple[int, int]]:
-    """Pairs of persons that are two by a user's word or as they are seen at once."""
+    """Pairs of persons that are two by a user's links or as they are seen at once."""
     ends = crowd.person[np.concatenate([links.cannot, overlapping(crowd.tracks)])]
-    known = np.unique(crowd.person[links.known & (crowd.person >= 0)]).tolist()
-    pairs = {(min(a, b), max(a, b)) for a, b in ends.tolist() if a != b and min(a, b) >= 0}
-    return pairs | {(a, b) for i, a in enumerate(known) for b in known[i + 1 :]}
+    return {(min(a, b), max(a, b)) for a, b in ends.tolist() if a != b and min(a, b) >= 0}
 
 
 def _splits(crowd: _Crowd, links: Links, *, threshold: float) -> list[Proposal]:
@@ -166,15 +164,15 @@ def _splits(crowd: _Crowd, links: Links, *, threshold: float) -> list[Proposal]:
 def _split(crowd: _Crowd, links: Links, number: int, *, gap: float, threshold: float) -> Proposal | None:
     """The person's tracks without the largest part, if the rest would make a person of its own."""
     rows = crowd.good[number]
-    vectors = crowd.tracks.template[rows].astype(np.float64)
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    distance = np.sqrt(np.maximum(squares[:, None] + squares - 2 * vectors @ vectors.T, 0))
-    part = components(len(rows), np.concatenate([np.argwhere(distance <= gap), _same(links.joined[rows])]))
+    vectors = crowd.tracks.template[rows]
+    if np.linalg.norm(vectors - vectors[0], axis=1).max() <= gap:
+        return None  # most persons: all near to one
+    part = near_components(vectors, radius=gap, joined=links.joined[rows])
     sizes = [(int((part == name).sum()), -int(name), name) for name in np.unique(part)]
     rest = part != max(sizes)[2]
     if not _founds(crowd.tracks, rows[rest]) or not _founds(crowd.tracks, rows[~rest]):
         return None
-    nearest = float(distance[np.ix_(rest, ~rest)].min())
+    nearest = _nearest(vectors[rest], vectors[~rest])
     return Proposal(
         kind="split",
         persons=(crowd.names[number],),
@@ -185,10 +183,14 @@ def _split(crowd: _Crowd, links: Links, number: int, *, gap: float, threshold: f
     )
 
 
-def _same(joined: IntArray) -> Pairs:
-    """Pairs of each row with the first of those it is joined to."""
-    _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
-    return np.stack([np.arange(len(joined)), first[inverse]], axis=1)
+def _nearest(first: FloatArray, second: FloatArray) -> float:
+    """The smallest L2 distance of vectors (N, D) from vectors (M, D), some rows at a time."""
+    one, other = first.astype(np.float64), second.astype(np.float64)
+    squares = np.einsum("ij,ij->i", other, other)
+    step = max(1, BLOCK_CELLS // len(other))
+    blocks = (one[start : start + step] for start in range(0, len(one), step))
+    least = min((np.einsum("ij,ij->i", x, x)[:, None] + squares - 2 * x @ other.T).min() for x in blocks)
+    return float(np.sqrt(max(0.0, least)))
 
 
 def _founds(tracks: FaceTracks, rows: IntArray) -> bool:
