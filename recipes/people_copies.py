@@ -25,11 +25,12 @@ from postlens.config import Settings
 from postlens.pipelines.evaluation.copies import content
 from postlens.pipelines.evaluation.media import read_media
 from postlens.pipelines.stages import EncodeStage, HashStage
-from postlens.tasks.people import duplicates
-from postlens.tasks.people.duplicates import Content, find_duplicates
+from postlens.tasks.people import compare
+from postlens.tasks.people.compare import Content
+from postlens.tasks.people.duplicates import find_duplicates
 from postlens.tasks.people.hashes import HashIndex, mirrored
-from postlens.tasks.people.look import alike
 from postlens.tasks.people.motion import Moves
+from postlens.tasks.people.neighbours import LookSearch, Neighbours, shortened
 from postlens.tasks.people.placement import Likeness
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,8 +67,8 @@ class Pair:
     def linked(self, threshold: float) -> bool:
         """Whether the product links it at a threshold of likeness or of moves."""
         if isinstance(self.evidence, Likeness):
-            return self.evidence.score >= threshold and self.evidence.share >= duplicates.MIN_SAME
-        return duplicates.judge_clips(*self.evidence, min_moves=threshold) is not None
+            return self.evidence.score >= threshold and self.evidence.share >= compare.MIN_SAME
+        return compare.judge_clips(*self.evidence, min_moves=threshold) is not None
 
 
 def main() -> None:
@@ -134,7 +135,7 @@ def table(
         made = {one.name: look_at(edited_file(one, kind, name, work), one.name, 10**6) for one in edited}
         pairs += candidates(name, known, made, originals)
         print(name, len(pairs), flush=True)
-    shipped = duplicates.MIN_LIKENESS if kind == "photo" else duplicates.MIN_MOVES
+    shipped = compare.MIN_LIKENESS if kind == "photo" else compare.MIN_MOVES
     nested = chosen_on_the_other_half(edited, pairs, GRIDS[kind])
     print("thresholds chosen by halves:", nested)
     for name in (*names, "all"):
@@ -173,19 +174,20 @@ def candidates(
     """The originals that the product compares with each edit, and what it measures."""
     items, of = [*known.values(), *made.values()], {one.name: one for one in originals}
     names, n = [*known, *made], len(known)
-    near = {tuple(sorted(pair)) for pair in alike({row: item.vectors for row, item in enumerate(items)})}
+    search = LookSearch.of([shortened(item.vectors) for item in items])
+    near = {*map(tuple, Neighbours.nothing(len(items)).updated(np.ones(len(items), bool), search).pairs().tolist())}
     near |= set(hashes_near(items[:n], items[n:], first=n))
-    for a, b in sorted(near):
-        if a < n <= b:
-            original, copy = of[names[a]], of[names[b]]
-            yield Pair(edit, original.family == copy.family, evidence(items[a], items[b]), copy.source, copy.name)
+    across = [(a, b) for a, b in sorted(near) if a < n <= b]
+    for (a, b), found in zip(across, evidence([(items[a], items[b]) for a, b in across]), strict=True):
+        original, copy = of[names[a]], of[names[b]]
+        yield Pair(edit, original.family == copy.family, found, copy.source, copy.name)
 
 
-def evidence(a: Content, b: Content) -> Likeness | tuple[float, Moves]:
+def evidence(pairs: Sequence[tuple[Content, Content]]) -> Sequence[Likeness | tuple[float, Moves]]:
     """What the product decides by."""
-    if a.kind == "image":
-        return duplicates.likeness_of(a, b)
-    return duplicates.shared_frames(a, b), duplicates.moves_of(a, b)
+    if pairs and pairs[0][0].kind == "image":
+        return compare.likenesses(pairs)
+    return [(compare.shared_frames(a, b), moves) for (a, b), moves in zip(pairs, compare.moves_of(pairs), strict=True)]
 
 
 def hashes_near(known: Sequence[Content], made: Sequence[Content], *, first: int) -> Iterator[tuple[int, int]]:

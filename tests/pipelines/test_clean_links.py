@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postlens.pipelines.clean_links import Match, Place, match_posts
-from postlens.tasks.people.duplicates import Duplicate
+from postlens.tasks.people.repeats import Duplicate
 
 URL_A, URL_B = ("https://h/a",), ("https://h/b",)
 

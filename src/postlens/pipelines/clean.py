@@ -20,7 +20,7 @@ from postlens.media.probe import display_name
 from postlens.media.urls import normalise_url
 from postlens.pipelines.clean_files import CleanTables, write_clean
 from postlens.pipelines.clean_links import Entry, Place, link_rows, match_posts, normal_urls
-from postlens.pipelines.copies import contents, in_order_of_publication
+from postlens.pipelines.copies import find_copies, in_order_of_publication
 from postlens.pipelines.folder import DOWNLOADS, LOG
 from postlens.pipelines.ingest import Ingest, Ingested
 from postlens.pipelines.process import Processed, Processor, Progress
@@ -34,7 +34,6 @@ from postlens.sources.table import TableRow, accepts, no_rows, open_table
 from postlens.store import Store
 from postlens.store.meta import write_folder
 from postlens.store.posts import PostMedia, read_origins, read_post_media, read_posts, read_seen
-from postlens.tasks.people.duplicates import find_duplicates
 from postlens.types import Failure, MediaRef, SourcePost
 from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
@@ -236,11 +235,11 @@ def _tables(store: Store, reader: _Reader, ingested: Ingested, failures: Sequenc
     own = set(ingested.post_ids)
     told = [one for one in reader.entries if one.found.post is None or one.found.post.post_id in own]
     usable = [one for one in told if one.is_usable]
-    with store.read() as conn:
+    with store.write() as conn:  # what was compared is kept
         origins = {post_id: text for post_id, text in read_origins(conn).items() if reader.is_elsewhere(text)}
         posts = [post for post in read_posts(conn) if post.post_id in own or post.post_id in origins]
         ordered = in_order_of_publication(posts, seen=read_seen(conn))
-        copies = find_duplicates(contents(conn, ordered))
+        copies = find_copies(conn, ordered)
         refs = _refs(read_post_media(conn))
     urls = {post_id: normal_urls(media) for post_id, media in refs.items()}
     urls |= {one.found.post.post_id: one.urls for one in reversed(usable) if one.found.post is not None}

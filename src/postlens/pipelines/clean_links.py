@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from postlens.errors import FetchError
 from postlens.media.urls import normalise_url
 from postlens.sources.table import Table, TableRow
-from postlens.tasks.people.duplicates import Duplicate
+from postlens.tasks.people.repeats import Duplicate
 from postlens.types import MediaRef
 
 URL, PATH, ID = "url", "path", "id"  # reasons that need no look at the content: same address, same file, same post

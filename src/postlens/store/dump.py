@@ -14,11 +14,12 @@ Row = tuple[Any, ...]
 
 
 def dump(conn: Connection) -> dict[str, list[Row]]:
-    """Table name to its sorted rows, without columns that say when or where a fact was met; `meta` is left out.
+    """Table name to its sorted rows, without columns that say when or where a fact was met.
 
-    Binary values stand as the first 16 hex digits of their sha256.
+    `meta` is left out, and tables of what can be found again. Binary values stand as the first 16 hex
+    digits of their sha256.
     """
-    tables = [table for table in metadata.sorted_tables if table is not meta]
+    tables = [one for one in metadata.sorted_tables if one is not meta and not one.info.get("volatile", False)]
     return {
         table.name: sorted(
             (tuple(_plain(value) for value in row) for row in conn.execute(select(*_lasting(table.columns)))),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from postlens.store.anchors import put_links, take_links
+from postlens.store.copies import unsettle_copies
 from postlens.store.faces import read_faces, read_tracks, write_faces
 from postlens.store.media import read_media, read_thumbnails, write_media
 from postlens.store.vectors import (
@@ -28,10 +29,13 @@ def write_features(conn: Connection, *features: MediaFeatures) -> int:
     """
     by_id = {one.media.sha256: one for one in features}
     n_rows = write_media(conn, [(one.media, one.thumbnail) for one in by_id.values()])
-    n_rows += write_embeddings(conn, _with_times(by_id, "embeddings"))
+    n_compared = write_embeddings(conn, _with_times(by_id, "embeddings"))
     n_rows += write_embeddings(conn, _with_times(by_id, "niche_embeddings"))
     n_rows += write_measures(conn, {name: one.measures for name, one in by_id.items() if one.measures is not None})
-    n_rows += write_hashes(conn, {name: one.hashes for name, one in by_id.items() if one.hashes is not None})
+    n_compared += write_hashes(conn, {name: one.hashes for name, one in by_id.items() if one.hashes is not None})
+    if n_compared:
+        unsettle_copies(conn, by_id)
+    n_rows += n_compared
     links = take_links(
         conn, {name: one.faces for name, one in by_id.items() if one.faces is not None and one.tracks is not None}
     )

@@ -85,9 +85,12 @@ def _hash_rows(sha256: str, batch: FrameHashes) -> list[dict[str, Any]]:
     ]
 
 
-def read_hashes(conn: Connection, sha256s: Sequence[str] | None = None) -> dict[str, FrameHashes]:
-    """Frame hashes by sha256; media without any are left out."""
-    found = _by_media(conn, select(hashes), hashes, sha256s)
+def read_hashes(
+    conn: Connection, sha256s: Sequence[str] | None = None, *, sketches: bool = True
+) -> dict[str, FrameHashes]:
+    """Frame hashes by sha256, with sketches or without; media without any are left out."""
+    columns = [column for column in hashes.c if sketches or column is not hashes.c.sketch]
+    found = _by_media(conn, select(*columns), hashes, sha256s)
     return {sha256: _hashes(rows) for sha256, rows in found.items()}
 
 
@@ -102,8 +105,8 @@ def _hashes(rows: Sequence[Row[Any]]) -> FrameHashes:
 
 
 def _sketches(rows: Sequence[Row[Any]]) -> NDArray[np.uint8] | None:
-    """`None` where they were hashed before there were sketches."""
-    if any(row.sketch is None for row in rows):
+    """`None` where they were hashed before there were sketches, or are not asked for."""
+    if any(getattr(row, "sketch", None) is None for row in rows):
         return None
     return np.frombuffer(bytearray().join(row.sketch for row in rows), np.uint8).reshape(-1, SKETCH_PX, SKETCH_PX)
 

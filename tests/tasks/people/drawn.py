@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from postlens.media.hashing import hash_frames
-from postlens.tasks.people.duplicates import Content
+from postlens.tasks.people.compare import Content
 from postlens.types import FrameBatch
 
 SIZE = (192, 144)

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postlens.tasks.people import duplicates
-from postlens.tasks.people.duplicates import Content, find_duplicates
+from postlens.tasks.people import compare
+from postlens.tasks.people.compare import Content
+from postlens.tasks.people.duplicates import find_duplicates
 from postlens.tasks.people.hashes import copied_share, hamming, trusted_words
 from postlens.types import FrameHashes
 
@@ -95,10 +96,10 @@ def test_two_parts_stay_apart_though_a_later_whole_holds_both():
 def test_many_copies_of_a_photo_are_compared_once_each(monkeypatch):
     """3,000 copies of one photo, equal or a few bits apart, take 3,000 comparisons and not their square."""
     compared: list[int] = []
-    monkeypatch.setattr(duplicates, "hamming", lambda a, b: compared.append(len(a) * len(b)) or hamming(a, b))
+    monkeypatch.setattr(compare, "hamming", lambda a, b: compared.append(len(a) * len(b)) or hamming(a, b))
     bits = clip_bits(0, n=1)
     items = [clip(f"c{i:04}", i, noisy(bits, i % 4, seed=i), kind="image") for i in range(3000)]
-    found = duplicates.find_duplicates([*items, clip("near", 3000, noisy(bits, 9), kind="image")])
+    found = find_duplicates([*items, clip("near", 3000, noisy(bits, 9), kind="image")])
     assert [one.first_id for one in found] == ["c0000"] * 3000
     assert sum(compared) < 4000
 

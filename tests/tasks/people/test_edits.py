@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postlens.tasks.people.duplicates import compare, find_duplicates
+from postlens.tasks.people.compare import compare
+from postlens.tasks.people.duplicates import find_duplicates
 
 from .drawn import EDITS, clip, content, corner_crop, crop, frame, grey, mirror, photo, small
 

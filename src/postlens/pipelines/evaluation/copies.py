@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from postlens.tasks.people.duplicates import Content, find_duplicates
+from postlens.tasks.people.compare import Content
+from postlens.tasks.people.duplicates import find_duplicates
 from postlens.tasks.people.evaluate import score_copies
 from postlens.types import MediaFeatures
 

@@ -1,42 +1,39 @@
-"""Two small grey pictures to where one lies within the other, and how much of it is the same.
+"""Small grey pictures to where one lies within the other, and how much of it is the same; many pairs at once.
 
 A copy may be cropped, padded, mirrored, darkened, or covered in part by a sign or words. So one picture, whole, is
-looked for in a part of the other: first by normalised cross-correlation (Lewis 1995, "Fast normalized
-cross-correlation") over sizes and places, then by small steps of the box. What is the same is counted by windows, so
-that a sign spoils only the windows that it covers; in another photo of the same scene, windows differ wherever
-somebody moved.
+looked for in a part of the other: first over sizes and places (`coarse`), then by small steps of the box. What is the
+same is counted by windows (`windows`), so that a sign spoils only the windows that it covers; in another photo of the
+same scene, windows differ wherever somebody moved. Every step drops the pairs that no copy would leave so unlike.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from postlens.types import FloatArray
+from postlens.tasks.people.coarse import best_places
+from postlens.tasks.people.resample import WHOLE, Box, Boxes, Picture, as_inset, each_as_inset, each_resampled, resample
+from postlens.tasks.people.windows import FINE_PX, window_scores
+from postlens.types import FloatArray, IntArray
 
-Picture = NDArray[np.float32]  # (n, n) grey, 0..255
-COARSE_PX = 16  # side for the first search; higher finds smaller insets, costs its fourth power
-SIZES = 2.0 ** (-np.arange(9) / 8)  # of the part, by its longer share: 1 to 1/2; smaller finds more heavily cut copies
-MIN_COARSE_PX = 5  # fewer pixels of a part resemble anything
 KEPT = 2  # placements that are looked at closely; more finds copies whose first is wrong, costs time
-FINE_PX = 36  # side for the comparison; 24 (of sketches of 32) cannot tell portraits of one person apart
-WINDOW_PX = 6
-STRIDE_PX = 3
-NOISE_VAR = 4.0  # grey levels squared: what compression does to flat windows
-MIN_VAR = 16.0  # grey levels squared: below, a window shows nothing to compare
-MIN_WINDOWS = 16  # with something to compare; fewer prove nothing
-SAME_WINDOW = 0.8  # correlation of a window that shows the same; see recipes/people_copies.py
-COVERED = 0.05  # off the score where a part is left out as covered: by that much chance gains from the choice of it
-MIN_FIRST = 0.45  # score at a coarse placement that is worth moving; 95 % of other photos are below, 1 % of copies
 MOVES_PER_STEP = 2
 STEPS = (1 / 32, 1 / 64, 1 / 128)  # of the picture's side, by which a box is moved
 MAX_STRETCH = 0.08  # difference of a box's proportions from the other picture's: cuts are measured in whole pixels
 EDGE = 1 / 64  # by which a box may lie outside
+BLOCK_LOOKS = 512  # pairs of parts compared at once: 30 MB
+
+
+class Bars(NamedTuple):
+    """Below which pairs are dropped: each loses at most 3 in 1,000 copies, see docs/log/copies.md. -1: none is."""
+
+    coarse: float = -1.0  # correlation of the best place
+    likely: float = -1.0  # the same and the cosine of the embeddings together
+    first: float = 0.45  # score at a coarse placement; 95 % of other photos are below, 1 % of copies
+    moved: tuple[float, ...] = (-1.0, -1.0)  # score after each step size but the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +42,15 @@ class Placement:
 
     b_in_a: bool  # else the whole of `a` is in a part of `b`
     mirrored: bool
-    box: tuple[float, float, float, float]  # left, right, top, bottom of the part, 0..1 of the larger picture
+    box: Box
 
     def parts(self, a: Picture, b: Picture, *, side_px: int = FINE_PX) -> tuple[Picture, Picture]:
         """Both pictures (or stacks of them: (..., n, n)) cut to what they share, (..., side_px, side_px)."""
         large, whole = (a, b) if self.b_in_a else (b, a)
-        whole = whole[..., ::-1] if self.mirrored else whole
-        part, full = resample(large, self.box, side_px, side_px), _as_inset(whole, self.box, side_px)
+        part, full = (
+            resample(large, self.box, side_px, side_px),
+            as_inset(whole, self.box, side_px, mirrored=self.mirrored),
+        )
         return (part, full) if self.b_in_a else (full, part)
 
 
@@ -63,117 +62,138 @@ class Likeness(NamedTuple):
     placement: Placement
 
 
-WHOLE = (0.0, 1.0, 0.0, 1.0)
 AS_IT_IS = Placement(True, False, WHOLE)
 UNLIKE = Likeness(-1.0, 0.0, AS_IT_IS)
 
 
-@lru_cache(maxsize=8192)  # of 7 kB; boxes lie on a grid of steps, so most come again: half of the time is saved
-def _weights(low: float, high: float, n_out: int, n_in: int) -> FloatArray:
-    """Means over the pixels of `n_out` equal parts of [low, high] as a matrix (n_out, n_in); at least a pixel wide."""
-    edges = (low + (high - low) * np.arange(n_out + 1) / n_out) * n_in
-    middle, half = (edges[1:] + edges[:-1]) / 2, max((high - low) * n_in / n_out, 1.0) / 2
-    middle = np.clip(middle, half, n_in - half)
-    at = np.arange(n_in)
-    cover = np.minimum(middle[:, None] + half, at + 1) - np.maximum(middle[:, None] - half, at)
-    weights = np.maximum(cover, 0.0)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+@dataclass(frozen=True, slots=True)
+class PicturePairs:
+    """Pairs of pictures as columns."""
+
+    pictures: Picture  # (N, n, n), each the whole picture pressed into a square
+    a: IntArray  # (K,) rows of the pictures
+    b: IntArray
+    stretch: NDArray[np.float64]  # (K,) width / height of `a` over that of `b`, before they were pressed
+    cosine: FloatArray  # (K,) of the embeddings; 1 where there are none
+
+    def __getitem__(self, rows: IntArray) -> PicturePairs:
+        return PicturePairs(self.pictures, self.a[rows], self.b[rows], self.stretch[rows], self.cosine[rows])
+
+    def __len__(self) -> int:
+        return len(self.a)
 
 
-def resample(picture: Picture, box: tuple[float, float, float, float], n_x: int, n_y: int) -> Picture:
-    """The part of a picture, or of a stack of them, at another size: (..., n, m) to (..., n_y, n_x)."""
-    rows = _weights(box[2], box[3], n_y, picture.shape[-2])
-    columns = _weights(box[0], box[1], n_x, picture.shape[-1])
-    return np.asarray(rows @ picture @ columns.T, np.float32)
+@dataclass(slots=True)
+class _Looks:
+    """Placements that are being looked at, as columns."""
+
+    pair: IntArray
+    large: IntArray  # (K,) rows of the pictures
+    whole: IntArray
+    b_in_a: NDArray[np.bool_]
+    mirrored: NDArray[np.bool_]
+    box: Boxes
+    score: FloatArray
+    share: FloatArray
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> _Looks:
+        return _Looks(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    def __len__(self) -> int:
+        return len(self.pair)
+
+    def likeness(self, row: int) -> Likeness:
+        left, right, top, bottom = self.box[row].tolist()
+        placement = Placement(bool(self.b_in_a[row]), bool(self.mirrored[row]), (left, right, top, bottom))
+        return Likeness(float(self.score[row]), float(self.share[row]), placement)
 
 
-def _as_inset(whole: Picture, box: tuple[float, float, float, float], side_px: int) -> Picture:
-    """The whole picture with no more detail than it would have in the box: a small inset is blurred by its pixels."""
-    n = whole.shape[-1]
-    n_x, n_y = (min(n, max(MIN_COARSE_PX, round((high - low) * n))) for low, high in (box[:2], box[2:]))
-    return resample(resample(whole, WHOLE, n_x, n_y), WHOLE, side_px, side_px)
+def as_they_are(pairs: PicturePairs) -> tuple[FloatArray, FloatArray]:
+    """Score and share of each pair, the one laid on the other whole: (K,) each."""
+    score, share = np.zeros(len(pairs), np.float32), np.zeros(len(pairs), np.float32)
+    fine = resample(pairs.pictures, WHOLE, FINE_PX, FINE_PX) if len(pairs) else pairs.pictures
+    for at in range(0, len(pairs), BLOCK_LOOKS):
+        some = slice(at, at + BLOCK_LOOKS)
+        score[some], share[some] = window_scores(fine[pairs.a[some]], fine[pairs.b[some]])
+    return score, share
 
 
-def likely_placements(a: Picture, b: Picture, *, aspect_a: float, aspect_b: float) -> list[Likeness]:
-    """The placements of a coarse search that stand a first look, each moved to where most is the same.
-
-    Args:
-        a, b: (n, n), each the whole picture pressed into a square.
-        aspect_a, aspect_b: width / height of the pictures before that.
-    """
-    found = []
-    for seed in seeds(a, b, aspect_a=aspect_a, aspect_b=aspect_b):
-        first = likeness_at(a, b, seed)
-        if first.score >= MIN_FIRST:
-            found.append(refined(a, b, first))
+def likely_placements(pairs: PicturePairs, bars: Bars) -> list[list[Likeness]]:
+    """For each pair the placements of a coarse search that stand a first look, moved to where most is the same."""
+    if not len(pairs):
+        return []
+    looks = _seeds(pairs, bars)
+    _look(pairs.pictures, looks)
+    looks = _refined(pairs.pictures, looks[looks.score >= bars.first], bars)
+    found: list[list[Likeness]] = [[] for _ in range(len(pairs))]
+    for row, pair in enumerate(looks.pair.tolist()):
+        found[pair].append(looks.likeness(row))
     return found
 
 
-def likeness_at(a: Picture, b: Picture, placement: Placement) -> Likeness:
-    """How much is the same at one placement."""
-    part_a, part_b = placement.parts(a, b)
-    scores, shares = window_scores(_windows(part_a[None]), _windows(part_b[None]))
-    return Likeness(float(scores[0]), float(shares[0]), placement)
+def _seeds(pairs: PicturePairs, bars: Bars) -> _Looks:
+    """Placements worth a look: the best of the coarse search, and both as they are and mirrored."""
+    places = best_places(pairs.pictures, pairs.a, pairs.b, pairs.stretch)
+    best = np.argsort(-places.score, axis=1, kind="stable")[:, :KEPT]
+    score = np.take_along_axis(places.score, best, axis=1)
+    likely = (score[:, 0] > max(bars.coarse, -1)) & (score[:, 0] + pairs.cosine >= bars.likely)
+    pair, rank = np.nonzero((score > -1) & likely[:, None])
+    entry = best[pair, rank]
+    square = np.flatnonzero(likely & (np.abs(np.log(pairs.stretch)) < MAX_STRETCH))
+    n = len(square)
+    pair = np.concatenate([pair, square, square])
+    b_in_a = np.concatenate([places.b_in_a[entry], np.ones(2 * n, bool)])
+    mirrored = np.concatenate([places.mirrored[entry], np.zeros(n, bool), np.ones(n, bool)])
+    box = np.concatenate([places.box[pair[: len(entry)], entry], np.tile(WHOLE, (2 * n, 1))])
+    large, whole = (
+        np.where(b_in_a, *sides) for sides in ((pairs.a[pair], pairs.b[pair]), (pairs.b[pair], pairs.a[pair]))
+    )
+    blank = np.zeros(len(pair), np.float32)
+    return _Looks(pair, large, whole, b_in_a, mirrored, box, blank, blank.copy())
 
 
-def seeds(a: Picture, b: Picture, *, aspect_a: float, aspect_b: float) -> list[Placement]:
-    """Placements worth a closer look: the best of the coarse search, and both as they are and mirrored."""
-    stretch = aspect_a / aspect_b
-    found = [*_coarse(a, b, stretch=stretch, b_in_a=True), *_coarse(b, a, stretch=1 / stretch, b_in_a=False)]
-    chosen = [placement for _, placement in sorted(found, key=lambda one: -one[0])[:KEPT]]
-    if abs(np.log(stretch)) < MAX_STRETCH:
-        chosen += [AS_IT_IS, replace(AS_IT_IS, mirrored=True)]
-    return list(dict.fromkeys(chosen))
+def _look(pictures: Picture, looks: _Looks) -> None:
+    """Fill in how much is the same."""
+    for at in range(0, len(looks), BLOCK_LOOKS):
+        some = slice(at, at + BLOCK_LOOKS)
+        parts = each_resampled(pictures[looks.large[some]], looks.box[some], FINE_PX)
+        full = each_as_inset(pictures[looks.whole[some]], looks.box[some], FINE_PX, mirrored=looks.mirrored[some])
+        looks.score[some], looks.share[some] = window_scores(parts, full)
 
 
-def _coarse(large: Picture, whole: Picture, *, stretch: float, b_in_a: bool) -> list[tuple[float, Placement]]:
-    """The best place and its correlation by size, mirrored or not; `stretch`: height / width of the box."""
-    field = resample(large, WHOLE, COARSE_PX, COARSE_PX)
-    found = []
-    for width in (min(1.0, 1.0 / stretch) * SIZES).tolist():
-        height = width * stretch
-        n_x, n_y = round(width * COARSE_PX), round(height * COARSE_PX)
-        if min(n_x, n_y) < MIN_COARSE_PX:
-            break
-        for mirrored, (score, column, row) in enumerate(_best_places(field, resample(whole, WHOLE, n_x, n_y))):
-            left, top = min(column / COARSE_PX, 1 - width), min(row / COARSE_PX, 1 - height)
-            found.append((score, Placement(b_in_a, bool(mirrored), (left, left + width, top, top + height))))
-    return found
-
-
-def _best_places(field: Picture, part: Picture) -> list[tuple[float, float, float]]:
-    """Largest normalised cross-correlation of the part, and of its mirror image, in the field; its left and top."""
-    windows = sliding_window_view(field, part.shape)
-    n_columns = windows.shape[1]
-    flat = windows.reshape(-1, part.size)
-    centred = part - part.mean()
-    spread = np.sqrt(np.maximum(np.einsum("wp,wp->w", flat, flat) - flat.mean(axis=1) ** 2 * part.size, 0) + part.size)
-    product = flat @ np.stack([centred.ravel(), centred[:, ::-1].ravel()], axis=1)
-    score = product / (spread * np.sqrt((centred * centred).sum() + part.size))[:, None]
-    best = score.argmax(axis=0).tolist()
-    return [(float(score[at, side]), at % n_columns, at // n_columns) for side, at in enumerate(best)]
-
-
-def refined(a: Picture, b: Picture, found: Likeness) -> Likeness:
-    """Move and resize the box in ever smaller steps while that makes more of the pictures the same."""
-    seed = found.placement
-    large, whole = (a, b) if seed.b_in_a else (b, a)
-    fixed = _windows(_as_inset(whole[:, ::-1] if seed.mirrored else whole, seed.box, FINE_PX)[None])
-    box, score, share = np.array(seed.box), found.score, found.share
-    proportion = float((box[1] - box[0]) / (box[3] - box[2]))
-    for step in STEPS:
+def _refined(pictures: Picture, looks: _Looks, bars: Bars) -> _Looks:
+    """Move and resize the boxes in ever smaller steps while that makes more of the pictures the same."""
+    if not len(looks):
+        return looks
+    fixed = each_as_inset(pictures[looks.whole], looks.box, FINE_PX, mirrored=looks.mirrored)
+    proportion = (looks.box[:, 1] - looks.box[:, 0]) / (looks.box[:, 3] - looks.box[:, 2])
+    for step, bar in zip(STEPS, (*bars.moved, -1.0), strict=True):
+        moving = np.arange(len(looks))
         for _ in range(MOVES_PER_STEP):
-            near = _moved(box, step, proportion=proportion)
-            if not len(near):
-                break
-            parts = _windows(np.stack([resample(large, (*one,), FINE_PX, FINE_PX) for one in near.tolist()]))
-            scores, shares = window_scores(parts, fixed)
-            best = int(scores.argmax())
-            if scores[best] <= score:
-                break
-            box, score, share = near[best], float(scores[best]), float(shares[best])
-    left, right, top, bottom = box.tolist()
-    return Likeness(score, share, replace(seed, box=(left, right, top, bottom)))
+            moving = moving[_moved(pictures, looks, moving, fixed=fixed, proportion=proportion, step=step)]
+        keep = looks.score >= bar
+        looks, fixed, proportion = looks[keep], fixed[keep], proportion[keep]
+    return looks
+
+
+def _moved(
+    pictures: Picture, looks: _Looks, rows: IntArray, *, fixed: Picture, proportion: Boxes, step: float
+) -> NDArray[np.bool_]:
+    """Give the rows the best of the boxes a step away; returns which became better."""
+    row, near = _near_boxes(looks.box[rows], step, proportion[rows])
+    scores, shares = np.zeros(len(row), np.float32), np.zeros(len(row), np.float32)
+    for at in range(0, len(row), BLOCK_LOOKS):
+        some = slice(at, at + BLOCK_LOOKS)
+        parts = each_resampled(pictures[looks.large[rows[row[some]]]], near[some], FINE_PX)
+        scores[some], shares[some] = window_scores(parts, fixed[rows[row[some]]])
+    better = np.zeros(len(rows), bool)
+    order = np.lexsort((np.arange(len(row)), -scores, row))
+    first = order[np.unique(row[order], return_index=True)[1]]
+    for one in first[scores[first] > looks.score[rows[row[first]]]].tolist():
+        at = rows[row[one]]
+        looks.box[at], looks.score[at], looks.share[at] = near[one], scores[one], shares[one]
+        better[row[one]] = True
+    return better
 
 
 _MOVES = np.array(
@@ -185,46 +205,11 @@ _MOVES = np.array(
 )
 
 
-def _moved(box: FloatArray, step: float, *, proportion: float) -> FloatArray:
-    """The boxes a step away that lie within the picture and keep about their proportions: (K, 4)."""
-    near = box + step * _MOVES
-    near = near[((near >= -EDGE) & (near <= 1 + EDGE)).all(axis=1)]
-    stretch = np.log((near[:, 1] - near[:, 0]) / (near[:, 3] - near[:, 2]) / proportion)
-    return np.asarray(near[np.abs(stretch) <= MAX_STRETCH], np.float32)
-
-
-def _windows(pictures: Picture) -> Picture:
-    """Overlapping windows without their means: (K, m, m) to (K, W, WINDOW_PX ** 2)."""
-    found = sliding_window_view(pictures, (WINDOW_PX, WINDOW_PX), axis=(1, 2))[:, ::STRIDE_PX, ::STRIDE_PX]
-    flat = found.reshape(len(pictures), -1, WINDOW_PX * WINDOW_PX)
-    return np.asarray(flat - flat.mean(axis=2, keepdims=True), np.float32)
-
-
-def window_scores(a: Picture, b: Picture) -> tuple[FloatArray, FloatArray]:
-    """Mean correlation of the windows that show something, and the share that is the same: (K, W, P) to (K,) each.
-
-    Each is the best over what a sign or words may cover, see `_uncovered`.
-    """
-    var_a, var_b = (a * a).mean(axis=2), (b * b).mean(axis=2)
-    same = (a * b).mean(axis=2) / np.sqrt((var_a + NOISE_VAR) * (var_b + NOISE_VAR))
-    shown = (np.maximum(var_a, var_b) > MIN_VAR).astype(np.float32)
-    masks = _uncovered().T
-    n = shown @ masks
-    scores = ((np.clip(same, 0, 1) * shown) @ masks) / np.maximum(n, 1)
-    shares = (((same > SAME_WINDOW) * shown) @ masks) / np.maximum(n, 1)
-    scores[:, 1:] -= COVERED
-    scores[n < MIN_WINDOWS] = -1.0
-    best = np.arange(len(scores)), scores.argmax(axis=1)
-    return scores[best], shares[best]
-
-
-@cache
-def _uncovered() -> Picture:
-    """Windows that are left when nothing, a band above or below, or a corner is covered: (7, W) of 0 and 1."""
-    side = (FINE_PX - WINDOW_PX) // STRIDE_PX + 1
-    band, corner = side // 4 + 1, side // 2
-    masks = np.ones((7, side, side), np.float32)
-    masks[1, :band], masks[2, -band:] = 0, 0
-    masks[3, :corner, :corner], masks[4, :corner, -corner:] = 0, 0
-    masks[5, -corner:, :corner], masks[6, -corner:, -corner:] = 0, 0
-    return masks.reshape(7, -1)
+def _near_boxes(box: Boxes, step: float, proportion: Boxes) -> tuple[IntArray, Boxes]:
+    """The boxes a step away that lie within the picture and keep about their proportions, and whose they are."""
+    near = box[:, None] + step * _MOVES
+    inside = ((near >= -EDGE) & (near <= 1 + EDGE)).all(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stretch = np.log((near[..., 1] - near[..., 0]) / (near[..., 3] - near[..., 2]) / proportion[:, None])
+    row, move = np.nonzero(inside & (np.abs(stretch) <= MAX_STRETCH))
+    return row, near[row, move]
