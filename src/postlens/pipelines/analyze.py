@@ -13,14 +13,14 @@ from itertools import chain
 from pathlib import Path
 
 from postlens.config import Settings
-from postlens.errors import StoreError, StoreLockedError, UsageError
+from postlens.errors import StoreError, UsageError
 from postlens.media.probe import display_name
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.compile import NOTES
 from postlens.pipelines.exports import add_failure
 from postlens.pipelines.folder import DOWNLOADS, LOG, remove_state
 from postlens.pipelines.ingest import Ingest, Ingested
-from postlens.pipelines.outputs import REPORT, update_outputs
+from postlens.pipelines.outputs import REPORT, scrub, update_outputs
 from postlens.pipelines.process import Processor, Progress
 from postlens.pipelines.run import Runner
 from postlens.pipelines.runlog import event, run_log
@@ -159,10 +159,7 @@ def _prepare(store: Store, out: Path) -> None:
     """Remember the folder before anything of the store's creators gets there, and what `forget` had to leave."""
     with store.write() as conn:
         write_folder(conn, str(out.resolve()))
-    try:
-        store.finish_scrub()
-    except StoreLockedError as error:
-        event("scrub_pending", message=str(error))
+    scrub(store)
 
 
 def _open_sources(request: Request, settings: Settings) -> Iterable[SourcePost | Failure]:

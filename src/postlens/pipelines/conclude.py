@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from postlens.config import Settings
 from postlens.pipelines.copies import link_copies
+from postlens.pipelines.forgotten_copies import forget_in_copies
 from postlens.store import Store
 from postlens.store.faces import read_tracks
 from postlens.store.gallery import read_gallery, settle
@@ -57,14 +58,15 @@ class _Said:
 
 
 def conclude(store: Store, *, settings: Settings, now: datetime) -> None:
-    """Drop media that no post uses any more, link copies and assign tracks to persons, in one transaction.
+    """Drop media that no post uses any more, link copies, forget in them what is forgotten, assign tracks to persons.
 
-    All follow from the stored facts and the user's links alone, whatever the order they came in. Ids and names of
-    persons stay with the person that has most of their tracks.
+    All in one transaction. All follow from the stored facts and the user's links alone, whatever the order they came
+    in. Ids and names of persons stay with the person that has most of their tracks.
     """
     with store.write() as conn:
         drop_unused_media(conn)
         link_copies(conn)
+        forget_in_copies(conn)
         conclude_people(conn, settings=settings, now=now)
 
 

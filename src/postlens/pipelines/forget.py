@@ -12,6 +12,7 @@ from postlens.errors import StoreError, UnknownNameError, UsageError
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.exports import remove_leftovers
 from postlens.pipelines.folder import LOG, STATE, remove_clean_tables, remove_downloads, remove_log_lines
+from postlens.pipelines.forgotten_copies import forget_in_copies
 from postlens.pipelines.outputs import OUTPUTS
 from postlens.pipelines.refresh import find_folders, refresh_outputs
 from postlens.pipelines.traces import find_traces
@@ -122,6 +123,8 @@ def _delete(subject: Subject, *, store: Store, now: datetime) -> tuple[Counts, T
                 counts = forget_creator(conn, subject.key, now=now)
             else:
                 counts = forget_person(conn, subject.key, now=now)
+                for name, n_rows in forget_in_copies(conn).items():
+                    counts[name] = counts.get(name, 0) + n_rows
     except StoreError as error:
         with store.read() as conn:
             if not forgotten_ids(conn, subject.kind, [subject.key]):

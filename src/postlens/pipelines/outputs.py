@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from postlens.config import Settings
-from postlens.errors import StoreWriteError
+from postlens.errors import StoreLockedError, StoreWriteError
 from postlens.pipelines.campaign import Campaign
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.exports import FILES, remove_leftovers, write_exports
@@ -45,8 +45,17 @@ def update_outputs(store: Store, out: Path, *, settings: Settings, now: datetime
     with store.write() as conn:
         write_folder(conn, folder)
     conclude(store, settings=settings, now=now)
+    scrub(store)
     _write(store, out, settings=settings, now=now)
     return True
+
+
+def scrub(store: Store) -> None:
+    """Remove what is left of the bytes of forgotten rows; a reader that is in the way leaves that to a later run."""
+    try:
+        store.finish_scrub()
+    except StoreLockedError as error:
+        event("scrub_pending", message=str(error))
 
 
 def place_of(store: Store) -> str:

@@ -35,6 +35,11 @@ def scrub_after_commit(conn: Connection) -> None:
     conn.info[_SCRUB] = True
 
 
+def scrub_later(conn: Connection) -> None:
+    """Note that there are deleted bytes, for the next `Store.finish_scrub`."""
+    write_meta(conn, _PENDING, "1")
+
+
 class Store:
     """An open store. Safe to share between threads; each transaction has its own connection."""
 

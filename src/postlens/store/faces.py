@@ -129,6 +129,15 @@ def read_faces(
     return {sha256: _faces(rows, **wanted) for sha256, rows in grouped.items()}
 
 
+def read_face_ids(conn: Connection, sha256s: Iterable[str]) -> dict[str, list[str]]:
+    """Ids of faces by sha256 of their media, in the order of `read_faces`."""
+    chosen = select(faces.c.sha256, faces.c.number, faces.c.face_id)
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in sorted(select_in(conn, chosen, faces.c.sha256, sha256s), key=lambda row: (row.sha256, row.number)):
+        found[row.sha256].append(row.face_id)
+    return dict(found)
+
+
 def _faces(rows: Sequence[Row[Any]], *, template: bool, thumbnail: bool) -> Faces:
     numbers = [_NO_TRACK if row.track_id is None else track_number(row.track_id) for row in rows]
     pictures = tuple(row.thumbnail or b"" for row in rows) if thumbnail else ()

@@ -2,8 +2,9 @@
 
 Within `Store.write` these functions also ask for the deleted bytes to be removed from the database's files after the
 commit. A tombstone holds a hashed id; for a person also where the forgotten faces were, but no template. So the person
-is not brought back by a re-run over the same media, with any model; in new media it is a stranger. What was exported
-(reports, tables) and the source files are not the store's to delete.
+is not brought back by a re-run over the same media, with any model, nor by copies of these, see
+`pipelines.forgotten_copies`; in other media it is a stranger. What was exported (reports, tables) and the source files
+are not the store's to delete.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, select
 
 from postlens.errors import UnknownNameError
 from postlens.store.columns import unpack
-from postlens.store.database import scrub_after_commit
+from postlens.store.database import scrub_after_commit, scrub_later
 from postlens.store.decisions import SIDES, delete_decisions, owners_of, persons_of, read_decisions, texts_in, tracks_of
 from postlens.store.gallery import unsettle
 from postlens.store.media import read_unused
@@ -104,6 +105,33 @@ def forget_person(conn: Connection, person_id: str, *, now: datetime) -> Counts:
     return removed
 
 
+def forget_faces(conn: Connection, face_ids: Iterable[str], *, guessed: bool) -> Counts:
+    """Delete faces with all of their tracks and the user's words on these, and remember where they were.
+
+    `guessed`: some may be others' than those of whom was asked to be forgotten. Returns the rows removed by table. The
+    bytes are removed from the database's files by the next `Store.finish_scrub`.
+    """
+    asked = set(face_ids)
+    found = select_in(conn, select(faces.c.track_id), faces.c.face_id, asked)
+    track_ids = {row.track_id for row in found if row.track_id is not None}
+    own = select(faces.c.face_id, faces.c.sha256, faces.c.box, faces.c.pts_s)
+    rows = {
+        row.face_id: row
+        for column, values in ((faces.c.track_id, track_ids), (faces.c.face_id, asked))
+        for row in select_in(conn, own, column, values)
+    }
+    if not rows:
+        return {}
+    places = [(row.sha256, unpack([row.box])[0], row.pts_s) for _, row in sorted(rows.items())]
+    write_forgotten_faces(conn, places, guessed=guessed)
+    removed = {"decisions": _delete_decisions(conn, track_ids, ())}
+    removed |= _delete_tracks(conn, track_ids)
+    removed["faces"] += delete_in(conn, faces, "face_id", rows)
+    unsettle(conn)
+    scrub_later(conn)
+    return removed
+
+
 @dataclass(frozen=True, slots=True)
 class PersonTraces:
     """By what a person is known in the store."""
@@ -178,7 +206,7 @@ def _delete_decisions(
     for one in read_decisions(conn):
         about = tracks_of(one.payload) | persons_of(one.payload)
         said = texts_in(list(one.payload["said"].values()))
-        named = any(phrase.search(text) or (person_id and is_start(person_id, text)) for text in said)
+        named = any((words and phrase.search(text)) or (person_id and is_start(person_id, text)) for text in said)
         if named or person_id in about or not about.isdisjoint(track_ids):
             gone.append(one.number)
     return delete_decisions(conn, gone)

@@ -48,7 +48,11 @@ def write_observations(conn: Connection, observations: Sequence[Observation], *,
         if one.observed_at is None:
             undated.setdefault(one.post_id, {}).update(one.values)
     latest = read_snapshots(conn, undated)
-    new = [_row(post_id, as_utc(now), values) for post_id, values in undated.items() if _is_news(values, latest.get(post_id))]
+    new = [
+        _row(post_id, as_utc(now), values)
+        for post_id, values in undated.items()
+        if _is_news(values, latest.get(post_id))
+    ]
     return n_rows + _write(conn, new)
 
 

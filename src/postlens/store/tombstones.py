@@ -72,8 +72,13 @@ def forgotten_ids(conn: Connection, kind: TombstoneKind, names: Iterable[str]) -
     return frozenset(keys[row.key] for row in select_in(conn, chosen, tombstones.c.key, keys))
 
 
-def write_forgotten_faces(conn: Connection, places: Iterable[tuple[str, FloatArray, float]]) -> None:
-    """Remember the places of forgotten faces: (media sha256, box in px, time in s)."""
+def write_forgotten_faces(
+    conn: Connection, places: Iterable[tuple[str, FloatArray, float]], *, guessed: bool = False
+) -> None:
+    """Remember the places of forgotten faces: (media sha256, box in px, time in s).
+
+    `guessed`: they may be somebody else's, of a copy in which the forgotten one could not be told.
+    """
     count = select(forgotten_faces.c.sha256, func.max(forgotten_faces.c.number).label("last"))
     batch = list(places)
     rows = select_in(
@@ -82,16 +87,25 @@ def write_forgotten_faces(conn: Connection, places: Iterable[tuple[str, FloatArr
     following: dict[str, int] = defaultdict(int, {row.sha256: row.last + 1 for row in rows})
     new = []
     for sha256, box, pts_s in batch:
-        new.append({"sha256": sha256, "number": following[sha256], "pts_s": float(pts_s), "box": pack(box)})
+        place = {"pts_s": float(pts_s), "box": pack(box), "guessed": guessed or None}
+        new.append({"sha256": sha256, "number": following[sha256], **place})
         following[sha256] += 1
     upsert(conn, forgotten_faces, new)
 
 
-def read_forgotten_faces(conn: Connection, sha256s: Iterable[str]) -> dict[str, ForgottenFaces]:
-    """Places of forgotten faces by media; media without any are left out."""
+def read_forgotten_faces(
+    conn: Connection, sha256s: Iterable[str] | None, *, guessed: bool = True
+) -> dict[str, ForgottenFaces]:
+    """Places of forgotten faces by media, of all where `None` is asked for; media without any are left out.
+
+    `guessed=False`: only those that are known to be of a forgotten person.
+    """
+    chosen = select(forgotten_faces)
+    if not guessed:
+        chosen = chosen.where(forgotten_faces.c.guessed.is_not(True))
     boxes: dict[str, list[bytes]] = defaultdict(list)
     times: dict[str, list[float]] = defaultdict(list)
-    for row in select_in(conn, select(forgotten_faces), forgotten_faces.c.sha256, sha256s):
+    for row in select_in(conn, chosen, forgotten_faces.c.sha256, sha256s):
         boxes[row.sha256].append(row.box)
         times[row.sha256].append(row.pts_s)
     return {name: ForgottenFaces(unpack(boxes[name]), np.array(times[name], np.float32)) for name in boxes}
