@@ -1,6 +1,7 @@
 """The tables of the store.
 
-Columns marked `VOLATILE` say when or where a fact was met, not what it is: `dump` leaves them out. A change here needs
+Columns marked `VOLATILE` say when or where a fact was met, not what it is, tables so marked what can be found again:
+`dump` leaves them out. A change here needs
 a new file in `migrations/versions/` and the new number in `SCHEMA_VERSION`; a test compares both.
 """
 
@@ -169,6 +170,27 @@ faces = Table(
     Column("expression", LargeBinary),  # float32, in the order of EMOTIONS
     Column("attributes", LargeBinary),  # float32, in the order of ATTRIBUTES
     Column("thumbnail", LargeBinary),  # JPEG
+)
+
+# What the search for copies keeps of media it has seen, so that a later one compares what is new. It changes no answer.
+copy_states = Table(
+    "copy_states",
+    metadata,
+    _media_key(),
+    Column("short", LargeBinary, nullable=False),  # int8, shortened embeddings
+    Column("by_look", LargeBinary),  # nearest media; NULL: not looked for, as nearly equal hashes linked it
+    Column("by_hash", LargeBinary),
+    info=VOLATILE,
+)
+
+copy_pairs = Table(
+    "copy_pairs",
+    metadata,
+    Column("sha256_a", Text, ForeignKey("media.sha256", ondelete="CASCADE"), primary_key=True),
+    Column("sha256_b", Text, ForeignKey("media.sha256", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("reason", Text),  # NULL: compared, and no copies
+    Column("score", Double),
+    info=VOLATILE,
 )
 
 # --- people ---------------------------------------------------------------------------------------------------------

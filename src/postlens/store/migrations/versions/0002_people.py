@@ -1,4 +1,4 @@
-"""A user's decisions about persons, known faces, sketches of frames, other figures of posts."""
+"""A user's decisions about persons, known faces, sketches of frames, what is kept of copies, other figures."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -42,6 +42,26 @@ def upgrade() -> None:
         sa.Column("undone_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("number", name="pk_decisions"),
     )
+    op.create_table(
+        "copy_states",
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("short", sa.LargeBinary, nullable=False),
+        sa.Column("by_look", sa.LargeBinary),
+        sa.Column("by_hash", sa.LargeBinary),
+        sa.PrimaryKeyConstraint("sha256", name="pk_copy_states"),
+        _of_media("copy_states", "sha256"),
+    )
+    op.create_table(
+        "copy_pairs",
+        sa.Column("sha256_a", sa.Text, nullable=False),
+        sa.Column("sha256_b", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text),
+        sa.Column("score", sa.Double),
+        sa.PrimaryKeyConstraint("sha256_a", "sha256_b", name="pk_copy_pairs"),
+        _of_media("copy_pairs", "sha256_a"),
+        _of_media("copy_pairs", "sha256_b"),
+    )
+    op.create_index("ix_copy_pairs_sha256_b", "copy_pairs", ["sha256_b"])
 
 
 def downgrade() -> None:
@@ -51,3 +71,7 @@ def downgrade() -> None:
 
 def _of_track(table: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(["track_id"], ["tracks.track_id"], name=f"fk_{table}_track_id", ondelete="CASCADE")
+
+
+def _of_media(table: str, column: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column], ["media.sha256"], name=f"fk_{table}_{column}", ondelete="CASCADE")
