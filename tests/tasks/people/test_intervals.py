@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,3 +58,14 @@ def test_an_effective_number_is_between_one_and_the_number(weights):
 def test_a_weighted_mean_follows_the_weights():
     assert weighted_mean(np.array([10.0, 20.0]), np.array([3.0, 1.0])) == 12.5
     assert effective_number(np.array([2.0, 2.0, 2.0])) == pytest.approx(3)
+
+
+def test_many_posts_are_drawn_in_little_memory_and_as_all_at_once(monkeypatch):
+    values = np.random.default_rng(1).lognormal(5, 1, 3000)
+    tracemalloc.start()
+    found = interval(values)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    monkeypatch.setattr("postlens.tasks.people.intervals.BLOCK_DRAWS", 10**9)
+    assert interval(values) == found
+    assert most_bytes < 60 << 20  # all 6 million draws with values and weights are 144 MB
