@@ -10,6 +10,7 @@ import pytest
 
 from postlens.pipelines.forgotten_copies import forget_in_copies
 from postlens.store import Store
+from postlens.store.copies import CopyPair, replace_copy_pairs
 from postlens.store.decisions import add_decision, read_decisions
 from postlens.store.dump import dump
 from postlens.store.faces import read_faces, read_tracks
@@ -120,6 +121,17 @@ def test_copies_of_a_copy_are_reached_through_the_first(store):
     forget(store, f"{sha(3)}:0")
     follow(store)
     assert [left(store, number) for number in (1, 2, 3)] == [[100]] * 3
+
+
+@pytest.mark.parametrize("score", [0.9, None])
+def test_files_that_were_found_to_be_copies_are_enough(store, score):
+    fill(store, photo(1, 0, 100), photo(2, 0, 100), links=[])
+    first, second = sorted([sha(1), sha(2)])
+    with store.write() as conn:
+        replace_copy_pairs(conn, {CopyPair(first, second, score and "frames", score)}, before=set())
+    forget(store, f"{sha(1)}:0")
+    follow(store)
+    assert left(store, 2) == ([100] if score else [0, 100])
 
 
 def test_files_that_are_no_copies_keep_their_faces(store):

@@ -1,7 +1,7 @@
 """Forgotten faces to the same faces in copies of their files: they go there, too, and do not come back.
 
-Copies are those that links between posts tell of, in both directions. What is deleted is remembered as what was
-forgotten is, so that a further look at the copy drops it on the way in.
+Copies are media that were compared and found to be copies, in both directions, whatever posts they are in. What is
+deleted is remembered as what was forgotten is, so that a further look at the copy drops it on the way in.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from postlens.store.copies import read_copy_pairs
 from postlens.store.faces import read_face_ids, read_faces, read_tracks, track_number
 from postlens.store.forget import Counts, forget_faces
 from postlens.store.media import read_media
@@ -62,12 +63,13 @@ def _forget_once(conn: Connection) -> Counts:
 
 
 def _copies(conn: Connection) -> set[tuple[str, str]]:
-    """Pairs of media of which one copies the other, both ways round."""
+    """Pairs of media of which one copies the other, both ways round: as compared, and of linked posts with one file."""
     links = read_duplicates(conn)
     ids = {post_id for link in links for post_id in (link.post_id, link.first_post_id)}
-    media = {post.post_id: post.media[0] for post in read_posts(conn, post_ids=ids) if post.media}
-    known = [(media.get(link.post_id), media.get(link.first_post_id)) for link in links]
-    pairs = [(a, b) for a, b in known if a is not None and b is not None and a != b]
+    media = {post.post_id: post.media[0] for post in read_posts(conn, post_ids=ids) if len(post.media) == 1}
+    linked = [(media.get(link.post_id), media.get(link.first_post_id)) for link in links]
+    pairs = {(a, b) for a, b in linked if a is not None and b is not None and a != b}
+    pairs |= {(one.sha256_a, one.sha256_b) for one in read_copy_pairs(conn) if one.score is not None}
     return {*pairs, *((b, a) for a, b in pairs)}
 
 
