@@ -56,12 +56,13 @@ def replace_copy_pairs(conn: Connection, pairs: set[CopyPair], *, before: set[Co
     upsert(conn, copy_pairs, [pair._asdict() for pair in sorted(pairs - before)], counted=False)
 
 
-def unsettle_copies(conn: Connection, sha256s: Iterable[str]) -> None:
-    """Drop what is kept of media whose facts changed."""
+def unsettle_copies(conn: Connection, sha256s: Iterable[str]) -> dict[str, int]:
+    """Drop what is kept of media that go or whose facts changed; returns the rows removed by table."""
     gone = list(sha256s)
-    delete_in(conn, copy_states, "sha256", gone, counted=False)
-    for side in ("sha256_a", "sha256_b"):
-        delete_in(conn, copy_pairs, side, gone, counted=False)
+    return {
+        copy_states.name: delete_in(conn, copy_states, "sha256", gone, counted=False),
+        copy_pairs.name: sum(delete_in(conn, copy_pairs, f"sha256_{side}", gone, counted=False) for side in "ab"),
+    }
 
 
 def clear_copies(conn: Connection) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Table, delete, select
 
 from postlens.errors import UnknownNameError
 from postlens.store.columns import unpack
+from postlens.store.copies import unsettle_copies
 from postlens.store.database import scrub_after_commit, scrub_later
 from postlens.store.decisions import SIDES, delete_decisions, owners_of, persons_of, read_decisions, texts_in, tracks_of
 from postlens.store.gallery import unsettle
@@ -302,6 +303,7 @@ def _delete_media(conn: Connection, sha256s: Collection[str]) -> Counts:
     person_ids = {row.person_id for row in select_in(conn, chosen, person_tracks.c.track_id, track_ids)}
     removed = _delete_tracks(conn, track_ids)
     removed["faces"] += delete_in(conn, faces, "sha256", sha256s)
+    removed |= unsettle_copies(conn, sha256s)
     removed |= {
         table.name: delete_in(conn, table, "sha256", sha256s) for table in (embeddings, measures, hashes, media)
     }
