@@ -242,6 +242,16 @@ def test_columns_stay_in_number_order_name_and_value(media, tmp_path):
     assert second == ("y", "other.png", 5, None, None, "b", None, "beyond", None)
 
 
+@pytest.mark.parametrize(("cell", "held", "written"), [("-3", -3, "-3"), ("-0.5", -0.5, "-0.5"), ("-0", "-0", "'-0")])
+def test_a_figure_below_zero_stays_a_number(media, tmp_path, cell, held, written):
+    path = table(media / "p.csv", "path,creator,score", f"one.png,a,{cell}")
+    run(path, out=tmp_path / "xlsx")
+    page = openpyxl.load_workbook(tmp_path / "xlsx" / "clean.xlsx")["posts"]
+    assert page["C2"].value == held
+    run(path, out=tmp_path / "csv", form="csv")
+    assert f"one.png,a,{written}," in (tmp_path / "csv" / "clean.csv").read_text(encoding="utf-8")
+
+
 def test_texts_never_become_formulas_and_values_keep_their_kind(media, tmp_path):
     day = datetime(2024, 5, 1, 12, 30)
     with xlsxwriter.Workbook(media / "p.xlsx", {"strings_to_formulas": False}) as book:

@@ -34,7 +34,7 @@ MOST_LINKS: Final = 65_530  # in a sheet, Excel's limit
 MOST_LINK_CHARS: Final = 2_079  # Excel's limit
 MOST_DIGITS: Final = 2**53  # whole numbers beyond it would change, since Excel holds doubles
 _SECONDS_FORMAT, _DAY_FORMAT, _CLOCK_FORMAT = "yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd", "[h]:mm:ss"
-_PLAIN_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
+_PLAIN_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
 _FIRST_DAY: Final = date(1900, 3, 1)  # before it, Excel counts a day that never was
 
 Key = tuple[str, int]  # a column: its name, and which of those with the name
@@ -182,7 +182,8 @@ def _number(cell: Any) -> Any:
     """A plain number for a figure that CSV holds as text; others, such as 1,234, stay as they are written."""
     if not isinstance(cell, str) or not _PLAIN_NUMBER.fullmatch(cell):
         return cell
-    return int(cell) if cell.isdigit() else cell if repr(float(cell)) != cell else float(cell)
+    number = float(cell) if "." in cell else int(cell)
+    return number if repr(number) == cell else cell
 
 
 def _needs_resolving(entry: Entry, out: Path) -> bool:
