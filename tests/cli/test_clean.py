@@ -69,3 +69,14 @@ def test_ctrl_c_says_how_to_go_on(table, capsys, monkeypatch):
     monkeypatch.setattr("postlens.pipelines.clean.clean", stop)
     assert run(["clean", "posts.csv", "--out", "out"]) == 130
     assert "run the same command again" in capsys.readouterr().err
+
+
+def test_new_figures_of_known_posts_are_told_with_what_to_do(table, capsys):
+    table.write_text("path,creator,likes\na.png,ann,1\n")
+    assert run(["clean", str(table), "--out", "first", "--store", "s.db"]) == 0
+    assert "new figures" not in capsys.readouterr().out
+    newer = table.with_name("newer.csv")
+    newer.write_text("path,creator,likes\na.png,ann,2\n")
+    assert run(["clean", str(newer), "--out", "second", "--store", "s.db"]) == 0
+    said = capsys.readouterr().out
+    assert "1 known posts have new figures; analyze the table itself, or the store, to use them" in said

@@ -25,6 +25,7 @@ from postlens.pipelines.forget import find_subject, forget_subject
 from postlens.sources import open_source
 from postlens.store import Store
 from postlens.store.meta import read_revision
+from postlens.store.snapshots import read_snapshots
 from postlens.types import SourcePost
 
 from ..media.samples import encoded, photo, write_video
@@ -353,6 +354,43 @@ def test_a_post_of_an_earlier_table_is_known_by_address_id_or_file(first, second
         path = table(media / f"{name}.csv", header, f"{row},ann")
         run(path, out=tmp_path / name, store=tmp_path / "s.db")
     assert duplicates(tmp_path / "june") == [(2, reason, "may.csv", 2)]
+
+
+def news(out: Path) -> dict[int, str | None]:
+    """Row of the duplicates sheet to what is new."""
+    return {row["row"]: row["new_figures"] for row in sheet(out, "duplicates")}
+
+
+def test_new_figures_of_known_posts_are_told_counted_and_stored(media, tmp_path):
+    header, store = "path,creator,likes,views,score", tmp_path / "s.db"
+    may = table(media / "may.csv", header, "one.png,a,10,1000,1.5", "other.png,b,20,2000,")
+    june = table(media / "june.csv", header, "one.png,a,10,1600,1.5", "other.png,b,,2000,2.5", "gone.png,c,1,1,1")
+    first = run(may, out=tmp_path / "may", store=store)
+    second = run(june, out=tmp_path / "june", store=store)
+    assert (first.n_updated, second.n_updated) == (0, 2)
+    assert news(tmp_path / "june") == {2: "views 1000 -> 1600", 3: "score unknown -> 2.5"}
+    with Store.open(store) as opened, opened.read() as conn:
+        latest = [(one.likes, one.views, one.score) for one in read_snapshots(conn).values()]
+    assert sorted(latest) == [(1, 1, 1), (10, 1600, 1.5), (20, 2000, 2.5)]
+
+
+def test_new_figures_are_told_again_in_a_second_run_and_older_ones_are_not(media, tmp_path):
+    header, store = "path,creator,likes,observed_at", tmp_path / "s.db"
+    may = table(media / "may.csv", header, "one.png,a,10,2026-05-01")
+    june = table(media / "june.csv", header, "one.png,a,30,2026-06-01")
+    april = table(media / "april.csv", header, "one.png,a,5,2026-04-01")
+    run(may, out=tmp_path / "may", store=store)
+    for _ in range(2):
+        assert run(june, out=tmp_path / "june", store=store).n_updated == 1
+        assert news(tmp_path / "june") == {2: "likes 10 -> 30"}
+    assert run(april, out=tmp_path / "april", store=store).n_updated == 0
+
+
+def test_a_row_that_repeats_one_of_its_table_with_other_figures_is_told(media, tmp_path):
+    path = table(media / "p.csv", "path,creator,likes", "one.png,a,1", "one.png,a,1", "one.png,a,4")
+    for _ in range(2):
+        assert run(path, out=tmp_path / "out").n_updated == 1
+        assert news(tmp_path / "out") == {3: None, 4: "likes 1 -> 4"}
 
 
 def test_several_tables_are_one_with_the_columns_of_all(media, tmp_path):

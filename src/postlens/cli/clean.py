@@ -84,6 +84,11 @@ def _print(summary: CleanSummary) -> None:
     say(f"{summary.n_done} media files looked at, {summary.n_skipped} unchanged")
     for table, n_rows in sorted(summary.earlier.items()):
         say(f"  {n_rows} of the duplicates are in {plain(table)} already")
+    if summary.n_updated:
+        say(
+            f"  {summary.n_updated} known posts have new figures; analyze the table itself, or the store, to use them"
+            " (column new_figures of the duplicates)"
+        )
     for failure in summary.failures[:N_REASONS]:
         say(f"  failed: {plain(failure.subject)}: {failure.error}: {plain(failure.message)}")
     if len(summary.failures) > N_REASONS:

@@ -18,6 +18,7 @@ from postlens.config import Settings
 from postlens.errors import FetchError, RowError, SourceNotFoundError, TableError, UsageError
 from postlens.media.probe import display_name
 from postlens.media.urls import normalise_url
+from postlens.pipelines.clean_figures import Known, new_figures
 from postlens.pipelines.clean_files import CleanTables, write_clean
 from postlens.pipelines.clean_links import Entry, Place, link_rows, match_posts, normal_urls
 from postlens.pipelines.copies import find_copies, in_order_of_publication
@@ -34,6 +35,7 @@ from postlens.sources.table import TableRow, accepts, no_rows, open_table
 from postlens.store import Store
 from postlens.store.meta import write_folder
 from postlens.store.posts import PostMedia, read_origins, read_post_media, read_posts, read_seen
+from postlens.store.snapshots import read_history
 from postlens.types import Failure, MediaRef, SourcePost
 from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
@@ -71,6 +73,7 @@ class CleanSummary:
     n_posts: int  # first occurrences
     duplicates: Mapping[str, int]  # number of later ones by reason
     earlier: Mapping[str, int]  # of them, by the table of an earlier run that has the first
+    n_updated: int  # posts of which a later occurrence has new figures, which the clean table has not
     failures: tuple[Failure, ...]
     n_done: int  # media files looked at in this run
     n_skipped: int  # media files whose features were up to date
@@ -114,12 +117,13 @@ def clean(
         event("start", version=__version__, verb="clean", sources=request.tables, store=store.name)
         with store.write() as conn:
             write_folder(conn, str(request.out.resolve()))
+            known = Known.read(conn)
         reader = _Reader(request, settings)
         at = now or datetime.now(UTC)
         ingested = Ingest(store, settings=settings, downloads=request.out / DOWNLOADS, now=at).run(reader.items())
         processed = _process(store, ingested, settings, now=at, progress=progress)
         failures = (*ingested.failures, *ingested.at_every_place(processed.failures))
-        found = _tables(store, reader, ingested, failures)
+        found = _tables(store, reader, ingested, failures, known)
         cut, files = write_clean(found, request.out, form=request.format)
         failures += cut
         summary = _summary(found, failures, processed, files, seconds=time.perf_counter() - started)
@@ -226,7 +230,9 @@ def _process(
 # --- linking ---------------------------------------------------------------------------------------------------------
 
 
-def _tables(store: Store, reader: _Reader, ingested: Ingested, failures: Sequence[Failure]) -> CleanTables:
+def _tables(
+    store: Store, reader: _Reader, ingested: Ingested, failures: Sequence[Failure], known: Known
+) -> CleanTables:
     """What the rows are, seen with the posts of other tables in the store.
 
     Rows of creators who were forgotten are in none. Posts that a table of this run listed before it was changed are
@@ -241,12 +247,14 @@ def _tables(store: Store, reader: _Reader, ingested: Ingested, failures: Sequenc
         ordered = in_order_of_publication(posts, seen=read_seen(conn))
         copies = find_copies(conn, ordered)
         refs = _refs(read_post_media(conn))
+        news = new_figures(told, known, read_history(conn, own))
     urls = {post_id: normal_urls(media) for post_id, media in refs.items()}
     urls |= {one.found.post.post_id: one.urls for one in reversed(usable) if one.found.post is not None}
     matches = match_posts([post.post_id for post in ordered], urls, copies)
     names = {post_id: media[0].name for post_id, media in refs.items()}
     links = link_rows(usable, matches, origins=origins, media=names)
-    return CleanTables.of(told, dict(zip(map(id, usable), links, strict=True)), failures, hidden=_hidden(reader, told))
+    by_id = dict(zip(map(id, usable), links, strict=True))
+    return CleanTables.of(told, by_id, failures, hidden=_hidden(reader, told), news=news)
 
 
 def _refs(items: Sequence[PostMedia]) -> dict[str, list[MediaRef]]:
@@ -272,6 +280,7 @@ def _summary(
         n_posts=len(found.posts),
         duplicates=dict(Counter(link.reason for link in links)),
         earlier=dict(Counter(link.first.table for link in links if link.first.table not in here)),
+        n_updated=found.n_updated,
         failures=tuple(failures),
         n_done=done.n_done,
         n_skipped=done.n_skipped,

@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -25,7 +25,7 @@ from postlens.sources.single import is_url
 from postlens.types import Failure
 
 NORMAL_URL: Final = "normalised_url"
-DUPLICATE_HEADER: Final = ("table", "row", "reason", "score", "first_table", "first_row", "first_media")
+DUPLICATE_HEADER: Final = ("table", "row", "reason", "score", "first_table", "first_row", "first_media", "new_figures")
 FAILURE_HEADER: Final = ("file", "stage", "error", "message", "table", "row")
 SEPARATOR: Final = "; "  # between addresses or paths in one cell, as tables are read
 MOST_CHARS: Final = 32_767  # in a cell, Excel's limit
@@ -48,6 +48,7 @@ class CleanTables:
     posts: tuple[Entry, ...]
     duplicates: tuple[tuple[Entry, Link], ...]
     failures: tuple[tuple[Failure, Entry | None], ...]  # `None`: of no row
+    news: Mapping[int, str] = field(default_factory=dict)  # new figures by `id` of the entry
 
     @classmethod
     def of(
@@ -57,8 +58,12 @@ class CleanTables:
         failures: Iterable[Failure],
         *,
         hidden: set[str],
+        news: Mapping[int, str],
     ) -> CleanTables:
-        """`links`: by `id` of the entries that name usable media; `hidden`: subjects of failures that are not told."""
+        """`links`: by `id` of the entries that name usable media; `hidden`: subjects of failures that are not told.
+
+        `news`: by `id` of the entries, what is new in their figures; that of later occurrences is told.
+        """
         posts = tuple(one for one in entries if id(one) in links and links[id(one)] is None)
         pairs = tuple((one, link) for one in entries if (link := links.get(id(one))) is not None)
         rows: dict[str, list[Entry]] = {}
@@ -73,7 +78,13 @@ class CleanTables:
             if failure.subject not in hidden
             for one in rows.get(failure.subject, [None])
         ]
-        return cls(tuple(entries), posts, pairs, tuple(told))
+        return cls(tuple(entries), posts, pairs, tuple(told), news)
+
+    @property
+    def n_updated(self) -> int:
+        """Posts of which a later occurrence has new figures."""
+        updated = (one.found.post for one, _ in self.duplicates if id(one) in self.news)
+        return len({post.post_id for post in updated if post is not None})
 
     def with_failures(self, failures: Iterable[Failure]) -> CleanTables:
         """The same with failures that are of no row."""
@@ -140,7 +151,7 @@ def _sheets(found: CleanTables, out: Path) -> tuple[_Sheet, _Sheet, _Sheet]:
     header = (*names, *added)
     posts = [row(one) for one in found.posts]
     duplicates = [
-        (*one.place, link.reason, round(link.score, 4), *link.first, link.media, *row(one))
+        (*one.place, link.reason, round(link.score, 4), *link.first, link.media, found.news.get(id(one)), *row(one))
         for one, link in found.duplicates
     ]
     failures = [
