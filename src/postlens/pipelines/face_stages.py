@@ -25,7 +25,7 @@ from postlens.types import ATTRIBUTES, EMOTIONS, Faces, FloatArray, FrameBatch, 
 from postlens.vision.cuts import Picture, cut_pairs, place_cut
 from postlens.vision.encoder import ENCODER, Encoder
 from postlens.vision.faces import FaceDetector
-from postlens.vision.search import Span, search_faces
+from postlens.vision.search import Quick, Span, search_faces
 from postlens.vision.tracks import extend_tracks, link_tracks, summarise_tracks
 from postlens.vision.zoo import load_spec, open_model
 
@@ -43,7 +43,7 @@ def joined_fingerprint(*names: str) -> str:
 class DetectStage:
     """Frames to faces with landmarks, quality and template; of a video also frames between the sampled ones."""
 
-    name, version, needs = "detect", "3", ()
+    name, version, needs = "detect", "4", ()
 
     def __init__(self) -> None:
         self.fingerprint = joined_fingerprint(*FACE_MODELS)
@@ -63,6 +63,7 @@ class DetectStage:
             frames,
             work.small,
             look=lambda image: detector.detect(image, scale=frames.scale),
+            quick=Quick(detector.glance, lambda image, faces: detector.follow(image, faces, scale=frames.scale)),
             inside=None if between is None else lambda spans: inside(between, spans),
         )
         return replace(work, more=_more(found.more, frames)).with_features(faces=found.faces)
