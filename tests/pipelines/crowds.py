@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postlens.pipelines.conclude import conclude
+from postlens.pipelines.decide import deciding
 from postlens.store import Store
 from postlens.store.features import write_features
-from postlens.store.people import Person, read_person_tracks, read_persons
+from postlens.store.gallery import GalleryTrack, write_gallery
+from postlens.store.people import Person, read_person_tracks, read_persons, write_persons
 from postlens.store.posts import write_posts
 
 from ..store.facts import NOW, boxes, features, located, sha
 from .fakes import settings
 
-ANN, BEN, CAT, DAN = 0, 100, 200, 300  # left sides of the boxes, which also choose the templates
+ANN, BEN, CAT, DAN, EVE = 0, 100, 200, 300, 500  # left sides of the boxes, which also choose the templates
 PHOTOS = {1: (ANN, BEN), 2: (ANN, BEN), 3: (ANN,), 4: (CAT,), 5: (CAT, ANN), 6: (DAN,), 7: (DAN, CAT)}
 
 
@@ -45,3 +47,16 @@ def who(store: Store, number: int, left: int) -> str | None:
 def person(store: Store, person_id: str) -> Person:
     with store.read() as conn:
         return next(one for one in read_persons(conn) if one.person_id == person_id)
+
+
+def give_photos(store: Store, name: str, *numbers: int) -> list[str]:
+    """A person with photos that are no posts, as `enroll` leaves them; returns the tracks."""
+    given = [f"{sha(number)}:0" for number in numbers]
+    person_id = f"person-{name.lower()}"
+    with deciding(store, "enroll", {"name": name}, settings=settings(), now=NOW) as edit:
+        write_persons(edit.conn, [Person(person_id, NOW, name)])
+        for number in numbers:
+            write_features(edit.conn, features(number, boxes(EVE)))
+        write_gallery(edit.conn, [GalleryTrack(track_id, person_id, "enrolled", NOW) for track_id in given])
+        edit.conclude()
+    return given

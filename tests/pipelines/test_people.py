@@ -18,10 +18,11 @@ from postlens.store import Store
 from postlens.store.decisions import read_decisions
 from postlens.store.dump import dump
 from postlens.store.features import write_features
+from postlens.store.gallery import read_gallery
 from postlens.store.people import Constraint, appearances, read_constraints, read_persons
 
 from ..store.facts import NOW, boxes, features, sha
-from .crowds import ANN, BEN, CAT, DAN, PHOTOS, fill, people, person, track, who
+from .crowds import ANN, BEN, CAT, DAN, PHOTOS, fill, give_photos, people, person, track, who
 from .fakes import settings
 
 HOW = {"settings": settings(), "now": NOW}
@@ -236,6 +237,16 @@ def test_corrections_survive_another_detector(crowd):
     assert people(crowd)[f"{sha(3)}:1"] == ann
 
 
+def test_a_given_photo_that_is_assigned_to_another_is_given_for_the_other(crowd):
+    _, photo = give_photos(crowd, "Eve", 21, 22)
+    cat = who(crowd, 4, CAT)
+    assign_track(crowd, photo, cat, **HOW)
+    conclude(crowd, settings=settings(), now=NOW)
+    with crowd.read() as conn:
+        assert {one.track_id: one.kind for one in read_gallery(conn) if one.person_id == cat} == {photo: "enrolled"}
+    assert people(crowd)[photo] == cat
+
+
 # --- undo ------------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +258,26 @@ def test_undoing_restores_what_was(crowd):
     assert facts(crowd) == before
     with pytest.raises(UnknownNameError, match="got none"):
         undo(crowd, **HOW)
+
+
+@pytest.mark.parametrize("to", ["nobody", "new", "cat"])
+def test_a_given_photo_that_was_taken_off_comes_back_after_a_run(crowd, to):
+    _, photo = give_photos(crowd, "Eve", 21, 22)
+    before = facts(crowd)
+    if to == "nobody":
+        split_person(crowd, "Eve", [photo], **HOW)
+    else:
+        assign_track(crowd, photo, who(crowd, 4, CAT) if to == "cat" else "new", **HOW)
+    conclude(crowd, settings=settings(), now=NOW)
+    undo(crowd, **HOW)
+    assert facts(crowd) == before
+
+
+def test_taking_back_an_enrolment_takes_its_photos_out(crowd):
+    before = facts(crowd)
+    give_photos(crowd, "Eve", 21, 22)
+    undo(crowd, **HOW)
+    assert facts(crowd) == before
 
 
 def test_an_earlier_decision_is_taken_back_if_no_later_one_builds_on_it(crowd):

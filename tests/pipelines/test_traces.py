@@ -12,7 +12,7 @@ from postlens.errors import NotEnoughDataError
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.enrol import enroll
 from postlens.pipelines.forget import find_subject, forget_subject
-from postlens.pipelines.people import hide_person, merge_people, name_person
+from postlens.pipelines.people import hide_person, merge_people, name_person, split_person
 from postlens.pipelines.stages import all_stages
 from postlens.pipelines.traces import find_traces
 from postlens.store import Store
@@ -25,7 +25,7 @@ from postlens.store.people import read_persons
 from postlens.store.posts import write_posts
 
 from ..store.facts import NOW, located
-from .crowds import ANN, BEN, CAT, DAN, fill, who
+from .crowds import ANN, BEN, CAT, DAN, fill, give_photos, who
 from .fakes import process, settings
 from .sample_run import copy_of
 from .test_enrol import paths, portraits
@@ -94,6 +94,16 @@ def test_a_name_that_also_stands_in_a_caption_is_no_trace_there(store, tmp_path)
     done = forget(store, tmp_path, "Ann")
     assert done.before["table persons"] == 1
     assert set(done.after.values()) == {0}
+
+
+def test_a_photo_that_was_given_and_taken_off_goes_too(store, tmp_path):
+    fill(store)
+    *_, photo = give_photos(store, "Eve", 21, 22)
+    split_person(store, "Eve", [photo], **HOW)
+    done = forget(store, tmp_path, "Eve")
+    assert done.counts["media"] == 2
+    with store.read() as conn:
+        assert photo not in repr(dump(conn))
 
 
 def test_others_keep_their_decisions_and_faces(store, tmp_path):

@@ -140,7 +140,7 @@ def assign_track(store: Store, reference: str, who: str, *, settings: Settings, 
             if rest:
                 edit.conclude()
                 _keep_together(edit, rest)
-        _give(edit, track.track_id, target, places)
+        _give(edit, track, target, places)
         edit.conclude()
         person_id = edit.people.get(track.track_id)
     return Decided(edit.number, person_id)
@@ -199,16 +199,19 @@ def _part(edit: Edit, person: Person, moved: set[str], rest: Sequence[TrackPlace
         _vouch(edit, person.person_id)
 
 
-def _give(edit: Edit, track_id: str, target: Person | None, places: Mapping[str, list[TrackPlace]]) -> None:
-    """Link a track that has no person to one, or to itself: it is then a person alone."""
+def _give(edit: Edit, track: TrackPlace, target: Person | None, places: Mapping[str, list[TrackPlace]]) -> None:
+    """Link a track that has no person to one, or to itself: it is then a person alone. A given photo stays given."""
+    track_id = track.track_id
     if target is None:
         _link(edit, "must_link", [(track_id, track_id)])
         return
+    if track.known == "enrolled":
+        write_gallery(edit.conn, [GalleryTrack(track_id, target.person_id, "enrolled", edit.now)])
     own = places.get(target.person_id, [])
     _unlink(edit, "cannot_link", [track_id], [one.track_id for one in own])
     if own:
         _link(edit, "must_link", [(track_id, best_track(own).track_id)])
-    else:
+    elif track.known != "enrolled":
         write_gallery(edit.conn, [GalleryTrack(track_id, target.person_id, "named", edit.now)])
     write_person_tracks(edit.conn, [PersonTrack(track_id, target.person_id, None)])
 

@@ -68,6 +68,14 @@ def tracks_of(payload: Mapping[str, Any]) -> set[str]:
     return found
 
 
+def given_photos(every: Iterable[Decision], *, to: Collection[str] | None = None) -> set[str]:
+    """sha256 of the photos that standing decisions give for persons, for any or for these: undoing may need them."""
+    standing = (one for one in every if one.undone_at is None)
+    rows = (item for one in standing for side in _sides(one.payload) for item in side["gallery"].items())
+    given = {name: row for name, row in rows if row and row[1] == "enrolled"}
+    return {name.rpartition(":")[0] for name, (person_id, _) in given.items() if to is None or person_id in to}
+
+
 def persons_of(payload: Mapping[str, Any]) -> set[str]:
     """Ids of the persons that a decision is about."""
     found: set[str] = set()

@@ -20,7 +20,16 @@ from postlens.errors import UnknownNameError
 from postlens.store.columns import unpack
 from postlens.store.copies import unsettle_copies
 from postlens.store.database import scrub_after_commit, scrub_later
-from postlens.store.decisions import SIDES, delete_decisions, owners_of, persons_of, read_decisions, texts_in, tracks_of
+from postlens.store.decisions import (
+    SIDES,
+    delete_decisions,
+    given_photos,
+    owners_of,
+    persons_of,
+    read_decisions,
+    texts_in,
+    tracks_of,
+)
 from postlens.store.gallery import unsettle
 from postlens.store.media import read_unused
 from postlens.store.people import is_start
@@ -172,10 +181,18 @@ def read_person_traces(conn: Connection, person_id: str) -> PersonTraces:
         names=_names(conn, [person_id, *joined]),
         track_ids=frozenset(track_ids),
         face_ids=frozenset(row.face_id for row in shown),
-        given=frozenset(row.track_id.rpartition(":")[0] for row in known if row.kind == "enrolled"),
+        given=frozenset(_given(conn, person_id)),
         pictures=frozenset(row.thumbnail for row in shown if row.thumbnail),
         vectors=frozenset([*(row.template for row in shown if row.template), *(row.template for row in means)]),
     )
+
+
+def _given(conn: Connection, person_id: str) -> set[str]:
+    """sha256 of photos that were given for the person, and not for another since."""
+    rows = conn.execute(select(gallery.c.track_id, gallery.c.person_id).where(gallery.c.kind == "enrolled"))
+    now = {row.track_id.rpartition(":")[0]: row.person_id for row in rows}
+    every = now.keys() | given_photos(read_decisions(conn), to=[person_id])
+    return {sha256 for sha256 in every if now.get(sha256, person_id) == person_id}
 
 
 def _joined(conn: Connection, track_ids: Collection[str]) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
+from postlens.store.decisions import given_photos, read_decisions
 from postlens.store.gallery import unsettle
 from postlens.store.schema import files, gallery, ledger, media, post_media, tracks
 from postlens.store.statements import delete_in, select_in, upsert
@@ -104,9 +105,10 @@ def drop_unused_media(conn: Connection) -> int:
 
 
 def read_unused(conn: Connection) -> list[str]:
-    """sha256 of media that no post has, and that was not given for an enrolled person."""
+    """sha256 of media that no post has, and that was not given for an enrolled person by a word that stands."""
     in_posts = select(post_media.c.sha256).where(post_media.c.sha256.is_not(None))
     given = select(tracks.c.sha256).join(gallery, gallery.c.track_id == tracks.c.track_id)
     given = given.where(gallery.c.kind == "enrolled")
     unused = media.c.sha256.not_in(in_posts) & media.c.sha256.not_in(given)
-    return list(conn.execute(select(media.c.sha256).where(unused)).scalars())
+    kept = given_photos(read_decisions(conn))
+    return [one for one in conn.execute(select(media.c.sha256).where(unused)).scalars() if one not in kept]
