@@ -266,13 +266,14 @@ def test_photos_read_by_earlier_models_are_told(store, portraits):
         assert n_outdated(conn) == 0
 
 
-def test_a_name_must_be_there(store, portraits):
-    with pytest.raises(UsageError, match="empty"):
-        enroll(store, " ", paths(portraits, PILOT[0]), **HOW)
-
-
 def test_a_person_who_was_named_gets_photos(sample, portraits):
     person_id = next(iter(owners(sample).values()))
     name_person(sample, person_id, "Ann", **HOW)
     done = enroll(sample, "Ann", paths(portraits, *PILOT), force=True, **HOW)
     assert done.person_id == person_id
+
+
+@pytest.mark.parametrize("name", ["", " ", "new"])
+def test_what_is_no_name_is_refused_before_photos_are_read(store, name):
+    with pytest.raises(UsageError, match="expected a name"):
+        enroll(store, name, ["nowhere.jpg"], **HOW)

@@ -59,8 +59,9 @@ def test_a_name_that_is_taken_or_empty_is_refused(crowd, name):
     before = facts(crowd)
     with pytest.raises(UsageError):
         name_person(crowd, ben, who(crowd, 1, ANN) if name == "person" else name, **HOW)
-    with pytest.raises(UsageError):
-        name_person(crowd, ben, "  ", **HOW)
+    for word in ("  ", "new"):
+        with pytest.raises(UsageError, match="expected a name"):
+            name_person(crowd, ben, word, **HOW)
     assert facts(crowd) == before
 
 

@@ -19,6 +19,7 @@ from postlens.errors import ForgottenError, MediaError, NotEnoughDataError, Post
 from postlens.media.probe import StrPath, display_name
 from postlens.pipelines.decide import Edit, deciding
 from postlens.pipelines.enrol_rows import STAGE, complete, write_photos
+from postlens.pipelines.people import expect_name
 from postlens.pipelines.photos import SearchedPhoto, largest, search_photo
 from postlens.store import Store
 from postlens.store.faces import read_tracks
@@ -80,8 +81,7 @@ def enroll(
         NotEnoughDataError: no photo can be used; the message says why.
         UsageError: no name, photos that do not look like each other, or a face that is somebody else's by your word.
     """
-    if not name.strip():
-        raise UsageError("expected a name, got an empty text")
+    expect_name(name)
     found, failures = _searched(
         photos, detector or FaceDetector(views=CAREFUL), largest_only=largest_only, settings=settings
     )

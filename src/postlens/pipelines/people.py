@@ -262,10 +262,15 @@ def _kept(people: Sequence[Person], places: Mapping[str, list[TrackPlace]], name
     return min(chosen, key=lambda person: (-len(places.get(person.person_id, [])), person.person_id))
 
 
+def expect_name(name: str) -> None:
+    """Raise `UsageError` for an empty name, and for the word that stands for a person of its own."""
+    if name.strip() in ("", NEW):
+        raise UsageError(f"expected a name, got {name.strip()!r}; {NEW!r} is what `people assign` calls nobody known")
+
+
 def _expect_free(edit: Edit, name: str, *, but: Sequence[str]) -> None:
-    """Raise `UsageError` for an empty name, or one by which another person is known."""
-    if not name.strip():
-        raise UsageError("expected a name, got an empty text")
+    """Raise `UsageError` for what is no name, and for one by which another person is known."""
+    expect_name(name)
     for person in read_persons(edit.conn):
         if person.person_id not in but and name.strip() in (person.name, person.person_id):
             raise UsageError(f"{name.strip()!r} is {person.person_id} already; use `people merge`, or another name")
