@@ -47,7 +47,7 @@ CALIBRATED_AT = (
     0.06  # the shares are fitted this much above the threshold, where measured wrong pairs are not a handful
 )
 SHORTER = 0.04  # and, for the shape, this much below that
-COMMONNESS = (0.0, 0.1, 0.2, 0.3)
+COMMONNESS = (0.2, 0.3, 0.4)
 Float = NDArray[np.float64]
 Row = dict[str, Any]
 
@@ -136,7 +136,7 @@ class Crowd:
         for self.commonness in COMMONNESS:
             for kind in (1, 0, 1, 0):
                 self._fit(kind, wanted[kind], at=at)
-            drawn = self.rates([at - SHORTER], n_persons=1_500)[0][0]
+            drawn = self.rates([at - SHORTER], n_persons=3_000)[0][0]
             fits.append((abs(np.log(max(drawn, 1e-9) / shorter[0])), self.commonness, *self.spread))
         _, self.commonness, *spread = min(fits)
         self.spread = np.array(spread)
@@ -146,7 +146,7 @@ class Crowd:
         low, high = 0.4, 2.5
         for _ in range(8):
             self.spread[kind] = np.sqrt(low * high)
-            too_many = self.rates([at], n_persons=600)[0][kind] > wanted
+            too_many = self.rates([at], n_persons=1_800)[0][kind] > wanted
             low, high = (low, self.spread[kind]) if too_many == (kind == 1) else (self.spread[kind], high)
 
     def rates(self, distances: Any, *, n_persons: int = 3_000) -> list[tuple[float, float]]:
