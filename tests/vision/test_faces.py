@@ -111,3 +111,23 @@ def test_identity_photos_nearly_all_show_a_face(detector: FaceDetector, data_roo
     files = sorted((data_root / "faces_identity").glob("*/*.jpg"))[::25]
     shown = [len(detector.detect(np.asarray(Image.open(file).convert("RGB")))) > 0 for file in files]
     assert np.mean(shown) >= 0.9
+
+
+def test_a_face_is_followed_to_where_it_moved(detector: FaceDetector, photos: dict[str, np.ndarray]) -> None:
+    photo = photos[SAME[1]]
+    before = detector.detect(photo)[[0]]
+    shift = int(before.xyxy_px[0, 2] - before.xyxy_px[0, 0]) // 8
+    moved = np.roll(photo, shift, axis=1)
+    after = detector.follow(moved, before)
+    assert after is not None
+    assert np.abs(after.xyxy_px - before.xyxy_px - [shift, 0, shift, 0]).max() < shift / 2
+    assert np.linalg.norm(_identity(after) - _identity(before)) < load_spec("face_template").thresholds["track"]
+
+
+def test_a_face_that_went_away_is_not_followed(detector: FaceDetector, photos: dict[str, np.ndarray]) -> None:
+    before = detector.detect(photos[SAME[1]])[[0]]
+    assert detector.follow(np.full_like(photos[SAME[1]], 90), before) is None
+
+
+def test_a_glance_sees_a_portrait_and_nothing_in_a_blank(detector: FaceDetector, photos: dict[str, np.ndarray]) -> None:
+    assert detector.glance(photos[SAME[1]]) and not detector.glance(np.full((90, 160, 3), 90, np.uint8))

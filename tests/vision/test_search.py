@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from postlens.types import Faces, FrameBatch, Image
 from postlens.vision.cuts import Picture
-from postlens.vision.search import MAX_MORE_SHARE, MIN_MORE, Searched, join_faces, search_faces
+from postlens.vision.search import MAX_MORE_SHARE, MIN_MORE, Quick, Searched, join_faces, search_faces
 from postlens.vision.tracks import link_tracks
 
 WIDTH, HEIGHT, SIDE = 160, 90, 16
@@ -186,3 +186,39 @@ def spans_of_persons(fixed: Faces, adaptive: Faces) -> bool:
         if not len(own) or not own.min() - 1e-6 <= at_s <= own.max() + 1e-6:
             return False
     return True
+
+
+def counted(shown: list[Shown], *, lost: bool = False, n_frames: int = 24) -> tuple[Searched, dict[str, int]]:
+    """A search with quick ways, and how often each was taken."""
+    images = tuple(drawn(shown, float(k)) for k in range(n_frames))
+    n = {"glance": 0, "follow": 0}
+
+    def glance(image: Image) -> bool:
+        n["glance"] += 1
+        return len(read(image)) > 0
+
+    def follow(image: Image, faces: Faces) -> Faces | None:
+        n["follow"] += 1
+        return None if lost or len(read(image)) < len(faces) else read(image)
+
+    frames = FrameBatch(images, np.arange(n_frames, dtype=np.float32), np.arange(n_frames))
+    return search_faces(frames, images, look=read, quick=Quick(glance, follow)), n
+
+
+MOVING = [Shown(0, 0, 100, 20, speed=1.5)]
+
+
+def test_known_faces_are_followed_in_place_of_searches() -> None:
+    found, n = counted(MOVING)
+    assert n["follow"] > 0 and found.n_searches < searched(MOVING, more=False).n_searches
+    assert sorted(set(found.faces.frame.tolist())) == list(range(24))
+
+
+def test_a_face_that_cannot_be_followed_is_searched_for() -> None:
+    found, n = counted(MOVING, lost=True)
+    assert n["follow"] > 0 and sorted(set(found.faces.frame.tolist())) == list(range(24))
+
+
+def test_a_new_face_ends_the_following() -> None:
+    found, _ = counted([*MOVING, Shown(1, 10, 18, 60, speed=1.5)])
+    assert set(tracks_of(found.faces)) == {0, 1}
