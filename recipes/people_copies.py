@@ -30,7 +30,7 @@ from postlens.tasks.people.compare import Content
 from postlens.tasks.people.duplicates import find_duplicates
 from postlens.tasks.people.hashes import HashIndex, mirrored
 from postlens.tasks.people.motion import Moves
-from postlens.tasks.people.neighbours import LookSearch, Neighbours, shortened
+from postlens.tasks.people.neighbours import NEAREST, LookSearch, Neighbours, shortened
 from postlens.tasks.people.placement import Likeness
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -174,8 +174,13 @@ def candidates(
     """The originals that the product compares with each edit, and what it measures."""
     items, of = [*known.values(), *made.values()], {one.name: one for one in originals}
     names, n = [*known, *made], len(known)
-    search = LookSearch.of([shortened(item.vectors) for item in items])
-    near = {*map(tuple, Neighbours.nothing(len(items)).updated(np.ones(len(items), bool), search).pairs().tolist())}
+    n_nearest = NEAREST[items[0].kind]
+    search = LookSearch.of([shortened(item.vectors) for item in items if item.vectors is not None], n_nearest)
+    near = {
+        *map(
+            tuple, Neighbours.nothing(len(items), n_nearest).updated(np.ones(len(items), bool), search).pairs().tolist()
+        )
+    }
     near |= set(hashes_near(items[:n], items[n:], first=n))
     across = [(a, b) for a, b in sorted(near) if a < n <= b]
     for (a, b), found in zip(across, evidence([(items[a], items[b]) for a, b in across]), strict=True):

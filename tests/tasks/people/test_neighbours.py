@@ -12,7 +12,6 @@ from postlens.tasks.people.neighbours import (
     GONE,
     LENGTH,
     MIN_COSINE,
-    NEAREST,
     NONE,
     QUERIES,
     HashSearch,
@@ -20,6 +19,12 @@ from postlens.tasks.people.neighbours import (
     Neighbours,
     shortened,
 )
+
+NEAREST = 8
+
+
+def look_search(media: list[np.ndarray]) -> LookSearch:
+    return LookSearch.of(media, NEAREST)
 
 
 def shorts(rng: np.random.Generator, n: int, *, frames: int = 1) -> list[np.ndarray]:
@@ -45,7 +50,7 @@ def chosen(media: list[np.ndarray], there: np.ndarray) -> list[np.ndarray]:
 
 
 def whole(search, n: int) -> Neighbours:
-    return Neighbours.nothing(n).updated(np.ones(n, bool), search)
+    return Neighbours.nothing(n, NEAREST).updated(np.ones(n, bool), search)
 
 
 def names(found: Neighbours, row: int) -> list[int]:
@@ -60,8 +65,11 @@ def test_lists_kept_up_are_those_of_one_search(seed: int, frames: int):
     before, now = rng.random(n) < 0.6, rng.random(n) < 0.8
     stay = before & now
     place = np.append(np.where(now, np.cumsum(now) - 1, GONE), NONE)  # the last for NONE = -1
-    for media, make in ((shorts(rng, n, frames=frames), LookSearch.of), (words(rng, n), HashSearch.of)):
-        first, known = whole(make(chosen(media, before)), int(before.sum())), Neighbours.nothing(int(now.sum()))
+    for media, make in ((shorts(rng, n, frames=frames), look_search), (words(rng, n), HashSearch.of)):
+        first, known = (
+            whole(make(chosen(media, before)), int(before.sum())),
+            Neighbours.nothing(int(now.sum()), NEAREST),
+        )
         rows = np.append(np.flatnonzero(before), -1)[first.row[stay[before]]]
         known.row[stay[now]], known.score[stay[now]] = place[rows], first.score[stay[before]]
         search = make(chosen(media, now))
@@ -74,7 +82,7 @@ def test_lists_kept_up_are_those_of_one_search(seed: int, frames: int):
 @given(seed=st.integers(0, 9999))
 def test_lists_by_look_hold_the_nearest(seed: int):
     media = [one for one in shorts(np.random.default_rng(seed), 40, frames=3) if len(one)]
-    found = whole(LookSearch.of(media), len(media))
+    found = whole(look_search(media), len(media))
     for row, one in enumerate(media):
         near = []
         for other, two in enumerate(media):
@@ -104,5 +112,5 @@ def test_shortened_vectors_keep_their_cosines():
 @pytest.mark.parametrize("n", [0, 1])
 def test_few_media_have_no_neighbours(n: int):
     rng = np.random.default_rng(0)
-    assert not len(whole(LookSearch.of(shorts(rng, n)), n).pairs())
+    assert not len(whole(look_search(shorts(rng, n)), n).pairs())
     assert not len(whole(HashSearch.of(words(rng, n)), n).pairs())

@@ -34,12 +34,14 @@ from postlens.tasks.people.neighbours import (
     shortened,
 )
 from postlens.tasks.people.repeats import Duplicate, Link, link_posts
+from postlens.types import MediaKind
 
 BLOCK_PAIRS = 4_096  # pairs whose files are loaded at once: about 60 MB
+KINDS: tuple[MediaKind, ...] = ("image", "video")
 ENTRY = np.dtype([("key", "<u8"), ("score", "<i4")])  # of a list: `key_of` the neighbour
 
 T = TypeVar("T")
-Lists = tuple[bytes, bytes]  # NEAREST entries each: by look, by hashes
+Lists = tuple[bytes, bytes]  # entries of the nearest: by look, by hashes
 PairKey = tuple[str, str]  # sha256, the smaller first
 Load = Callable[[Sequence[str]], Mapping[str, Content]]
 
@@ -84,13 +86,13 @@ def link_files(files: Sequence[Content], known: Known, load: Load) -> tuple[dict
     shorts = _shorts(files, known, load)
     verdicts: dict[PairKey, Verdict | None] = {}
     lists: dict[str, Lists] = {}
-    for kind in ("image", "video"):
+    for kind in KINDS:
         own = [one for one in files if one.kind == kind]
         rank = {one.sha256: at for at, one in enumerate(own)}
         equal = _judged(_nearly_equal(own), known, load)
         links |= _linked(equal, rank)
         pool = sorted((one for one in own if one.sha256 not in links), key=lambda one: one.sha256)
-        before, look, hashes = _neighbours(pool, known, shorts)
+        before, look, hashes = _neighbours(pool, kind, known, shorts)
         keys = [
             (pool[a].sha256, pool[b].sha256)
             for a, b in np.unique(np.concatenate([look.pairs(), hashes.pairs()]), axis=0).tolist()
@@ -141,18 +143,22 @@ def _linked(verdicts: Mapping[PairKey, Verdict | None], rank: Mapping[str, int])
 
 
 def _neighbours(
-    pool: Sequence[Content], known: Known, shorts: Mapping[str, Short]
+    pool: Sequence[Content], kind: MediaKind, known: Known, shorts: Mapping[str, Short]
 ) -> tuple[set[PairKey], Neighbours, Neighbours]:
     """The pairs of the pool that were in lists before, and the lists by look and by hashes now."""
     lists = [known.lists.get(one.sha256) for one in pool]
     new = np.array([one is None for one in lists], bool)
     keys = np.array([key_of(one.sha256) for one in pool], np.uint64)
-    looks, hashes = (_unpacked([None if one is None else one[side] for one in lists], keys, new) for side in (0, 1))
+    n_nearest = NEAREST[kind]
+    looks, hashes = (
+        _unpacked([None if one is None else one[side] for one in lists], keys, new, n_nearest=n_nearest)
+        for side in (0, 1)
+    )
     pairs = np.concatenate([looks.pairs(), hashes.pairs()]).tolist()
     before = {(pool[a].sha256, pool[b].sha256) for a, b in pairs}
     return (
         before,
-        looks.updated(new, LookSearch.of([shorts[one.sha256] for one in pool])),
+        looks.updated(new, LookSearch.of([shorts[one.sha256] for one in pool], n_nearest)),
         hashes.updated(new, HashSearch.of([one.words for one in pool])),
     )
 
@@ -162,12 +168,14 @@ def key_of(sha256: str) -> int:
     return int.from_bytes(hashlib.blake2b(sha256.encode(), digest_size=8).digest(), "little")
 
 
-def _unpacked(lists: Sequence[bytes | None], keys: NDArray[np.uint64], new: NDArray[np.bool_]) -> Neighbours:
+def _unpacked(
+    lists: Sequence[bytes | None], keys: NDArray[np.uint64], new: NDArray[np.bool_], *, n_nearest: int
+) -> Neighbours:
     """Lists as rows of the pool, `keys` its keys; entries that left the pool, or are new in it, are gone."""
-    empty = bytes(NEAREST * ENTRY.itemsize)
-    entries = np.frombuffer(b"".join(one or empty for one in lists), ENTRY).reshape(len(lists), NEAREST)
+    empty = bytes(n_nearest * ENTRY.itemsize)
+    entries = np.frombuffer(b"".join(one or empty for one in lists), ENTRY).reshape(len(lists), n_nearest)
     if not len(keys):
-        return Neighbours.nothing(0)
+        return Neighbours.nothing(0, n_nearest)
     order = np.argsort(keys)
     place = np.minimum(np.searchsorted(keys[order], entries["key"]), len(keys) - 1)
     row = order[place]

@@ -18,7 +18,9 @@ from postlens.tasks.people.hashes import HashIndex, Words, mirrored
 from postlens.types import FloatArray, IntArray
 
 MIN_COSINE = 0.5  # below it, what looks alike is no copy: 99 % of edited photos are above .56. Lower compares more
-NEAREST = 8  # media in a list: of edited photos 94 to 100 % have their original there. More is slower
+# Media in a list. Of edited photos 94 to 100 % have their original among 8; clips, whose frames each resemble others,
+# lose 1 copy in 100 with 8. More is slower.
+NEAREST = {"image": 8, "video": 24}
 PROJECTED = 256  # dimensions the vectors are shortened to: cosines change by .03 (Johnson, Lindenstrauss 1984)
 LENGTH = 512  # of shortened vectors, then rounded: products of 256 numbers up to 127 are exact in float32
 QUERIES = (0.25, 0.5, 0.75)  # frames that are looked for, as parts of a clip; of two copies one has them all
@@ -34,13 +36,13 @@ Found = tuple[IntArray, IntArray, IntArray]  # asked row, other row, score: (K,)
 class Neighbours:
     """The nearest of each of N media, the nearest first."""
 
-    row: IntArray  # (N, NEAREST) rows of media, NONE or GONE
-    score: IntArray  # (N, NEAREST)
+    row: IntArray  # (N, K) rows of media, NONE or GONE
+    score: IntArray  # (N, K)
 
     @classmethod
-    def nothing(cls, n: int) -> Neighbours:
-        """Empty lists."""
-        return cls(np.full((n, NEAREST), NONE, np.int64), np.zeros((n, NEAREST), np.int64))
+    def nothing(cls, n: int, n_nearest: int) -> Neighbours:
+        """Empty lists for up to so many."""
+        return cls(np.full((n, n_nearest), NONE, np.int64), np.zeros((n, n_nearest), np.int64))
 
     def pairs(self) -> IntArray:
         """Pairs of rows of which one is in the other's list, the smaller first, sorted: (K, 2)."""
@@ -51,13 +53,13 @@ class Neighbours:
     def updated(self, new: NDArray[np.bool_], search: Callable[[IntArray, IntArray], Iterator[Found]]) -> Neighbours:
         """The lists with the `new` rows (N,), whose own lists are empty so far, and without those that are gone.
 
-        `search(asked, least)` gives for each asked row at least its NEAREST, and of other rows those whose score
-        reaches `least` (N,).
+        `search(asked, least)` gives for each asked row at least as many of the nearest as lists hold, and of other rows
+        those whose score reaches `least` (N,).
         """
         full = (self.row != NONE).all(axis=1)
         again = new | (full & (self.row == GONE).any(axis=1))
         if not again.any():
-            return self._best(*self._entries(~again), len(new))
+            return self._best(*self._entries(~again))
         least = np.where(full, self.score.min(axis=1), 0)
         least[again] = np.iinfo(np.int64).max
         parts = [self._entries(~again)]
@@ -65,19 +67,18 @@ class Neighbours:
             back = new[asked] & ~again[other]
             parts += [(asked, other, score), (other[back], asked[back], score[back])]
         owner, other, score = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return self._best(owner, other, score, len(new))
+        return self._best(owner, other, score)
 
     def _entries(self, rows: NDArray[np.bool_]) -> Found:
         owner, place = np.nonzero((self.row >= 0) & rows[:, None])
         return owner, self.row[owner, place], self.score[owner, place]
 
-    @classmethod
-    def _best(cls, owner: IntArray, other: IntArray, score: IntArray, n: int) -> Neighbours:
+    def _best(self, owner: IntArray, other: IntArray, score: IntArray) -> Neighbours:
         owner, other, score = _largest_once(owner, other, score)
         order = np.lexsort((other, -score, owner))
         owner, other, score = owner[order], other[order], score[order]
         place = np.arange(len(owner)) - np.searchsorted(owner, owner)
-        kept, found = place < NEAREST, cls.nothing(n)
+        kept, found = place < self.row.shape[1], self.nothing(*self.row.shape)
         found.row[owner[kept], place[kept]] = other[kept]
         found.score[owner[kept], place[kept]] = score[kept]
         return found
@@ -101,13 +102,14 @@ class LookSearch:
 
     frames: FloatArray  # (F, PROJECTED) whole numbers
     starts: IntArray  # (N + 1,) where the frames of each medium begin
+    n_nearest: int  # that lists hold
 
     @classmethod
-    def of(cls, shorts: list[Short]) -> LookSearch:
+    def of(cls, shorts: list[Short], n_nearest: int) -> LookSearch:
         """Media in the order of their rows; those without embeddings are near nothing."""
         counts = [len(short) for short in shorts]
         frames = np.concatenate([np.zeros((0, PROJECTED), np.int8), *shorts]).astype(np.float32)
-        return cls(frames, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64))
+        return cls(frames, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64), n_nearest)
 
     def __call__(self, asked: IntArray, least: IntArray) -> Iterator[Found]:
         """See `Neighbours.updated`."""
@@ -125,7 +127,7 @@ class LookSearch:
             some = asked[at : at + step]
             score = self._scores(some, known, owner, chosen)
             score[np.arange(len(some)), np.searchsorted(known, some)] = -1
-            yield _reaching(score, some, known, floor)
+            yield _reaching(score, some, known, floor, n_nearest=self.n_nearest)
 
     def _scores(self, some: IntArray, known: IntArray, owner: IntArray, chosen: IntArray) -> FloatArray:
         """Of each medium of some with each known one: (S, K)."""
@@ -145,9 +147,9 @@ class LookSearch:
         return np.asarray(np.maximum.reduceat(np.maximum.reduceat(product, by_b, axis=1), by_a, axis=0), np.float32)
 
 
-def _reaching(score: FloatArray, asked: IntArray, known: IntArray, floor: IntArray) -> Found:
+def _reaching(score: FloatArray, asked: IntArray, known: IntArray, floor: IntArray, *, n_nearest: int) -> Found:
     """Cells that are among the largest of their row, or reach the floor of their column."""
-    n = min(NEAREST, score.shape[1])
+    n = min(n_nearest, score.shape[1])
     largest = np.partition(score, score.shape[1] - n, axis=1)[:, score.shape[1] - n]
     bar = np.maximum(largest, MIN_COSINE * LENGTH**2)
     row, column = np.nonzero(score >= np.minimum(bar[:, None], floor.astype(np.float64)))
