@@ -83,19 +83,24 @@ def write_video(
     n_frames: int = 50,
     rate_hz: int = 10,
     gop: int = 10,
+    n_between: int = 0,
     size: tuple[int, int] = (160, 120),
     image: np.ndarray | None = None,
     rotation: tuple[int, bool, bool] | None = None,
     faststart: bool = True,
 ) -> Path:
-    """A video of plain frames of rising grey, or of one image; `rotation`: degrees counterclockwise, mirrorings."""
+    """A video of plain frames of rising grey, or of one image.
+
+    `n_between`: frames predicted from both sides between two others; `rotation`: degrees counterclockwise, mirrorings.
+    """
     options = {"movflags": "faststart"} if faststart and path.suffix in (".mp4", ".mov") else {}
     with av.open(path, "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate_hz)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.gop_size = gop
         if codec == "libx264":
-            stream.options = {"x264-params": f"scenecut=0:keyint={gop}", "preset": "ultrafast", "crf": "10"}
+            params = f"scenecut=0:keyint={gop}:bframes={n_between}:b-adapt=0:b-pyramid=normal"
+            stream.options = {"x264-params": params, "preset": "ultrafast", "crf": "10"}
         if rotation is not None:
             stream.set_display_rotation(rotation[0], hflip=rotation[1], vflip=rotation[2])
         for number in range(n_frames):

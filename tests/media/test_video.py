@@ -55,6 +55,18 @@ def test_frames_come_at_the_asked_rate_with_their_own_times(suffix: str, codec: 
     assert decoded[1:6] == (160, 120, pytest.approx(5.0, abs=0.11), 10.0, None)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize("n_between", [1, 3])
+def test_frames_between_two_others_are_not_waited_for(suffix: str, n_between: int, tmp_path: Path) -> None:
+    path = write_video(tmp_path / f"clip{suffix}", gop=50, n_between=n_between)
+    assert scan_video(path).turned_back
+    decoded = decode_video(path)
+    late_s = decoded.frames.pts_s - np.arange(5)
+    assert late_s.min() >= -1e-3 and late_s.max() <= (n_between + 1) / 10
+    shown = [frame_of(image) for image in decoded.frames.images]
+    assert np.abs(np.array(shown) - decoded.frames.pts_s * 10).max() <= 1.01
+
+
 def test_key_frames_at_the_rate_are_exactly_the_frames_taken(tmp_path: Path) -> None:
     decoded = decode_video(write_video(tmp_path / "clip.mp4", gop=10))
     assert decoded.frames.pts_s.tolist() == [0, 1, 2, 3, 4]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import av
@@ -49,6 +50,7 @@ class VideoScan(NamedTuple):
     frame_rate_hz: float | None
     keys: tuple[KeyFrame, ...]
     partial: str | None  # why only a part can be read
+    turned_back: bool = False  # whether some pictures are shown before one that comes earlier in the file
 
     @property
     def duration_s(self) -> float:
@@ -78,6 +80,7 @@ def scan_video(path: StrPath, *, limits: VideoLimits = VIDEO_LIMITS) -> VideoSca
             frame_rate_hz=rate_hz,
             keys=tuple(keys) or (KeyFrame(0, start_s),),
             partial=_partial(container, stream, n_packets=len(times_s), end_s=end_s, damage=damage),
+            turned_back=any(after < before for before, after in pairwise(times_s)),
         )
 
 

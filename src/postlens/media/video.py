@@ -160,9 +160,8 @@ def _decoded(
     """The sampled frames (True) of the runs, and with `keep` some of those between them (False)."""
     passing = passing_times(runs) if keep is not None else {}
     with open_video(path) as (container, stream):
-        taken = Taker(stream, damage if damage is not None else []).take(
-            container, {run.key.packet: run for run in runs}, passing
-        )
+        taker = Taker(stream, damage if damage is not None else [], turned_back=scan.turned_back)
+        taken = taker.take(container, {run.key.packet: run for run in runs}, passing)
         display: Display | None = None
         last: VideoSample | None = None
         waiting: list[Taken] = []  # between the last sampled frame and the next one
