@@ -36,7 +36,7 @@ from postlens.tasks.people.neighbours import (
 from postlens.tasks.people.repeats import Duplicate, Link, link_posts
 from postlens.types import MediaKind
 
-BLOCK_PAIRS = 4_096  # pairs whose files are loaded at once: about 60 MB
+BLOCK_PAIRS = 8_192  # pairs whose files are loaded at once: up to 150 MB
 KINDS: tuple[MediaKind, ...] = ("image", "video")
 ENTRY = np.dtype([("key", "<u8"), ("score", "<i4")])  # of a list: `key_of` the neighbour
 
