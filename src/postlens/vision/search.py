@@ -106,7 +106,7 @@ class _Search:
                 self._fill(k)
 
     def _search(self, k: int, *, near: Sequence[Seen], quick: Sequence[Seen]) -> Seen:
-        """Search a sampled frame, unless it shows the same picture as one near or its faces follow from a `quick` one."""
+        """Search a sampled frame, unless it shows the picture of one near or its faces follow from a `quick` one."""
         seen, image = self._seen[k], self._images[k]
         same = next((other for other in near if is_still(other, seen)), None)
         if same is not None:
