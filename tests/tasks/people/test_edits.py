@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postlens.tasks.people.compare import compare
+from postlens.tasks.people.compare import compare, likenesses
 from postlens.tasks.people.duplicates import find_duplicates
 
 from .drawn import EDITS, clip, content, corner_crop, crop, frame, grey, mirror, photo, small
@@ -72,3 +72,10 @@ def test_the_order_of_the_list_does_not_matter(shuffle):
 def test_of_two_photos_either_may_be_given_first(seeds, edit):
     a, b = photo("a", 0, frame(seeds[0], 0.0)), photo("b", 1, edit(frame(seeds[1], 0.0)))
     assert (compare(a, b) is None) == (compare(b, a) is None)
+
+
+def test_what_is_found_does_not_depend_on_what_else_is_compared():
+    scenes = [photo(f"p{k}", k, frame(k % 3, 0.0)) for k in range(6)]
+    edited = [photo(f"e{k}", k, crop(frame(k % 3, 0.0))) for k in range(6)]
+    pairs = [(a, b) for a in scenes for b in edited]
+    assert likenesses(pairs) == [likenesses([pair])[0] for pair in pairs]

@@ -23,7 +23,8 @@ MIDDLE = 128.0  # taken off grey levels, so that products of float32 keep their 
 def window_scores(a: Picture, b: Picture) -> tuple[FloatArray, FloatArray]:
     """Mean correlation of the windows that show something, and the share that is the same: (K, m, m) to (K,) each.
 
-    Each is the best over what a sign or words may cover, see `_uncovered`.
+    Each is the best over what a sign or words may cover, see `_uncovered`. Every pair has products of its own: in one
+    product for all, the last digits of a pair would depend on how many others there are.
     """
     a, b = a - MIDDLE, b - MIDDLE
     mean_a, mean_b = _means(a), _means(b)
@@ -32,7 +33,7 @@ def window_scores(a: Picture, b: Picture) -> tuple[FloatArray, FloatArray]:
     shown = (np.maximum(var_a, var_b) > MIN_VAR).astype(np.float32)
     masks = _uncovered().T
     n = shown @ masks
-    scores = ((np.clip(same, 0, 1) * shown) @ masks) / np.maximum(n, 1)
+    scores = ((np.clip(same, 0, 1) * shown)[:, None] @ masks)[:, 0] / np.maximum(n, 1)
     shares = (((same > SAME_WINDOW) * shown) @ masks) / np.maximum(n, 1)
     scores[:, 1:] -= COVERED
     scores[n < MIN_WINDOWS] = -1.0
@@ -43,9 +44,7 @@ def window_scores(a: Picture, b: Picture) -> tuple[FloatArray, FloatArray]:
 def _means(pictures: Picture) -> FloatArray:
     """Means of overlapping windows: (K, m, m) to (K, W)."""
     pool = _pool()
-    along = pictures.reshape(-1, FINE_PX) @ pool.T
-    found = np.matmul(pool, along.reshape(len(pictures), FINE_PX, -1))
-    return np.asarray(found.reshape(len(pictures), -1), np.float32)
+    return np.asarray((pool @ (pictures @ pool.T)).reshape(len(pictures), -1), np.float32)
 
 
 @cache
