@@ -14,8 +14,9 @@ from PIL import Image
 from postlens.cli.app import run as postlens
 from postlens.config import Settings
 from postlens.errors import ModelError, SettingsError, UsageError
-from postlens.pipelines.analyze import STORE_FILE, Request, Summary, analyze
+from postlens.pipelines.analyze import Request, Summary, analyze
 from postlens.pipelines.evaluation import evaluate_task
+from postlens.pipelines.folder import STORE_FILE
 from postlens.pipelines.lens import Lens
 from postlens.store import Store
 from postlens.store.vectors import read_frame_embeddings

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from postlens.cli.console import plain, wide_table
-from postlens.cli.people import OUT, ConfigOption, OutOption, SetOption, StoreOption, opened, refresh
+from postlens.cli.place import OUT, ConfigOption, OutOption, SetOption, StoreOption, opened, refresh
 
 if TYPE_CHECKING:
     from postlens.pipelines.enrol import Enrolled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from postlens.cli import EXIT_DONE, EXIT_NOTHING
-from postlens.errors import UnknownNameError, UsageError
+from postlens.cli.place import OUT, ConfigOption, OutOption, SetOption, StoreOption, opened
+from postlens.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from postlens.pipelines.forget import Forgotten, Subject
@@ -19,14 +19,10 @@ if TYPE_CHECKING:
 
 def forget(
     name: Annotated[str, typer.Argument(help="A person's id or name, or a creator's id (platform:handle) or handle.")],
-    store: Annotated[str | None, typer.Option(help="Store: a file or a URL. Default: postlens.db in --out.")] = None,
-    out: Annotated[
-        Path, typer.Option(help="Output folder; its files, and those in other folders of the store, are made anew.")
-    ] = Path("postlens-out"),
-    config: Annotated[Path | None, typer.Option(help="Settings file. Default: postlens.toml here, if any.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting of the outputs: --set metric=views. Repeatable.")
-    ] = None,
+    store: StoreOption = None,
+    out: OutOption = OUT,
+    config: ConfigOption = None,
+    settings: SetOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
     """Delete faces, templates, thumbnails and appearances, and leave a tombstone so that no re-run brings them back.
@@ -34,18 +30,13 @@ def forget(
     Of a creator also posts, downloaded media and lines of the log. Give the settings of the analysis again. Exit code 1
     if something could not be deleted or written anew.
     """
-    from postlens.cli.analyze import pairs
-    from postlens.config import Settings
-    from postlens.pipelines.analyze import STORE_FILE
     from postlens.pipelines.forget import forget_subject
-    from postlens.store import Store
 
-    loaded = Settings.load(config=config, flags=pairs(settings, "--set"))
-    with Store.open(existing(store or str(out / STORE_FILE))) as opened:
-        subject = _find(name, opened)
+    with opened(store, out, config, settings) as place:
+        subject = _find(name, place.store)
         if not yes:
             typer.confirm(f"Delete all data of {subject.kind} {subject.title}? This cannot be undone", abort=True)
-        forgotten = forget_subject(subject, store=opened, out=out, settings=loaded)
+        forgotten = forget_subject(subject, store=place.store, out=out, settings=place.settings)
     _print(f"Forgotten: {subject.kind} {subject.title}", forgotten)
     if forgotten.late is not None:
         raise forgotten.late
@@ -87,10 +78,3 @@ def _proof(forgotten: Forgotten) -> Table:
         if before or after:
             table.add_row(what, str(before), str(after))
     return table
-
-
-def existing(location: str) -> str:
-    """The location, unless it is a path without a store: deleting must not create one."""
-    if "://" not in location and not Path(location).is_file():
-        raise UsageError(f"expected a store at {location}, found none; name it with --store or --out")
-    return location

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from postlens.cli import EXIT_DONE, EXIT_NOTHING
 from postlens.cli.console import plain, wide_table
-from postlens.cli.people import OUT, ConfigOption, JsonOption, ReadOutOption, SetOption, StoreOption, opened
 from postlens.cli.people_tables import print_json
+from postlens.cli.place import OUT, ConfigOption, JsonOption, ReadOutOption, SetOption, StoreOption, opened
 
 if TYPE_CHECKING:
     from postlens.pipelines.identify import IdentifiedPhoto

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from postlens.cli import EXIT_DONE, EXIT_NOTHING
 from postlens.cli import forget as forgetting
 from postlens.cli.console import plain
-from postlens.cli.forget import existing
 from postlens.cli.people_tables import (
     decisions_table,
     people_table,
@@ -24,12 +19,22 @@ from postlens.cli.people_tables import (
     proposals_table,
     tracks_table,
 )
+from postlens.cli.place import (
+    OUT,
+    ConfigOption,
+    JsonOption,
+    OutOption,
+    Place,
+    ReadOutOption,
+    SetOption,
+    StoreOption,
+    opened,
+    refresh,
+)
 from postlens.errors import UsageError
 
 if TYPE_CHECKING:
-    from postlens.config import Settings
     from postlens.pipelines.people import Decided
-    from postlens.store import Store
 
 app = typer.Typer(
     help="Who is who: list persons, give names, join, divide, hide, and take it back. A person is given by id, by the"
@@ -37,72 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-StoreOption = Annotated[
-    str | None, typer.Option("--store", help="Store: a file or a URL. Default: postlens.db in --out.")
-]
-OutOption = Annotated[
-    Path,
-    typer.Option("--out", help="Output folder; its files, and those in other folders of the store, are made anew."),
-]
-ReadOutOption = Annotated[
-    Path, typer.Option("--out", help="Folder that holds postlens.db, unless --store says another place; only read.")
-]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Settings file. Default: postlens.toml here, if any.")
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Any setting of the outputs: --set metric=views. Repeatable.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Who = Annotated[str, typer.Argument(help="A person's id, the start of it, or a name.")]
-OUT = Path("postlens-out")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A store and what its outputs are written with."""
-
-    store: Store
-    settings: Settings
-    now: datetime
-
-
-@contextmanager
-def opened(
-    store: str | None,
-    out: Path,
-    config: Path | None,
-    settings: list[str] | None,
-    *,
-    read_only: bool = False,
-    create: bool = False,
-) -> Iterator[Place]:
-    """The store and the settings. Raises `UsageError` where there is no store, unless it may be created."""
-    from postlens.cli.analyze import pairs
-    from postlens.config import Settings
-    from postlens.pipelines.analyze import STORE_FILE
-    from postlens.store import Store
-
-    loaded = Settings.load(config=config, flags=pairs(settings, "--set"))
-    location = store or str(out / STORE_FILE)
-    if create and store is None:
-        out.mkdir(parents=True, exist_ok=True)
-    with Store.open(location if create else existing(location), read_only=read_only) as found:
-        yield Place(found, loaded, datetime.now(UTC))
-
-
-def refresh(place: Place, out: Path) -> int:
-    """Write the outputs anew in all folders of the store; the exit code."""
-    from postlens.pipelines.refresh import refresh_outputs
-
-    done = refresh_outputs(place.store, out, settings=place.settings, now=place.now)
-    say = Console(soft_wrap=True, highlight=False, markup=False).print
-    for note in done.notes:
-        say(f"left alone: {note}")
-    for error in done.errors:
-        say(f"not written anew: {error}")
-    return EXIT_NOTHING if done.errors else EXIT_DONE
-
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 
 from postlens.cli import EXIT_DONE, EXIT_NOTHING
-from postlens.cli.people import ConfigOption, JsonOption, SetOption
 from postlens.cli.people_tables import print_json
+from postlens.cli.place import ConfigOption, JsonOption, SetOption
 
 
 def verify(

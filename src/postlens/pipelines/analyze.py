@@ -18,7 +18,7 @@ from postlens.media.probe import display_name
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.compile import NOTES
 from postlens.pipelines.exports import add_failure
-from postlens.pipelines.folder import DOWNLOADS, LOG, remove_state
+from postlens.pipelines.folder import DOWNLOADS, LOG, STORE_FILE, remove_state
 from postlens.pipelines.ingest import Ingest, Ingested
 from postlens.pipelines.outputs import REPORT, scrub, update_outputs
 from postlens.pipelines.process import Processor, Progress
@@ -37,7 +37,6 @@ from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
-STORE_FILE = "postlens.db"
 ROW_SIGN = ", "  # between a table and a row of it in the subject of a failure
 
 

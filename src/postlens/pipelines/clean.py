@@ -22,7 +22,7 @@ from postlens.pipelines.clean_figures import Known, new_figures
 from postlens.pipelines.clean_files import CleanTables, write_clean
 from postlens.pipelines.clean_links import Entry, Place, link_rows, match_posts, normal_urls
 from postlens.pipelines.copies import find_copies, in_order_of_publication
-from postlens.pipelines.folder import DOWNLOADS, LOG
+from postlens.pipelines.folder import DOWNLOADS, LOG, STORE_FILE
 from postlens.pipelines.ingest import Ingest, Ingested
 from postlens.pipelines.process import Processed, Processor, Progress
 from postlens.pipelines.run import Runner
@@ -41,7 +41,6 @@ from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
-STORE_FILE: Final = "postlens.db"
 STAGES: Final = ("encode", "hash")  # what copies are told by
 
 FORMATS: Final = ("xlsx", "csv")

@@ -19,9 +19,9 @@ from postlens.store.gallery import read_gallery
 from postlens.store.ledger import mark_done, stale
 from postlens.store.media import FileStat, write_files, write_media
 from postlens.store.posts import read_post_media
-from postlens.store.tombstones import box_iou
 from postlens.types import Faces, FaceTracks, MediaFeatures, Provenance
 from postlens.version import __version__
+from postlens.vision.boxes import box_iou
 from postlens.vision.search import join_faces
 
 STAGE = "enroll"  # in the ledger

@@ -15,6 +15,7 @@ from postlens.media.urls import normalise_url
 from postlens.pipelines.exports import replace_bytes
 from postlens.store.forget import Traces
 
+STORE_FILE = "postlens.db"
 DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the output folder takes them for posts
 STATE = ".postlens-state"  # beside the outputs, since several stores may write to one folder
 LOG = "run.log"

@@ -18,10 +18,11 @@ from postlens.store.faces import read_face_ids, read_faces, read_tracks, track_n
 from postlens.store.forget import Counts, forget_faces
 from postlens.store.media import read_media
 from postlens.store.posts import read_duplicates, read_posts
-from postlens.store.tombstones import ForgottenFaces, box_iou, read_forgotten_faces
+from postlens.store.tombstones import ForgottenFaces, read_forgotten_faces
 from postlens.store.vectors import read_hashes
 from postlens.tasks.people.same_places import Clip, Moments, keeps_frame, moments_of
 from postlens.types import Faces, FaceTracks, FloatArray, FrameHashes, MediaFile
+from postlens.vision.boxes import box_iou
 
 # Overlap of a face with a forgotten one of the same frame, both in shares of the frame. Lower than within one file
 # (.5), as slight crops that pass for whole frames shift small faces. Higher: such faces stay. Lower: neighbours go.

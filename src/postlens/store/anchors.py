@@ -29,8 +29,9 @@ from postlens.store.people import (
 )
 from postlens.store.schema import constraints, faces, gallery, person_tracks, tracks
 from postlens.store.statements import select_in, upsert
-from postlens.store.tombstones import FORGOTTEN_WITHIN_S, box_iou
+from postlens.store.tombstones import FORGOTTEN_WITHIN_S
 from postlens.types import Faces
+from postlens.vision.boxes import box_iou
 
 # Two boxes show one face if they cover each other this much (PASCAL VOC, Everingham et al. 2010). Higher: more of the
 # user's words are dropped when boxes are drawn otherwise. Lower: they may move to a neighbour.

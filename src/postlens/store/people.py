@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from postlens.errors import ForgottenError, UnknownNameError, UsageError
 from postlens.store.schema import constraints, faces, person_tracks, persons, post_media, posts, tracks
-from postlens.store.statements import delete_in, delete_keys, replace_rows, select_in, upsert
+from postlens.store.statements import delete_in, delete_keys, select_in, upsert
 from postlens.store.tombstones import forgotten_ids
 from postlens.types import Appearance
 
@@ -100,12 +100,6 @@ def delete_persons(conn: Connection, person_ids: Iterable[str]) -> int:
 def write_person_tracks(conn: Connection, batch: Iterable[PersonTrack]) -> int:
     """Assign tracks to persons, each to one; returns how many assignments changed."""
     return upsert(conn, person_tracks, [_assignment_row(one) for one in batch])
-
-
-def replace_person_tracks(conn: Connection, batch: Iterable[PersonTrack]) -> int:
-    """Make these the only assignments of all tracks; returns how many changed. Equal ones are left alone."""
-    every = conn.execute(select(person_tracks.c.track_id)).scalars().all()
-    return replace_rows(conn, person_tracks, [_assignment_row(one) for one in batch], scope=("track_id", every))
 
 
 def _assignment_row(one: PersonTrack) -> dict[str, Any]:

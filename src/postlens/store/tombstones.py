@@ -17,6 +17,7 @@ from postlens.store.columns import pack, unpack
 from postlens.store.schema import forgotten_faces, tombstones
 from postlens.store.statements import select_in, upsert
 from postlens.types import FloatArray
+from postlens.vision.boxes import box_iou
 
 TombstoneKind = Literal["person", "creator"]
 
@@ -41,17 +42,6 @@ class ForgottenFaces:
         overlaps = box_iou(xyxy_px, self.xyxy_px) > FORGOTTEN_IOU
         found: NDArray[np.bool_] = (near & overlaps).any(axis=1)
         return found
-
-
-def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
-    """(M, N) intersection over union of boxes (M, 4) and (N, 4) given as left, top, right, bottom."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=2)
-    area = [(boxes[:, 2:] - boxes[:, :2]).clip(0, None).prod(axis=1) for boxes in (first, second)]
-    union = area[0][:, None] + area[1][None] - common
-    iou: FloatArray = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return iou
 
 
 def tombstone_key(kind: TombstoneKind, name: str) -> str:
