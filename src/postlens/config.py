@@ -19,7 +19,8 @@ from postlens.errors import SettingsError
 
 DEFAULT_FILE = "postlens.toml"
 ENV_PREFIX = "POSTLENS_"
-_PATHS = ("catalog", "emoji_table", "niche_model")  # relative ones in a file are relative to that file
+# Relative ones in a file are relative to that file.
+_PATHS = ("catalog", "emoji_table", "niche_model", "product_models")
 Origin = str  # "default", "postlens.toml", "environment", "flag"
 
 
@@ -92,6 +93,21 @@ class Settings(BaseSettings):
     )
     product_policy: Literal["matching", "missing"] = Field(
         "matching", description="matching: recommend for what is worn; missing: for what is not."
+    )
+    product_models: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_names)] = Field(
+        (),
+        description="Folders of runs of `postlens train products`, whose labels are added to hat, beard, moustache,"
+        " stubble, eyeglasses and sunglasses; of a label that several answer the last counts. As text: commas between.",
+    )
+    product_order: Literal["similar", "rotate", "listed"] = Field(
+        "similar",
+        description="Of several products for one label. similar: the one whose image is nearest to the deciding images,"
+        " where products have images; rotate: spread over the subjects; listed: the catalog's order.",
+    )
+    audience: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        (),
+        description="Only products for any of these audiences, in the catalog's words, or for everybody. Empty: all."
+        " As text: commas between.",
     )
     metric: Literal["views", "likes", "comments", "shares", "saves", "score"] = Field(
         "likes", description="The count that is forecast."
@@ -175,7 +191,9 @@ def _read_file(config: Path | None) -> dict[str, Any]:
 
 
 def _beside(path: Path, value: Any) -> Any:
-    """A path in a file, from the file's folder; what is no text is left for the check of its type."""
+    """A path in a file, or several, from the file's folder; what is no text is left for the check of its type."""
+    if isinstance(value, list):
+        return [_beside(path, one) for one in value]
     return str(path.parent / value) if isinstance(value, str) else value
 
 

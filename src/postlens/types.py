@@ -401,8 +401,34 @@ class Product:
     title: str
     labels: tuple[str, ...]
     url: str | None = None
-    image: str | None = None
+    image: str | None = None  # path or URL
     active: bool = True
+    price: float | None = None
+    currency: str | None = None
+    audience: tuple[str, ...] = ()  # whom it is for, in the catalog's own words; (): everybody
+
+
+@dataclass(frozen=True, slots=True)
+class RankedProduct:
+    """A product that fits, and why it stands where it does."""
+
+    product: Product
+    rank: int  # 1: the one to show
+    similarity: float | None = None  # cosine of its image and the deciding images; None: not compared
+
+
+@dataclass(frozen=True, slots=True)
+class ItemShare:
+    """How much of one item (hat, beard, eyewear, or one of an own model) a subject's images show."""
+
+    item: str
+    share: float  # of the images in which it could be read
+    n_shown: int
+    n_images: int
+    label: str | None  # the label that is clearest in the best image; None: no image could be read
+    score: float  # of that label there, in [0, 1]
+    threshold: float  # of that label
+    media: str | None  # sha256 of the best image
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,13 +437,19 @@ class Recommendation:
 
     subject_id: str
     product: Product | None
-    label: str | None
+    label: str | None  # the item that won
     score: float  # of the deciding image, in [0, 1]
-    share: float  # of the images with a face that show the label
-    shares: Mapping[str, float]
-    n_images: int  # with a face
+    share: float  # of the images in which the item could be read that show it
+    shares: Mapping[str, float]  # by item
+    n_images: int  # in which the item could be read: those with a face, for what is worn on the head
     deciding_media: str | None
     reason: str
+    attribute: str | None = None  # the label of the item that decided
+    threshold: float | None = None  # of that label
+    items: tuple[ItemShare, ...] = ()  # all items, in the order that breaks ties
+    products: tuple[RankedProduct, ...] = ()  # all that fit, the one to show first
+    without_face: tuple[str, ...] = ()  # sha256 of the images without a usable face
+    policy: Literal["matching", "missing"] = "matching"
 
 
 @dataclass(frozen=True, slots=True)

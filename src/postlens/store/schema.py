@@ -26,7 +26,7 @@ from sqlalchemy import (
 from postlens.store.columns import AnyText, JsonText, UtcTime
 from postlens.types import METRICS
 
-SCHEMA_VERSION = "0002"  # the newest file in migrations/versions/
+SCHEMA_VERSION = "0003"  # the newest file in migrations/versions/
 VERSION_TABLE = "postlens_version"
 
 VOLATILE: dict[str, Any] = {"volatile": True}
@@ -172,6 +172,25 @@ faces = Table(
     Column("thumbnail", LargeBinary),  # JPEG
 )
 
+# How the head around a face looks, for heads of attributes that are trained later: of the best face of each track.
+looks = Table(
+    "looks",
+    metadata,
+    Column("face_id", Text, ForeignKey("faces.face_id", ondelete="CASCADE"), primary_key=True),
+    Column("fingerprint", Text, nullable=False),  # of what made it
+    Column("vector", LargeBinary, nullable=False),  # float16
+)
+
+# Probabilities that a trained net read out of the pixels, which cannot be derived from a stored vector.
+readings = Table(
+    "readings",
+    metadata,
+    _media_key(),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # of the face; -1: of the whole image
+    Column("fingerprint", Text, primary_key=True),  # of the net
+    Column("probs", LargeBinary, nullable=False),  # float32, in the order of the labels on its card
+)
+
 # What the search for copies keeps of media it has seen, so that a later one compares what is new. It changes no answer.
 copy_states = Table(
     "copy_states",
@@ -267,6 +286,26 @@ forgotten_faces = Table(
     Column("pts_s", Double, nullable=False),
     Column("box", LargeBinary, nullable=False),
     Column("guessed", Boolean),  # true: of a copy that moves the frame, any face at the time of a forgotten one
+)
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+products = Table(
+    "products",
+    metadata,
+    Column("product_id", AnyText, primary_key=True),
+    Column("position", Integer, nullable=False),  # the order of preference
+    Column("title", AnyText, nullable=False),
+    Column("labels", JsonText, nullable=False),
+    Column("url", AnyText),
+    Column("image", AnyText),  # path or URL, as the catalog says
+    Column("active", Boolean, nullable=False),
+    Column("price", Double),
+    Column("currency", AnyText),
+    Column("audience", JsonText, nullable=False),
+    Column("thumbnail", LargeBinary),  # JPEG of its image
+    Column("vector", LargeBinary),  # float32, embedding of its image
+    Column("fingerprint", Text),  # of the encoder
 )
 
 # --- bookkeeping ----------------------------------------------------------------------------------------------------
