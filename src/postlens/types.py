@@ -429,6 +429,7 @@ class ItemShare:
     score: float  # of that label there, in [0, 1]
     threshold: float  # of that label
     media: str | None  # sha256 of the best image
+    face: int | None = None  # running number of the face that was read there; None: the whole image was
 
 
 @dataclass(frozen=True, slots=True)
