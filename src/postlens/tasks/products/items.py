@@ -1,10 +1,13 @@
-"""Which attributes of a face speak for which item that can be sold."""
+"""Labels that a model reads, and the items of a catalog that they speak for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
+from postlens.errors import UsageError
 from postlens.types import ATTRIBUTES
 
 # Item -> attributes that show it. The order of the items breaks ties that nothing else breaks.
@@ -19,5 +22,52 @@ ITEMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 OPTIONAL = frozenset({"moustache", "stubble"})
 # What can be put on. A beard cannot: its products need one, so `policy="missing"` never recommends them.
 WEARABLE = ("hat", "eyewear")
-# What a catalog may name: an attribute, or an item for all attributes of it that are not optional.
+# What a catalog may name when no other model is used: an attribute, or an item for those of it that are not optional.
 LABELS = (*ATTRIBUTES, *(item for item in ITEMS if item not in ATTRIBUTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One thing that a model tells of a face or of an image, and what may be sold to whom it holds for."""
+
+    name: str
+    item: str  # that it shows; several labels may show one
+    reads: Literal["face", "image"]
+    threshold: float  # of its score. Higher: fewer images show the item, and more surely
+    wearable: bool  # can be put on, so that its absence may be a wish
+    optional: bool  # shows its item only where a product names the label itself
+
+
+def shipped_labels(thresholds: Mapping[str, float]) -> tuple[Label, ...]:
+    """The labels of `types.ATTRIBUTES`, item by item; `thresholds` by attribute, as on the card of the head.
+
+    Raises `UsageError` for missing thresholds.
+    """
+    if missing := [name for name in ATTRIBUTES if name not in thresholds]:
+        raise UsageError(f"expected a threshold for each attribute, {', '.join(missing)} missing; take the head card's")
+    return tuple(
+        Label(name, item, "face", thresholds[name], wearable=item in WEARABLE, optional=name in OPTIONAL)
+        for item, names in ITEMS.items()
+        for name in names
+    )
+
+
+def join_labels(shipped: Sequence[Label], *models: Sequence[Label]) -> tuple[Label, ...]:
+    """All labels by first mention; a later label of the same name replaces an earlier one in its place."""
+    found = {label.name: label for label in shipped}
+    for labels in models:
+        found |= {label.name: label for label in labels}
+    return tuple(found.values())
+
+
+def by_item(labels: Iterable[Label]) -> dict[str, tuple[Label, ...]]:
+    """Item to its labels; items by first mention, the order that breaks ties."""
+    found: dict[str, tuple[Label, ...]] = {}
+    for label in labels:
+        found[label.item] = (*found.get(label.item, ()), label)
+    return found
+
+
+def catalog_labels(labels: Sequence[Label]) -> tuple[str, ...]:
+    """What a catalog may name: a label, or an item for all labels of it that are not optional."""
+    return tuple(dict.fromkeys([*(label.name for label in labels), *(label.item for label in labels)]))
