@@ -12,7 +12,8 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from postlens.pipelines.exports import people_book as module
-from postlens.pipelines.exports.people_book import is_safe_link, people_xlsx
+from postlens.pipelines.exports.people_book import people_xlsx
+from postlens.pipelines.exports.sheets import is_safe_link
 from postlens.types import EngagementSnapshot, Trend
 
 from ..campaigns import appearance, campaign, person

@@ -9,35 +9,32 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain, islice
 from typing import Any
-from urllib.parse import urlsplit
 
 from postlens.media.probe import display_name
 from postlens.pipelines.campaign import Campaign, PersonAnswer
+from postlens.pipelines.exports.sheets import (
+    MAX_LINKS,
+    PICTURE_PX,
+    SHEET_ROWS,
+    Cell,
+    Column,
+    Formats,
+    Kind,
+    book_formats,
+    excel_time,
+    open_book,
+    put_picture,
+    write_header,
+    write_link,
+    write_row,
+)
 from postlens.tasks.people.performance import is_few
 from postlens.types import Appearance, MediaFile, PersonPerformance, PostAnalysis, order_metrics
 
 PEOPLE_BOOK = "people.xlsx"
-FACE_PX = 80  # a face's cell
-MAX_TEXT = 32_767  # signs in a cell; the limits are Excel's: support.microsoft.com, "Excel specifications and limits"
-MAX_LINK = 2_079  # signs of an address
-MAX_LINKS = 65_530  # of a sheet
-SHEET_ROWS = 1_000_000  # of 1,048,576; more appearances go on in a further sheet
 SMALL = 100.0  # figures below are shown with two decimals
-
-Cell = str | float | int | datetime | None
-Kind = str  # name of a cell format: text, whole, count, small, seconds, share, lift, time
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a sheet."""
-
-    title: str
-    kind: Kind
-    width: float = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +50,9 @@ class Seen:
 
 def people_xlsx(campaign: Campaign) -> bytes:
     """The workbook as bytes."""
-    import xlsxwriter
-
     buffer = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(buffer, options)
-    formats = _formats(book)
+    book = open_book(buffer)
+    formats = book_formats(book)
     _write_people(book.add_worksheet("people"), campaign, formats)
     rows = _seen(campaign)
     for number in range(1, 1 + max(1, -(-sum(len(p.appearances) for p in campaign.people) // SHEET_ROWS))):
@@ -66,36 +60,6 @@ def people_xlsx(campaign: Campaign) -> bytes:
         _write_appearances(sheet, list(islice(rows, SHEET_ROWS)), campaign, formats)
     book.close()
     return buffer.getvalue()
-
-
-def _formats(book: Any) -> dict[Kind, Any]:
-    numbers = {
-        "text": "General",
-        "whole": "0",
-        "count": "#,##0",
-        "small": "#,##0.00",
-        "seconds": "#,##0.0",
-        "share": "0%",
-        "lift": "+0%;-0%;0%",
-        "time": "yyyy-mm-dd hh:mm",
-    }
-    found = {kind: book.add_format({"num_format": text, "valign": "vcenter"}) for kind, text in numbers.items()}
-    bold = {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1}
-    return found | {"header": book.add_format(bold), "link": book.add_format({"hyperlink": 1, "valign": "vcenter"})}
-
-
-def is_safe_link(place: str) -> bool:
-    """Whether a click may open this: a web address with a host and without a user's name or password in it.
-
-    Nothing else is a link: a local path would start a program on the reader's machine, or ask a server of its name.
-    """
-    if not place.startswith(("http://", "https://")) or len(place) > MAX_LINK or not place.isprintable():
-        return False
-    try:
-        parts = urlsplit(place)
-    except ValueError:  # brackets that do not fit
-        return False
-    return bool(parts.hostname) and "@" not in parts.netloc and not any(sign in place for sign in " \"'<>\\")
 
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -118,21 +82,20 @@ def _metric_columns(metric: str, kind: Kind) -> tuple[Column, ...]:
     return tuple(Column(f"{title}_{metric}", of) for title, of in (titles | more | ends).items())
 
 
-def _write_people(sheet: Any, campaign: Campaign, formats: dict[Kind, Any]) -> None:
+def _write_people(sheet: Any, campaign: Campaign, formats: Formats) -> None:
     metrics = order_metrics(row.metric for person in campaign.people for row in person.performance)
     kinds = {metric: _figure_kind(campaign.people, metric) for metric in metrics}
     columns = [*PERSON_COLUMNS, *chain.from_iterable(_metric_columns(metric, kinds[metric]) for metric in metrics)]
-    _write_header(sheet, columns, formats, n_rows=len(campaign.people), n_fixed=3)
+    write_header(sheet, columns, formats, n_rows=len(campaign.people), n_fixed=3)
     for row, person in enumerate(campaign.people, start=1):
-        sheet.set_row_pixels(row, FACE_PX)
+        sheet.set_row_pixels(row, PICTURE_PX)
         if person.thumbnail:
-            about_it = {"object_position": 1, "description": _description(person.name or person.person_id)}
-            options = {"image_data": io.BytesIO(person.thumbnail), **about_it, **_fit(person.thumbnail)}
-            sheet.insert_image(row, 0, "face.jpg", options)
+            about_it = f"face of {person.name or person.person_id}"
+            put_picture(sheet, (row, 0), person.thumbnail, name="face.jpg", about=about_it)
         by_metric = {p.metric: p for p in person.performance}
         figures = chain.from_iterable(_metric_cells(by_metric.get(metric)) for metric in metrics)
         about = (None, person.person_id, person.name, person.n_posts, person.n_videos, person.screen_time_s)
-        _write_row(sheet, row, columns, (*about, person.screen_share, *figures), formats)
+        write_row(sheet, row, columns, (*about, person.screen_share, *figures), formats)
 
 
 def _figure_kind(people: Sequence[PersonAnswer], metric: str) -> Kind:
@@ -155,20 +118,6 @@ def _note(row: PersonPerformance) -> str | None:
     parts = ["few posts"] if is_few(row) else []
     parts += ["weighed by screen time"] if row.weighting == "screen_time" else []
     return ", ".join(parts) or None
-
-
-def _description(name: str) -> str:
-    """What a screen reader says of a face: control signs, which are not allowed there, are left out."""
-    return "face of " + "".join(sign for sign in name if sign.isprintable())[:200]
-
-
-def _fit(jpeg: bytes) -> dict[str, float]:
-    """Scales that bring a thumbnail to the size of its cell."""
-    from PIL import Image as PillowImage
-
-    with PillowImage.open(io.BytesIO(jpeg)) as image:
-        scale = FACE_PX / max(image.size)
-    return {"x_scale": scale, "y_scale": scale}
 
 
 # --- appearances -----------------------------------------------------------------------------------------------------
@@ -196,19 +145,18 @@ def _seen(campaign: Campaign) -> Iterator[Seen]:
             yield Seen(person, one, posts.get(one.post_id), media.get(one.media), place)
 
 
-def _write_appearances(sheet: Any, rows: Sequence[Seen], campaign: Campaign, formats: dict[Kind, Any]) -> None:
+def _write_appearances(sheet: Any, rows: Sequence[Seen], campaign: Campaign, formats: Formats) -> None:
     metrics = campaign.metrics
     largest = {m: max(abs(s.values.get(m, 0.0)) for s in campaign.snapshots.values()) for m in metrics}
     columns = [*APPEARANCE_COLUMNS, *(Column(m, "count" if largest[m] >= SMALL else "small") for m in metrics)]
-    _write_header(sheet, columns, formats, n_rows=len(rows), n_fixed=2)
+    write_header(sheet, columns, formats, n_rows=len(rows), n_fixed=2)
     links = iter(range(MAX_LINKS))
     for row, seen in enumerate(rows, start=1):
         snapshot = campaign.snapshots.get(seen.appearance.post_id)
         values = snapshot.values if snapshot else {}
         cells = (*_appearance_cells(seen), *(values.get(metric) for metric in metrics))
-        _write_row(sheet, row, columns, cells, formats)
-        if is_safe_link(seen.place) and next(links, None) is not None:
-            sheet.write_url(row, 3, seen.place, formats["link"], string=seen.place[:MAX_TEXT])
+        write_row(sheet, row, columns, cells, formats)
+        write_link(sheet, (row, 3), seen.place, formats=formats, links=links)
 
 
 def _appearance_cells(seen: Seen) -> tuple[Cell, ...]:
@@ -225,41 +173,5 @@ def _appearance_cells(seen: Seen) -> tuple[Cell, ...]:
         share,
         one.similarity,
         post.post.creator_id if post else None,
-        _time(post.post.published_at) if post else None,
+        excel_time(post.post.published_at) if post else None,
     )
-
-
-def _time(at: datetime | None) -> datetime | str | None:
-    """As Excel has times: without a zone (UTC), and none before 1900, which becomes text."""
-    return at.isoformat() if at and at.year < 1900 else at and at.replace(tzinfo=None)
-
-
-# --- cells -----------------------------------------------------------------------------------------------------------
-
-
-def _write_header(
-    sheet: Any, columns: Sequence[Column], formats: dict[Kind, Any], *, n_rows: int, n_fixed: int
-) -> None:
-    """Titles that stay in view, with a filter on each column."""
-    for index, column in enumerate(columns):
-        sheet.write_string(0, index, _text(column.title), formats["header"])
-        sheet.set_column(index, index, column.width)
-    sheet.freeze_panes(1, n_fixed)
-    sheet.autofilter(0, 0, n_rows, len(columns) - 1)
-
-
-def _write_row(
-    sheet: Any, row: int, columns: Sequence[Column], cells: Sequence[Cell], formats: dict[Kind, Any]
-) -> None:
-    for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):
-        if isinstance(cell, str):
-            sheet.write_string(row, index, _text(cell), formats["text"])
-        elif isinstance(cell, datetime):
-            sheet.write_datetime(row, index, cell, formats[column.kind])
-        elif cell is not None:
-            sheet.write_number(row, index, cell, formats[column.kind])
-
-
-def _text(value: str) -> str:
-    """What a cell holds of a text: as much as Excel reads, and no half characters."""
-    return display_name(value)[:MAX_TEXT] if not value.isascii() else value[:MAX_TEXT]
