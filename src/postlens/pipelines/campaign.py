@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from postlens.types import (
     Appearance,
     Creator,
     EngagementSnapshot,
     Failure,
+    ItemShare,
     NichePrediction,
     PersonPerformance,
     PostAnalysis,
@@ -59,6 +61,18 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferPictures:
+    """Small JPEGs that explain offers, of those subjects that outputs show with pictures."""
+
+    products: Mapping[str, bytes] = field(default_factory=dict)  # by product_id
+    heads: Mapping[tuple[str, int], bytes] = field(default_factory=dict)  # by sha256 and running number of the face
+
+    def head(self, item: ItemShare) -> bytes | None:
+        """The face that shows the item best."""
+        return self.heads.get((item.media, item.face)) if item.media and item.face is not None else None
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """All answers about all posts of a store."""
 
@@ -74,6 +88,10 @@ class Campaign:
     notes: tuple[str, ...] = ()  # from the source, e.g. that figures are invented
     models: Mapping[str, str] = field(default_factory=dict)  # name to version and fingerprint
     n_suggestions: int | None = None  # merges and splits of persons that a user might want; None: not asked
+    offer_pictures: OfferPictures = field(default_factory=OfferPictures)
+    policy: Literal["matching", "missing"] = "matching"  # of offers
+    audience: tuple[str, ...] = ()  # for whom products may be offered; (): everybody
+    product_order: Literal["similar", "rotate", "listed"] = "listed"  # of several products that fit
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A campaign to its tables: posts, creators and people as Parquet, people as XLSX, predictions as JSON, scores as CSV.
+"""A campaign to its tables: Parquet for programs, XLSX of people and products, predictions as JSON, scores as CSV.
 
 Every file is written beside its target and renamed, so that a stopped run never leaves half a file. A text cell of a
 CSV file that a spreadsheet would take for a formula begins with an apostrophe, see `FORMULA_SIGNS`; a workbook holds
@@ -22,6 +22,8 @@ from postlens.pipelines.exports.files import remove_leftovers, replace_bytes
 from postlens.pipelines.exports.people_book import PEOPLE_BOOK, people_xlsx
 from postlens.pipelines.exports.people_table import PEOPLE_TABLE, PERSON_SCHEMA, person_rows
 from postlens.pipelines.exports.predictions import PREDICTIONS, prediction_lines
+from postlens.pipelines.exports.products_book import PRODUCTS_BOOK, products_xlsx
+from postlens.pipelines.exports.products_table import PRODUCT_SCHEMA, PRODUCTS_TABLE, product_rows
 from postlens.pipelines.exports.tables import (
     CREATOR_SCHEMA,
     CREATORS,
@@ -42,6 +44,7 @@ __all__ = [
     "FORMULA_SIGNS",
     "PERSON_SCHEMA",
     "POST_SCHEMA",
+    "PRODUCT_SCHEMA",
     "add_failure",
     "csv_bytes",
     "remove_leftovers",
@@ -50,7 +53,17 @@ __all__ = [
     "write_failures",
 ]
 
-FILES = (POSTS, CREATORS, PEOPLE_BOOK, PEOPLE_TABLE, PREDICTIONS, SCORES, FAILURES)
+FILES = (
+    POSTS,
+    CREATORS,
+    PEOPLE_BOOK,
+    PEOPLE_TABLE,
+    PRODUCTS_BOOK,
+    PRODUCTS_TABLE,
+    PREDICTIONS,
+    SCORES,
+    FAILURES,
+)
 
 
 def write_exports(campaign: Campaign, out: Path) -> None:
@@ -63,6 +76,8 @@ def write_exports(campaign: Campaign, out: Path) -> None:
     write_parquet(out / CREATORS, creator_rows(campaign), creator_schema(campaign.metrics))
     write_parquet(out / PEOPLE_TABLE, person_rows(campaign), PERSON_SCHEMA)
     replace_bytes(out / PEOPLE_BOOK, people_xlsx(campaign))
+    write_parquet(out / PRODUCTS_TABLE, product_rows(campaign), PRODUCT_SCHEMA)
+    replace_bytes(out / PRODUCTS_BOOK, products_xlsx(campaign))
     replace_bytes(out / PREDICTIONS, prediction_lines(campaign))
     write_scores(campaign, out)
     write_failures(campaign.failures, out)

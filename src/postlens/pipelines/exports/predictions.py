@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from typing import Any
 
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
 from postlens.tasks.niche.influencer import as_category
-from postlens.types import PersonPerformance, PostAnalysis
+from postlens.types import PersonPerformance, PostAnalysis, Recommendation
 
 PREDICTIONS = "predictions.json"
 
@@ -38,15 +39,30 @@ def _creator_prediction(answer: CreatorAnswer) -> dict[str, Any]:
         **found,
         "n_posts": answer.n_posts,
         "deciding_posts": [list(pair) for pair in answer.niche.attention[:5]] if answer.niche else [],
-        "product": {
-            "product_id": choice.product.product_id if choice.product else None,
-            "label": choice.label,
-            "share": choice.share,
-            "n_images": choice.n_images,
-            "reason": choice.reason,
-        }
-        if choice
-        else None,
+        "product": _product(choice) if choice else None,
+    }
+
+
+def _product(choice: Recommendation) -> dict[str, Any]:
+    """The one product to show, why, and all that may change it."""
+    shares = [{f.name: getattr(item, f.name) for f in fields(item)} for item in choice.items]
+    return {
+        "product_id": choice.product.product_id if choice.product else None,
+        "label": choice.label,
+        "attribute": choice.attribute,
+        "share": choice.share,
+        "n_images": choice.n_images,
+        "score": choice.score,
+        "threshold": choice.threshold,
+        "deciding_media": choice.deciding_media,
+        "reason": choice.reason,
+        "policy": choice.policy,
+        "products": [
+            {"product_id": one.product.product_id, "rank": one.rank, "similarity": one.similarity}
+            for one in choice.products
+        ],
+        "shares": shares,
+        "without_face": list(choice.without_face),
     }
 
 
