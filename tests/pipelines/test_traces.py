@@ -19,9 +19,9 @@ from postlens.store import Store
 from postlens.store.decisions import read_decisions
 from postlens.store.dump import dump
 from postlens.store.faces import read_faces
-from postlens.store.forget import read_person_traces
 from postlens.store.media import read_media
 from postlens.store.people import read_persons
+from postlens.store.person_traces import read_person_traces
 from postlens.store.posts import write_posts
 
 from ..store.facts import NOW, located

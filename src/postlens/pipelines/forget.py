@@ -17,16 +17,9 @@ from postlens.pipelines.outputs import OUTPUTS
 from postlens.pipelines.refresh import find_folders, refresh_outputs
 from postlens.pipelines.traces import find_traces
 from postlens.store import Store
-from postlens.store.forget import (
-    Counts,
-    PersonTraces,
-    Traces,
-    forget_creator,
-    forget_person,
-    read_person_traces,
-    read_traces,
-)
+from postlens.store.forget import Counts, Traces, forget_creator, forget_person, read_traces
 from postlens.store.people import read_persons
+from postlens.store.person_traces import PersonTraces, read_person_traces
 from postlens.store.posts import read_creators
 from postlens.store.tombstones import forgotten_ids
 

@@ -24,8 +24,9 @@ from postlens.pipelines.folder import LOG, STATE
 from postlens.pipelines.outputs import OUTPUTS
 from postlens.store import Store
 from postlens.store.decisions import texts_in
-from postlens.store.forget import Counts, PersonTraces
-from postlens.store.schema import creators, decisions, files, metadata, persons, post_media, posts
+from postlens.store.forget import Counts
+from postlens.store.person_traces import PersonTraces
+from postlens.store.schema import creators, decisions, files, metadata, persons, post_media, posts, readings
 from postlens.types import ATTRIBUTES, EMOTIONS, METRICS, NICHES
 
 TOMBSTONES = ("tombstones", "forgotten_faces")
@@ -33,7 +34,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 TRACK_ID = re.compile(r"[0-9a-f]{64}:\d+")
 IN_HTML = re.compile(r"base64,([A-Za-z0-9+/=]+)")
 # Bytes of a picture or vector that are looked for in a database's file, from its middle: JPEGs begin alike. Of at most
-# so many vectors and pictures, as each is a pass over the file.
+# so many vectors, looks and pictures, as each is a pass over the file.
 PIECE_BYTES, MOST_PIECES = 40, 32
 PART_BYTES = 64 << 20  # of a database's file, held at once
 ROWS = 1_000  # of a table, held at once
@@ -51,6 +52,7 @@ class _Marks:
     given: frozenset[str]
     blobs: frozenset[bytes]
     pictures: frozenset[str]  # base64
+    pieces: frozenset[bytes]  # of some of the blobs
 
 
 def find_traces(store: Store, folders: Iterable[Path], person: PersonTraces) -> Counts:
@@ -81,8 +83,13 @@ def _marks(conn: Connection, person: PersonTraces) -> _Marks:
         track_ids=person.track_ids,
         face_ids=person.face_ids,
         given=person.given - _in_posts(conn),
-        blobs=person.pictures | person.vectors,
+        blobs=person.pictures | person.vectors | person.looks,
         pictures=frozenset(base64.b64encode(picture).decode() for picture in person.pictures),
+        pieces=frozenset(
+            blob[len(blob) // 2 :][:PIECE_BYTES]
+            for blobs in (person.vectors, person.looks, person.pictures)
+            for blob in sorted(blobs)[:MOST_PIECES]
+        ),
     )
 
 
@@ -116,7 +123,14 @@ def _other_words(conn: Connection, person: PersonTraces) -> Iterator[str]:
 
 def _count_rows(conn: Connection, table: Any, marks: _Marks) -> int:
     rows = (row._mapping for row in _rows(conn, select(table)))
+    if table is readings:
+        return sum(1 for row in rows if _is_read_from(row["sha256"], row["number"], marks))
     return sum(1 for row in rows if any(_tells(table.name, name, value, marks) for name, value in row.items()))
+
+
+def _is_read_from(sha256: str, number: int, marks: _Marks) -> bool:
+    """Whether a reading is of a face of the person, or of a photo that was given for the person."""
+    return f"{sha256}:{number}" in marks.face_ids or sha256 in marks.given
 
 
 def _rows(conn: Connection, statement: Select[Any]) -> Iterable[Row[Any]]:
@@ -188,11 +202,9 @@ def _database_files(store: Store) -> list[Path]:
 
 def _count_bytes(path: Path, marks: _Marks) -> int:
     """Hits in a database's file. Ids of tracks are not looked for: faces of others have ids of the same form."""
-    blobs = sorted(marks.blobs, key=len)  # vectors, then pictures
-    middles = {blob[len(blob) // 2 :][:PIECE_BYTES] for blob in (*blobs[:MOST_PIECES], *blobs[-MOST_PIECES:])}
     words = {word.encode("utf-8", "surrogatepass") for word in (*marks.ids, *marks.names)}
     words = {word for word in words if len(word) >= LEAST_NAME_BYTES}
-    return sum(_count_in_parts(path, {*middles, *words}))
+    return sum(_count_in_parts(path, {*marks.pieces, *words}))
 
 
 def _count_in_parts(path: Path, pieces: Collection[bytes]) -> Iterator[int]:

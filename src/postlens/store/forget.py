@@ -20,19 +20,11 @@ from postlens.errors import UnknownNameError
 from postlens.store.columns import unpack
 from postlens.store.copies import unsettle_copies
 from postlens.store.database import scrub_after_commit, scrub_later
-from postlens.store.decisions import (
-    SIDES,
-    delete_decisions,
-    given_photos,
-    owners_of,
-    persons_of,
-    read_decisions,
-    texts_in,
-    tracks_of,
-)
+from postlens.store.decisions import delete_decisions, persons_of, read_decisions, texts_in, tracks_of
 from postlens.store.gallery import unsettle
 from postlens.store.media import read_unused
 from postlens.store.people import is_start
+from postlens.store.person_traces import PersonTraces, read_person_traces
 from postlens.store.posts import read_post_media
 from postlens.store.schema import (
     constraints,
@@ -44,12 +36,14 @@ from postlens.store.schema import (
     gallery,
     hashes,
     ledger,
+    looks,
     measures,
     media,
     person_tracks,
     persons,
     post_media,
     posts,
+    readings,
     settled_tracks,
     snapshots,
     tracks,
@@ -135,78 +129,10 @@ def forget_faces(conn: Connection, face_ids: Iterable[str], *, guessed: bool) ->
     places = [(row.sha256, unpack([row.box])[0], row.pts_s) for _, row in sorted(rows.items())]
     write_forgotten_faces(conn, places, guessed=guessed)
     removed = {"decisions": _delete_decisions(conn, track_ids, ())}
-    removed |= _delete_tracks(conn, track_ids)
-    removed["faces"] += delete_in(conn, faces, "face_id", rows)
+    removed |= _sum(_delete_tracks(conn, track_ids), _delete_faces(conn, "face_id", rows))
     unsettle(conn)
     scrub_later(conn)
     return removed
-
-
-@dataclass(frozen=True, slots=True)
-class PersonTraces:
-    """By what a person is known in the store."""
-
-    person_id: str
-    joined: frozenset[str]  # ids of persons that were joined with this one and are no more
-    names: frozenset[str]  # the user's, those of before and of the joined ones too
-    track_ids: frozenset[str]
-    face_ids: frozenset[str]
-    given: frozenset[str]  # sha256 of photos given for the person
-    pictures: frozenset[bytes]  # JPEGs of the faces
-    vectors: frozenset[bytes]  # templates of the faces and tracks
-
-    @property
-    def words(self) -> frozenset[str]:
-        """Ids and names."""
-        return self.names | self.ids
-
-    @property
-    def ids(self) -> frozenset[str]:
-        """All under which the person was known."""
-        return self.joined | {self.person_id}
-
-
-def read_person_traces(conn: Connection, person_id: str) -> PersonTraces:
-    """What `forget_person` makes unknown to the store."""
-    owned = select(person_tracks.c.track_id).where(person_tracks.c.person_id == person_id)
-    known = conn.execute(select(gallery).where(gallery.c.person_id == person_id)).all()
-    track_ids = {*conn.execute(owned).scalars(), *(row.track_id for row in known)}
-    columns = select(faces.c.face_id, faces.c.thumbnail, faces.c.template)
-    shown = list(select_in(conn, columns, faces.c.track_id, track_ids))
-    means = select_in(conn, select(tracks.c.template), tracks.c.track_id, track_ids)
-    joined = _joined(conn, track_ids)
-    return PersonTraces(
-        person_id=person_id,
-        joined=frozenset(joined),
-        names=_names(conn, [person_id, *joined]),
-        track_ids=frozenset(track_ids),
-        face_ids=frozenset(row.face_id for row in shown),
-        given=frozenset(_given(conn, person_id)),
-        pictures=frozenset(row.thumbnail for row in shown if row.thumbnail),
-        vectors=frozenset([*(row.template for row in shown if row.template), *(row.template for row in means)]),
-    )
-
-
-def _given(conn: Connection, person_id: str) -> set[str]:
-    """sha256 of photos that were given for the person, and not for another since."""
-    rows = conn.execute(select(gallery.c.track_id, gallery.c.person_id).where(gallery.c.kind == "enrolled"))
-    now = {row.track_id.rpartition(":")[0]: row.person_id for row in rows}
-    every = now.keys() | given_photos(read_decisions(conn), to=[person_id])
-    return {sha256 for sha256 in every if now.get(sha256, person_id) == person_id}
-
-
-def _joined(conn: Connection, track_ids: Collection[str]) -> set[str]:
-    """Ids of persons that the tracks were once of and that are no more."""
-    there = set(conn.execute(select(persons.c.person_id)).scalars())
-    return {name for one in read_decisions(conn) for name in owners_of(one.payload, track_ids)} - there
-
-
-def _names(conn: Connection, person_ids: Collection[str]) -> frozenset[str]:
-    """The names of persons now, and the names they had in decisions."""
-    now = {row.name for row in select_in(conn, select(persons.c.name), persons.c.person_id, person_ids)}
-    states = [one.payload[side]["persons"] for one in read_decisions(conn) for side in SIDES]
-    rows = [state[name] for state in states for name in state.keys() & person_ids]
-    return frozenset(name for name in (*now, *(row[0] for row in rows if row)) if name)
 
 
 def _delete_decisions_about(conn: Connection, people: Iterable[PersonTraces]) -> int:
@@ -237,16 +163,35 @@ def _expect(conn: Connection, table: Table, column: str, name: str) -> None:
 
 def _delete_tracks(conn: Connection, track_ids: Collection[str]) -> Counts:
     """Delete tracks, their faces, and what was said about them."""
-    pictured = select(faces.c.face_id).where(faces.c.thumbnail.is_not(None))
     return {
         "gallery": delete_in(conn, gallery, "track_id", track_ids),
         "settled_tracks": delete_in(conn, settled_tracks, "track_id", track_ids),
-        "thumbnails": sum(1 for _ in select_in(conn, pictured, faces.c.track_id, track_ids)),
-        "faces": delete_in(conn, faces, "track_id", track_ids),
+        **_delete_faces(conn, "track_id", track_ids),
         "constraints": sum(delete_in(conn, constraints, side, track_ids) for side in ("track_a", "track_b")),
         "person_tracks": delete_in(conn, person_tracks, "track_id", track_ids),
         "tracks": delete_in(conn, tracks, "track_id", track_ids),
     }
+
+
+def _delete_faces(conn: Connection, column: str, values: Collection[str]) -> Counts:
+    """Delete the faces whose column is one of the values, with their looks and what nets read out of them."""
+    pictured = faces.c.thumbnail.is_not(None).label("pictured")
+    chosen = select(faces.c.face_id, faces.c.sha256, faces.c.number, pictured)
+    rows = list(select_in(conn, chosen, faces.c[column], values))
+    places, media_of = {(row.sha256, row.number) for row in rows}, {row.sha256 for row in rows}
+    read = select(readings.c.sha256, readings.c.number, readings.c.fingerprint)
+    keys = [tuple(row) for row in select_in(conn, read, readings.c.sha256, media_of) if tuple(row[:2]) in places]
+    return {
+        "looks": delete_in(conn, looks, "face_id", [row.face_id for row in rows]),
+        "readings": delete_keys(conn, readings, keys),
+        "thumbnails": sum(row.pictured for row in rows),
+        "faces": delete_in(conn, faces, "face_id", [row.face_id for row in rows]),
+    }
+
+
+def _sum(*counts: Counts) -> Counts:
+    """Counts by table of several deletions together."""
+    return {name: sum(one.get(name, 0) for one in counts) for name in dict.fromkeys(k for one in counts for k in one)}
 
 
 def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Counts:
@@ -318,8 +263,8 @@ def _delete_media(conn: Connection, sha256s: Collection[str]) -> Counts:
     track_ids = _tracks_in(conn, sha256s)
     chosen = select(person_tracks.c.person_id)
     person_ids = {row.person_id for row in select_in(conn, chosen, person_tracks.c.track_id, track_ids)}
-    removed = _delete_tracks(conn, track_ids)
-    removed["faces"] += delete_in(conn, faces, "sha256", sha256s)
+    removed = _sum(_delete_tracks(conn, track_ids), _delete_faces(conn, "sha256", sha256s))
+    removed["readings"] += delete_in(conn, readings, "sha256", sha256s)  # of whole images
     removed |= unsettle_copies(conn, sha256s)
     removed |= {
         table.name: delete_in(conn, table, "sha256", sha256s) for table in (embeddings, measures, hashes, media)

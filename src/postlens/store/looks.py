@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, and_, select
 
 from postlens.store.columns import pack
 from postlens.store.schema import faces, looks
@@ -20,7 +20,7 @@ from postlens.store.statements import delete_keys, select_in, upsert
 from postlens.types import Faces, FloatArray, IntArray
 
 _FLOAT16 = np.dtype("<f2")  # the same bytes on every machine
-Looks = tuple[IntArray, FloatArray]  # running numbers of the faces (M,), ascending, and their vectors (M, D) float32
+Looks = tuple[IntArray, FloatArray]  # rows of the faces (M,), ascending, and their vectors (M, D) float32
 
 
 def write_looks(conn: Connection, by_media: Mapping[str, Faces], fingerprint: str) -> int:
@@ -51,17 +51,15 @@ def write_looks(conn: Connection, by_media: Mapping[str, Faces], fingerprint: st
 def read_looks(conn: Connection, sha256s: Iterable[str] | None, fingerprint: str) -> dict[str, Looks]:
     """The looks that one maker made of the faces of media, by sha256; media without any are left out.
 
-    A face's number is its row in `read_faces`.
+    A face's number here is its row in `read_faces`, which differs from the stored one behind a forgotten face.
     """
-    chosen = (
-        select(faces.c.sha256, faces.c.number, looks.c.vector)
-        .join(looks, looks.c.face_id == faces.c.face_id)
-        .where(looks.c.fingerprint == fingerprint)
-    )
+    made = and_(looks.c.face_id == faces.c.face_id, looks.c.fingerprint == fingerprint)
+    chosen = select(faces.c.sha256, faces.c.number, looks.c.vector).outerjoin_from(faces, looks, made)
     rows: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in sorted(select_in(conn, chosen, faces.c.sha256, sha256s), key=lambda row: (row.sha256, row.number)):
         rows[row.sha256].append(row)
-    return {sha256: _looks(own) for sha256, own in rows.items()}
+    known = {sha256: [i for i, row in enumerate(own) if row.vector is not None] for sha256, own in rows.items()}
+    return {sha256: _looks([rows[sha256][i] for i in own], own) for sha256, own in known.items() if own}
 
 
 def pack_look(vector: NDArray[Any]) -> bytes:
@@ -78,6 +76,6 @@ def _vectors(rows: Iterable[Row[Any]], found: Faces) -> dict[str, bytes]:
     return {face_id: places[key] for face_id, key in keys.items() if key in places}
 
 
-def _looks(rows: list[Row[Any]]) -> Looks:
+def _looks(rows: list[Row[Any]], numbers: list[int]) -> Looks:
     vectors = np.frombuffer(b"".join(row.vector for row in rows), _FLOAT16).reshape(len(rows), -1)
-    return np.array([row.number for row in rows], np.int64), vectors.astype(np.float32)
+    return np.array(numbers, np.int64), vectors.astype(np.float32)
