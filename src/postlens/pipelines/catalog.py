@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from postlens.config import Settings
-from postlens.errors import SettingsError, SourceError
-from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
+from postlens.errors import NotEnoughDataError, SettingsError, SourceError
+from postlens.pipelines.catalog_files import read_catalog
+from postlens.pipelines.catalog_images import ImageReader, ReadImages, by_sha256
+from postlens.store.catalog import (
+    ProductImage,
+    count_products,
+    read_product_images,
+    read_product_thumbnails,
+    read_product_vectors,
+    read_products,
+)
+from postlens.tasks.products.catalog import DEFAULT_CATALOG, STAGE, unknown_labels
+from postlens.tasks.products.items import LABELS
 from postlens.types import Failure, FloatArray, Product
+from postlens.vision.encoder import ENCODER
+from postlens.vision.zoo import load_spec
+
+# Images of a catalog file that are read in each run, about 20 ms each. More: longer starts; a store keeps the vectors.
+MOST_READ: Final = 500
+_read: dict[str, ProductImage] = {}  # by sha256, those that this process has read: a run loads its catalog repeatedly
 
 
 class LoadedCatalog(NamedTuple):
@@ -22,18 +40,64 @@ class LoadedCatalog(NamedTuple):
 
 
 def load_products(
-    conn: Connection | None, settings: Settings, *, labels: Collection[str] | None = None
+    conn: Connection | None,
+    settings: Settings,
+    *,
+    labels: Collection[str] | None = None,
+    vectors: bool = True,
 ) -> LoadedCatalog:
     """The catalog that answers: the file of setting `catalog`, else the store's, else the shipped example.
 
     Args:
         conn: of the store; None where there is none.
         labels: what the models that are used can find (names of labels and items); default: those that ship.
+        vectors: read the vectors, too. Those of a file's images are computed, where the products are ranked by them.
 
     Raises:
         SettingsError: the file cannot be read, or has no usable row.
     """
+    known = LABELS if labels is None else labels
+    if settings.catalog is None and conn is not None and count_products(conn):
+        products = read_products(conn)
+        stored = read_product_vectors(conn, load_spec(ENCODER).fingerprint) if vectors else {}
+        return LoadedCatalog(products, stored, unknown_labels(products, labels=known))
+    path = settings.catalog or DEFAULT_CATALOG
     try:
-        return LoadedCatalog(load_catalog(settings.catalog or DEFAULT_CATALOG), {}, ())
+        catalog = read_catalog(path, labels=known)
     except SourceError as error:
         raise SettingsError(f"setting catalog: {error}") from error
+    wanted = vectors and settings.product_order == "similar"
+    found = _file_images(conn, settings, catalog.products, folder=path.parent) if wanted else ReadImages()
+    vectors_by_id = {product_id: image.vector for product_id, image in found.images.items()}
+    return LoadedCatalog(catalog.products, vectors_by_id, (*catalog.failures, *found.failures))
+
+
+def load_thumbnails(conn: Connection | None, settings: Settings, product_ids: Iterable[str]) -> dict[str, bytes]:
+    """Small JPEGs of products of the catalog that answers, by product_id; those without an image are left out.
+
+    Raises as `load_products`.
+    """
+    wanted = frozenset(product_ids)
+    if settings.catalog is None and conn is not None and count_products(conn):
+        return read_product_thumbnails(conn, wanted)
+    products = [one for one in load_products(conn, settings, vectors=False).products if one.product_id in wanted]
+    found = _file_images(conn, settings, products, folder=(settings.catalog or DEFAULT_CATALOG).parent)
+    return {product_id: image.thumbnail for product_id, image in found.images.items()}
+
+
+def _file_images(
+    conn: Connection | None, settings: Settings, products: Collection[Product], *, folder: Path
+) -> ReadImages:
+    """The images of a catalog file's products, as far as they were not read before."""
+    active = [product for product in products if product.active and product.image is not None]
+    if len(active) > MOST_READ:
+        error = NotEnoughDataError(
+            f"expected at most {MOST_READ} images in a catalog file, got {len(active)}; products are not compared by"
+            " image: keep the catalog in the store with `postlens catalog add`, which reads them once"
+        )
+        return ReadImages(failures=[Failure.of("images of the catalog", STAGE, error)])
+    fingerprint = load_spec(ENCODER).fingerprint
+    stored = read_product_images(conn, fingerprint) if conn is not None else {}
+    found = ImageReader(settings, known=stored | _read, downloads=None).read(active, folder=folder)
+    _read.update(by_sha256(found.images.values()))
+    return found

@@ -34,6 +34,7 @@ _BOMS: Final = (
 _ENCODING_CHUNK_BYTES: Final = 1 << 20
 
 IsHeader = Callable[[Sequence[str]], bool]
+NoHeader = Callable[[str, Sequence[str]], TableError]  # the error about a file (display name) with these columns
 
 
 class Row(NamedTuple):
@@ -54,12 +55,36 @@ class Sheet(NamedTuple):
     merged: tuple[int, ...] = ()  # rows where a number is merged with those below, which it is not read for
 
 
-def open_sheet(path: str, *, is_header: IsHeader) -> Sheet:
+class _NoHeaderError(Exception):
+    """No row is a header; `names` are those of the first row."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(names)
+        self.names = names
+
+
+def no_media_column(name: str, names: Sequence[str]) -> TableError:
+    """The error about a table without a column for the media; `names`: those it has."""
+    shown = ", ".join(name for name in names if name) or "none"
+    return TableError(
+        f"{name}: expected a column path or url, got columns: {shown}; "
+        "name the one that holds it with --map path=COLUMN or --map url=COLUMN"
+    )
+
+
+def open_sheet(path: str, *, is_header: IsHeader, no_header: NoHeader = no_media_column) -> Sheet:
     """The table in a file.
 
     Raises:
-        TableError: the file cannot be read as a table, or no row names a column for the media.
+        TableError: the file cannot be read as a table, or no row is a header, which `no_header` words.
     """
+    try:
+        return _open(path, is_header)
+    except _NoHeaderError as missing:
+        raise no_header(display_name(path), missing.names) from None
+
+
+def _open(path: str, is_header: IsHeader) -> Sheet:
     suffix = Path(path).suffix.lower()
     try:
         if suffix in CSV_SUFFIXES:
@@ -73,14 +98,6 @@ def open_sheet(path: str, *, is_header: IsHeader) -> Sheet:
         raise TableError(
             f"{display_name(path)}: the table cannot be read ({error.strerror or error}); check its permissions"
         ) from error
-
-
-def _no_header(path: str, names: Sequence[str]) -> TableError:
-    shown = ", ".join(name for name in names if name) or "none"
-    return TableError(
-        f"{display_name(path)}: expected a column path or url, got columns: {shown}; "
-        "name the one that holds it with --map path=COLUMN or --map url=COLUMN"
-    )
 
 
 def _below_header(rows: Iterator[Sequence[Any]], is_header: IsHeader) -> tuple[tuple[str, ...], Iterator[Row]] | None:
@@ -111,7 +128,7 @@ def _open_csv(path: str, is_header: IsHeader) -> Sheet:
         if found is not None:
             return Sheet(found[0], _guarded(found[1], path))
     widest = max((_first_names(_csv_rows(path, encoding, sign)) for sign in _CSV_SIGNS), key=len)
-    raise _no_header(path, widest)
+    raise _NoHeaderError(widest)
 
 
 def _csv_rows(path: str, encoding: str, sign: str) -> Iterator[list[str]]:
@@ -187,7 +204,7 @@ def _open_spreadsheet(path: str, is_header: IsHeader) -> Sheet:
             f"{display_name(path)}: expected a spreadsheet, got {error}; save it again as .xlsx or .csv"
         ) from error
     if not found:
-        raise _no_header(path, first_names)
+        raise _NoHeaderError(first_names)
     title, names, rows_below = found[0]
     others = tuple(other for other, _, _ in found[1:])
     return Sheet(names, rows_below, title, others, tuple(row + 1 for row in merged))
@@ -211,7 +228,7 @@ def _open_parquet(path: str, is_header: IsHeader) -> Sheet:
             f"{display_name(path)}: expected a Parquet file, got damaged data ({error}); export it again"
         ) from error
     if not is_header(names):
-        raise _no_header(path, names)
+        raise _NoHeaderError(names)
     return Sheet(names, _parquet_rows(path, names))
 
 
@@ -241,7 +258,7 @@ def _open_json_lines(path: str, is_header: IsHeader) -> Sheet:
     head = [row for row in itertools.islice(_json_rows(path), HEADER_ROWS) if isinstance(row, Row)]
     names = tuple(dict.fromkeys(name for row in head for name in row.names))
     if not is_header(names):
-        raise _no_header(path, names)
+        raise _NoHeaderError(names)
     return Sheet(names, _json_rows(path))
 
 

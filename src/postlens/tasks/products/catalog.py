@@ -1,123 +1,191 @@
-"""A CSV or TOML file to products: what can be recommended, and for which labels.
+"""Rows of a catalog to products: what can be recommended, and for which labels.
 
-One row (CSV) or one `[[product]]` table (TOML) each, with the columns product_id, title and labels, and if wanted
-url, image and active. Other columns are left alone. The order of the file is the order of preference.
+Columns: product_id, title and labels, and if wanted url, image, price, currency, audience and active; others are left
+alone. The order of the rows is the order of preference.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from postlens.errors import RowError, SourceNotFoundError, TableError
-from postlens.tasks.products.items import LABELS
-from postlens.types import Product
+from postlens.errors import RowError, UnknownNameError
+from postlens.tasks.products.prices import Price, parse_currency, parse_price
+from postlens.types import Failure, Product
 
+_T = TypeVar("_T")
 DEFAULT_CATALOG = Path(__file__).with_name("catalog.toml")
-REQUIRED = ("product_id", "title", "labels")
-COLUMNS = (*REQUIRED, "url", "image", "active")
-_DELIMITERS = (",", ";", "\t")  # the last two are what spreadsheets write where the comma is the decimal sign
-_TRUE, _FALSE = frozenset({"", "1", "true", "yes", "y"}), frozenset({"0", "false", "no", "n"})
-_FORMATS = ".csv or .toml"
+REQUIRED: Final = ("product_id", "title", "labels")
+COLUMNS: Final = (*REQUIRED, "url", "image", "price", "currency", "audience", "active")
+STAGE: Final = "catalog"  # of the failures
+# Other spellings by our name, compared without case, spaces and signs.
+_SPELLINGS: Final = {
+    "product_id": ("productid", "id", "sku"),
+    "title": ("title", "name", "producttitle", "productname"),
+    "labels": ("labels", "label"),
+    "url": ("url", "link", "producturl"),
+    "image": ("image", "picture", "photo", "imageurl", "imagepath"),
+}
+_YES: Final = frozenset({"", "1", "true", "yes", "y", "ja", "oui"})
+_NO: Final = frozenset({"0", "false", "no", "n", "nein", "non"})
+_SHOWN_CHARS: Final = 40  # of a cell that could not be read
 
 
-def load_catalog(path: Path, *, labels: Sequence[str] = LABELS) -> tuple[Product, ...]:
-    """The active products of a catalog, in the file's order; () when all are inactive.
+@dataclass(frozen=True, slots=True)
+class CatalogRow:
+    """One product as a file has it."""
 
-    `labels` are the allowed ones; in a CSV cell they are separated by `;`, `,` or `|`. A blank `active` means yes.
-    Raises `SourceNotFoundError` when the file cannot be opened, `TableError` when it is no catalog, and `RowError`,
-    which names the row and column, for a value that cannot be used (a repeated product_id too).
+    where: str  # file and row, for messages
+    values: Mapping[str, Any]  # by column of COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a catalog holds."""
+
+    products: tuple[Product, ...]  # inactive ones too, in the order of preference
+    failures: tuple[Failure, ...]  # rows and values that could not be used, labels that no model reads
+
+
+def parse_catalog(rows: Iterable[CatalogRow | Failure], *, labels: Collection[str]) -> Catalog:
+    """Products of the rows that can be used, and failures for the others, which name row and column.
+
+    A row without id, title or labels, with an id of a row above or an `active` that is neither yes nor no is left out.
+    An optional value that cannot be read (a price, a currency) is left empty and told. A label that is not among
+    `labels` stays with its product and is told, since a model that reads it may come later.
     """
-    rows = _read_rows(Path(path))
-    products = [_product(row, where=where, labels=labels) for where, row in rows]
-    seen: set[str] = set()
-    for (where, _), product in zip(rows, products, strict=True):
-        if product.product_id in seen:
-            raise RowError(f"{where}, column product_id: expected each id once, got {product.product_id!r} again")
-        seen.add(product.product_id)
-    return tuple(product for product in products if product.active)
+    products: dict[str, Product] = {}
+    failures: list[Failure] = []
+    for row in rows:
+        if isinstance(row, Failure):
+            failures.append(row)
+            continue
+        reader = _RowReader(row)
+        try:
+            product = reader.product()
+            if product.product_id in products:
+                got = f"got {product.product_id!r} again; the first is used"
+                raise RowError(f"column product_id: expected each id once, {got}")
+            products[product.product_id] = product
+        except RowError as error:
+            failures.append(Failure.of(row.where, STAGE, error))
+        failures += reader.failures
+    found = tuple(products.values())
+    return Catalog(found, (*failures, *unknown_labels(found, labels=labels)))
 
 
-def _read_rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    """(place for messages, values) of each row."""
-    readers = {".csv": _csv_rows, ".toml": _toml_rows}
-    if path.suffix.lower() not in readers:
-        raise TableError(f"{path}: expected a catalog that ends in {_FORMATS}, got {path.suffix!r}; convert it")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SourceNotFoundError(f"{path}: cannot open the catalog ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise TableError(
-            f"{path}: expected UTF-8 text, got byte {error.start} that is not; save it as UTF-8"
-        ) from error
-    rows = readers[path.suffix.lower()](path, text)
-    if not rows:
-        raise TableError(f"{path}: expected at least one product, got none; see {DEFAULT_CATALOG.name} for an example")
-    return rows
-
-
-def _csv_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
-    header = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=header.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey="", skipinitialspace=True)
-    names = [name.strip().lower() for name in reader.fieldnames or ()]
-    if missing := [name for name in REQUIRED if name not in names]:
-        raise TableError(f"{path}: expected the columns {', '.join(REQUIRED)}, {', '.join(missing)} missing; add them")
-    reader.fieldnames = names
-    try:
-        return [(f"{path}, row {reader.line_num}", row) for row in reader]
-    except csv.Error as error:
-        raise TableError(f"{path}, row {reader.line_num}: not a CSV table ({error})") from error
-
-
-def _toml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
-    try:
-        tables = tomllib.loads(text).get("product", [])
-    except tomllib.TOMLDecodeError as error:
-        raise TableError(f"{path}: not valid TOML: {error}") from error
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise TableError(f"{path}: expected [[product]] tables, got {type(tables).__name__}; write one per product")
-    return [(f"{path}, product {number}", table) for number, table in enumerate(tables, start=1)]
-
-
-def _product(row: Mapping[str, Any], *, where: str, labels: Sequence[str]) -> Product:
-    text = {name: _text(row.get(name), where=f"{where}, column {name}") for name in COLUMNS if name != "labels"}
-    for name in ("product_id", "title"):
-        if not text[name]:
-            raise RowError(f"{where}, column {name}: expected a value, got nothing; fill it in")
-    return Product(
-        product_id=text["product_id"],
-        title=text["title"],
-        labels=_labels(row.get("labels"), where=f"{where}, column labels", known=labels),
-        url=text["url"] or None,
-        image=text["image"] or None,
-        active=_active(text["active"], where=f"{where}, column active"),
+def unknown_labels(products: Iterable[Product], *, labels: Collection[str]) -> tuple[Failure, ...]:
+    """A note for each label of active products that is not among `labels`, which are those that a model reads."""
+    counts = Counter(label for product in products if product.active for label in product.labels if label not in labels)
+    known = ", ".join(labels)
+    return tuple(
+        Failure(
+            subject=f"label {label!r}",
+            stage=STAGE,
+            error=UnknownNameError.__name__,
+            message=f"expected labels out of {known}, got {label!r} on {n} product{'s' if n > 1 else ''}: no model in"
+            " use reads it; train one (`postlens train products`) and name it in the setting product_models",
+        )
+        for label, n in counts.items()
     )
 
 
-def _text(value: object, *, where: str) -> str:
-    if isinstance(value, str | int | float | None):
-        return "" if value is None else str(value).strip()
-    raise RowError(f"{where}: expected text, got {type(value).__name__}; write a plain value")
+def find_columns(names: Sequence[str]) -> dict[str, int]:
+    """Our columns to their places among a table's column names, of several spellings the first; absent ones left out.
+
+    "Product ID", "product-id" and "SKU" are all product_id.
+    """
+    plain = [re.sub(r"[\W_]", "", name).casefold() for name in names]
+    places = {}
+    for column in COLUMNS:
+        wanted = _SPELLINGS.get(column, (column,))
+        at = next((plain.index(spelling) for spelling in wanted if spelling in plain), None)
+        if at is not None:
+            places[column] = at
+    return places
 
 
-def _labels(value: object, *, where: str, known: Sequence[str]) -> tuple[str, ...]:
-    parts = value if isinstance(value, list) else re.split("[;,|]", _text(value, where=where))
-    names = tuple(dict.fromkeys(_text(part, where=where).lower() for part in parts if part != ""))
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        got = ", ".join(repr(name) for name in unknown) or "nothing"
-        raise RowError(f"{where}: expected labels out of {', '.join(known)}, got {got}; correct it")
-    return names
+class _RowReader:
+    """Values of one row, and what could not be read of it."""
+
+    def __init__(self, row: CatalogRow) -> None:
+        self._row = row
+        self.failures: list[Failure] = []
+
+    def product(self) -> Product:
+        """Raises `RowError` where the row cannot be used."""
+        price, currency = self._money()
+        return Product(
+            product_id=self._needed("product_id", _text),
+            title=self._needed("title", _text),
+            labels=self._needed("labels", _labels),
+            url=self._optional("url", _text) or None,
+            image=self._optional("image", _text) or None,
+            active=self._read("active", _flag),
+            price=price,
+            currency=currency,
+            audience=self._optional("audience", _names) or (),
+        )
+
+    def _needed(self, column: str, parse: Callable[[Any], _T]) -> _T:
+        value = self._read(column, parse)
+        if not value:
+            raise RowError(f"column {column}: expected a value, got nothing; fill it in")
+        return value
+
+    def _read(self, column: str, parse: Callable[[Any], _T]) -> _T:
+        try:
+            return parse(self._row.values.get(column))
+        except ValueError as error:
+            raise RowError(f"column {column}: {error}") from error
+
+    def _optional(self, column: str, parse: Callable[[Any], _T]) -> _T | None:
+        try:
+            return self._read(column, parse)
+        except RowError as error:
+            self.failures.append(Failure.of(self._row.where, STAGE, error))
+            return None
+
+    def _money(self) -> tuple[float | None, str | None]:
+        """Price and currency; a column currency that contradicts the price leaves both empty."""
+        price: Price | None = self._optional("price", parse_price)
+        said = self._optional("currency", lambda value: parse_currency(_text(value)))
+        if price is None:
+            return None, said
+        if said and price.currency and said != price.currency:
+            error = RowError(f"column currency: expected that of the price, {price.currency}, got {said}; correct it")
+            self.failures.append(Failure.of(self._row.where, STAGE, error))
+            return None, None
+        return price.amount, said or price.currency
 
 
-def _active(text: str, *, where: str) -> bool:
-    if text.lower() in _TRUE | _FALSE:
-        return text.lower() in _TRUE
-    raise RowError(f"{where}: expected yes or no (true, false, 1, 0), got {text!r}; correct it")
+def _text(value: object) -> str:
+    if isinstance(value, Mapping | list | tuple | set | bytes):
+        raise ValueError(f"expected text, got {type(value).__name__}; write a plain value")
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():  # as spreadsheets give whole numbers
+        return str(int(value))
+    return str(value).strip()
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """Each name once: of a list, or of a text with `;`, `,` or `|` between."""
+    parts = value if isinstance(value, list | tuple) else re.split("[;,|]", _text(value))
+    return tuple(dict.fromkeys(name for part in parts if (name := _text(part))))
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.lower() for name in _names(value)))
+
+
+def _flag(value: object) -> bool:
+    text = _text(value).casefold()
+    if text in _YES | _NO:
+        return text in _YES
+    raise ValueError(f"expected yes or no (true, false, 1, 0), got {_text(value)[:_SHOWN_CHARS]!r}; correct it")
