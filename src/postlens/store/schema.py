@@ -303,6 +303,7 @@ products = Table(
     Column("price", Double),
     Column("currency", AnyText),
     Column("audience", JsonText, nullable=False),
+    Column("image_sha256", Text),  # of the file that thumbnail and vector were made of; NULL: it could not be read
     Column("thumbnail", LargeBinary),  # JPEG of its image
     Column("vector", LargeBinary),  # float32, embedding of its image
     Column("fingerprint", Text),  # of the encoder

@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("price", sa.Double),
         sa.Column("currency", sa.Text),
         sa.Column("audience", sa.Text, nullable=False),
+        sa.Column("image_sha256", sa.Text),
         sa.Column("thumbnail", sa.LargeBinary),
         sa.Column("vector", sa.LargeBinary),
         sa.Column("fingerprint", sa.Text),
