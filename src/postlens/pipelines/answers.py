@@ -13,15 +13,14 @@ import numpy as np
 from sqlalchemy import Connection
 
 from postlens.config import Settings
-from postlens.errors import SettingsError, SourceError
 from postlens.pipelines.campaign import CreatorAnswer
+from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_account
 from postlens.tasks.niche.attention import attend_posts, post_measures
 from postlens.tasks.niche.features import MediaFaces, face_features, post_embeddings
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.niche.predict import predict_creator, predict_posts
-from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
 from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.recommend import recommend
 from postlens.tasks.reactions.emoji import EmojiTable, load_table
@@ -211,11 +210,7 @@ def _measures(facts: CreatorFacts, post_ids: Sequence[str]) -> FloatArray:
 
 def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:
     """The product catalog and the emoji table; raises `SettingsError` for one that cannot be read."""
-    try:
-        catalog = load_catalog(settings.catalog or DEFAULT_CATALOG)
-    except SourceError as error:
-        raise SettingsError(f"setting catalog: {error}") from error
-    return catalog, load_table(settings.emoji_table)
+    return load_products(None, settings, vectors=False).products, load_table(settings.emoji_table)
 
 
 def _post_facts(post: Post, facts: CreatorFacts) -> PostFacts:
