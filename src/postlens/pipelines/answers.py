@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from postlens.config import Settings
+from postlens.pipelines.answers_products import Recommender
 from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
@@ -21,8 +22,7 @@ from postlens.tasks.niche.attention import attend_posts, post_measures
 from postlens.tasks.niche.features import MediaFaces, face_features, post_embeddings
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.niche.predict import predict_creator, predict_posts
-from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
-from postlens.tasks.products.recommend import recommend
+from postlens.tasks.products.readings import ImageReading
 from postlens.tasks.reactions.emoji import EmojiTable, load_table
 from postlens.tasks.reactions.features import SCENE_HEAD, read_scene
 from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD
@@ -42,7 +42,6 @@ from postlens.types import (
     PostAnalysis,
     Product,
     ReactionForecast,
-    Recommendation,
     order_metrics,
 )
 from postlens.vision.encoder import ENCODER
@@ -54,7 +53,7 @@ class Answerer:
     """Heads, catalog and emoji table, opened once; answers one creator at a time. For one thread."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises `SettingsError` for a catalog, an emoji table or a niche model that cannot be used, `ModelError`."""
+        """Raises `SettingsError` for a catalog, an emoji table or a model that cannot be used, `ModelError`."""
         self.settings = settings
         self.encoder_fingerprint = load_spec(ENCODER).fingerprint
         self.niche_model = load_niche_model(settings.niche_model)
@@ -63,19 +62,19 @@ class Answerer:
         self._creator_model = self.niche_model.open_creator()
         self._scene = open_model(SCENE_HEAD)
         self._engagement = open_model(ENGAGEMENT_MODEL)
-        self._attribute_thresholds = dict(load_spec(ATTRIBUTE_MODEL).thresholds)
-        self._catalog, self._emoji = load_tables(settings)
+        self.recommender = Recommender(settings)
+        self._emoji = load_table(settings.emoji_table)
 
     def models(self) -> dict[str, ModelSpec]:
-        """Cards of all models that answer, by name; those of a training as `niche_model/<name>`."""
+        """Cards of all models that answer, by name; those of a training as `niche_model/<name>` and the like."""
         found = {spec.name: spec for spec in list_models()}
         if self.settings.niche_model is not None:
             found |= {f"niche_model/{spec.name}": spec for spec in self.niche_model.specs}
-        return found
+        return found | self.recommender.specs
 
     def read_facts(self, conn: Connection, creator: Creator, *, only: Set[str] | None = None) -> CreatorFacts:
         """What the store knows about a creator, as `answer` takes it; `only`: as `facts.read_creator_facts`."""
-        return read_creator_facts(
+        facts = read_creator_facts(
             conn,
             creator,
             fingerprint=self.encoder_fingerprint,
@@ -83,6 +82,7 @@ class Answerer:
             only=only,
             templates=self._niche_faces is not None,
         )
+        return replace(facts, products=self.recommender.read_facts(conn, facts))
 
     def answer(
         self, facts: CreatorFacts, *, appearances: Mapping[str, Sequence[Appearance]], failures: Mapping[str, Failure]
@@ -95,6 +95,7 @@ class Answerer:
             failures: by path or URL.
         """
         niche, niches = self.niches(facts)
+        readings = self.recommender.readings(facts)
         forecasts, places = self._forecasts(facts), facts.locations
         posts = tuple(
             PostAnalysis(
@@ -103,7 +104,7 @@ class Answerer:
                 media=_own_media(post, facts, places),
                 niche=niches.get(post.post_id),
                 faces=_shown_faces(post, facts),
-                recommendation=self._recommendation(post.post_id, post.media, facts),
+                recommendation=self.recommender.recommend(post.post_id, post.media, readings, facts),
                 reaction=self._reaction(post, facts),
                 forecast=forecasts.get(post.post_id),
                 appearances=tuple(appearances.get(post.post_id, ())),
@@ -111,7 +112,7 @@ class Answerer:
             )
             for post in facts.posts
         )
-        return self._creator(facts, niche), posts
+        return self._creator(facts, niche, readings), posts
 
     def niches(self, facts: CreatorFacts) -> tuple[NichePrediction | None, dict[str, NichePrediction]]:
         """What the creator is about, `None` where no post has a vector, and what each post is, by post_id."""
@@ -145,7 +146,9 @@ class Answerer:
             vectors = Embeddings(vectors.ids, projected, self._niche.spec.fingerprint)
         return attend_posts(creator_id, vectors, model, measures=_measures(facts, vectors.ids))
 
-    def _creator(self, facts: CreatorFacts, niche: NichePrediction | None) -> CreatorAnswer:
+    def _creator(
+        self, facts: CreatorFacts, niche: NichePrediction | None, readings: Mapping[str, ImageReading]
+    ) -> CreatorAnswer:
         kinds = [facts.media[sha256].kind for post in facts.posts for sha256 in post.media if sha256 in facts.media]
         media = tuple(dict.fromkeys(sha256 for post in facts.posts for sha256 in post.media))
         creator_id = facts.creator.creator_id
@@ -155,23 +158,9 @@ class Answerer:
             n_images=kinds.count("image"),
             n_videos=kinds.count("video"),
             niche=niche,
-            recommendation=self._recommendation(creator_id, media, facts),
+            recommendation=self.recommender.recommend(creator_id, media, readings, facts),
             followers=_latest_followers(facts),
             medians=_medians(facts),
-        )
-
-    def _recommendation(self, subject_id: str, media: Sequence[str], facts: CreatorFacts) -> Recommendation | None:
-        """None when no media was looked at, or its attributes could not be read."""
-        faces = {sha256: facts.faces.get(sha256, Faces.none()) for sha256 in media if sha256 in facts.media}
-        readable = {sha256: own for sha256, own in faces.items() if not len(own) or own.attributes is not None}
-        if not readable:
-            return None
-        return recommend(
-            subject_id,
-            readable,
-            catalog=self._catalog,
-            thresholds=self._attribute_thresholds,
-            policy=self.settings.product_policy,
         )
 
     def _reaction(self, post: Post, facts: CreatorFacts) -> ReactionForecast | None:
@@ -209,8 +198,8 @@ def _measures(facts: CreatorFacts, post_ids: Sequence[str]) -> FloatArray:
 
 
 def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:
-    """The product catalog and the emoji table; raises `SettingsError` for one that cannot be read."""
-    return load_products(None, settings, vectors=False).products, load_table(settings.emoji_table)
+    """The product catalog of the settings and the emoji table; raises `SettingsError` for one that cannot be read."""
+    return load_products(None, settings).products, load_table(settings.emoji_table)
 
 
 def _post_facts(post: Post, facts: CreatorFacts) -> PostFacts:

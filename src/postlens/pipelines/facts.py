@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from postlens.pipelines.product_facts import ProductFacts
 from postlens.store.faces import read_faces
 from postlens.store.ledger import read_done
 from postlens.store.media import read_media
@@ -33,6 +34,7 @@ class CreatorFacts:
     snapshots: Mapping[str, EngagementSnapshot]  # latest, by post_id
     niche_embeddings: Mapping[str, tuple[Embeddings, FloatArray]] | None = None  # of niche's own encoder, if it has one
     searched: Set[str] = frozenset()  # media, by sha256, in which faces were looked for, and their templates are here
+    products: ProductFacts | None = None  # None: the catalog of the settings, and nobody known as the profile's person
 
     @property
     def locations(self) -> dict[tuple[str, str], str]:

@@ -1,187 +1,158 @@
-"""The faces of a subject's images to the one product to show, and why.
+"""What was read in a subject's images to the one product to show, and why.
 
-An image shows an item when one of the item's attributes reaches its threshold on the image's main face. The item that
-the largest share of images shows wins; with a single image every share is 0 or 1, so the highest score decides.
-Only the set of images matters: neither their order nor how often one is given.
+An image shows an item when one of the item's labels reaches its threshold: on the face that speaks for the image, or on
+the whole image, as the label's model reads it. The item that the largest share of images shows wins; with a single
+image every share is 0 or 1, so the highest score decides. Only the set of images matters: neither their order nor how
+often one is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 
-from postlens.errors import ShapeError, UsageError
-from postlens.tasks.products.items import ITEMS, OPTIONAL, WEARABLE
-from postlens.types import ATTRIBUTES, Faces, Product, Recommendation
+from postlens.errors import UsageError
+from postlens.tasks.products.items import Label
+from postlens.tasks.products.offer import fitting, for_audience
+from postlens.tasks.products.ranking import Order, mean_direction, rank_products
+from postlens.tasks.products.readings import MIN_QUALITY, ImageReading, main_row, read_image
+from postlens.tasks.products.sightings import Sighting, clearest, counted, item_shares, sight
+from postlens.types import FloatArray, ItemShare, Product, Recommendation
+
+__all__ = ["MIN_QUALITY", "ImageReading", "Policy", "main_row", "read_image", "recommend"]
 
 Policy = Literal["matching", "missing"]
-# Below this quality a face is too small, blurred or turned for its attributes to be read. Higher: fewer wrong items,
-# more images that count for nothing. Chosen by looking at faces on both sides of it, see docs/log/products.md.
-MIN_QUALITY = 0.25
 # policy="missing": an item in at least this share of images is not missing. Higher: also offers what is worn often.
 MISSING_BELOW_SHARE = 0.5
 NOTHING = "no items detected"
-NO_FACE = "no face detected"
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One item on one image's main face: its strongest attribute."""
-
-    media: str
-    item: str
-    attribute: str
-    score: float  # highest probability among the attributes that show the item, else among all of the item's
-    shown: bool
+NOTHING_MISSING = "no item is missing"
+NO_FACE = "no face that can be read"
 
 
 def recommend(
     subject_id: str,
-    faces_by_media: Mapping[str, Faces],
+    readings: Mapping[str, ImageReading],
     *,
+    labels: Sequence[Label],
     catalog: Sequence[Product],
-    thresholds: Mapping[str, float],
     policy: Policy = "matching",
+    audience: Sequence[str] = (),
+    order: Order = "listed",
+    vectors: Mapping[str, FloatArray] | None = None,
 ) -> Recommendation:
     """One product for the subject (a post, a creator, a person), or none with the reason.
 
-    `faces_by_media` holds the faces of each image by its sha256, with `attributes`; `thresholds` are by attribute, as
-    on the card of the head. "matching" recommends for what is worn most, "missing" the wearable item worn least (below
-    half of the images). Ties fall to the higher score of the deciding image (for "missing" the lower), then to the
-    order of `ITEMS`; among equal images to the smallest sha256.
-    Raises `ShapeError` when faces come without attributes, `UsageError` for an unknown policy or missing thresholds.
+    Args:
+        subject_id: whom it is for.
+        readings: by sha256 of the image or video.
+        labels: all that may have been read; their items' order breaks ties.
+        catalog: in the order of preference.
+        policy: "matching" recommends for what is worn most, "missing" the wearable item worn least (below half of the
+            images).
+        audience: only products for any of these, or for everybody; (): all.
+        order: of several products that fit, see `ranking.rank_products`.
+        vectors: embeddings of the products' images by product_id, made as those of `readings`.
+
+    A share's denominator is the images in which the item could be read. Ties fall to the higher score of the deciding
+    image (for "missing" the lower), then to the order of the items; among equal images to the smallest sha256.
+    Raises `UsageError` for an unknown policy or order.
     """
-    _check(thresholds, policy)
-    attributes = {media: main_face(faces) for media, faces in sorted(faces_by_media.items())}
-    seen = {media: probs for media, probs in attributes.items() if probs is not None}
-    counted = _counted(catalog)
-    sightings = [_sight(m, probs, item, counted, thresholds) for item in ITEMS for m, probs in seen.items()]
-    shares = {item: _share([s for s in sightings if s.item == item]) for item in ITEMS}
-    decide = _most_shown if policy == "matching" else _least_shown
-    winner = decide(sightings, shares) if seen else None
+    _check(policy, order)
+    products = for_audience(catalog, audience)
+    sightings = sight(readings, counted(labels, products))
+    items = item_shares(sightings, labels)
+    nothing = _nothing(subject_id, readings, items, policy=policy)
+    winner = _most_shown(sightings, items) if policy == "matching" else _least_shown(sightings, items)
     if winner is None:
-        return _nothing(subject_id, shares, n_images=len(seen), n_media=len(faces_by_media), policy=policy)
-    product = _product_for(winner, catalog, policy)
-    return Recommendation(
+        return nothing
+    own = next(item for item in items if item.item == winner.label.item)
+    alike = [readings[one.media].vector for one in sightings[own.item] if one.shown == winner.shown]
+    choice = rank_products(
+        fitting(winner.label, products, labels=labels, missing=policy == "missing"),
+        order=order,
         subject_id=subject_id,
-        product=product,
-        label=winner.item,
+        vectors=vectors or {},
+        query=_mean([vector for vector in alike if vector is not None]),
+    )
+    why = _reason(winner, own, readings[winner.media], policy=policy)
+    return replace(
+        nothing,
+        product=choice[0].product if choice else None,
+        label=own.item,
         score=winner.score if policy == "matching" else 1 - winner.score,
-        share=shares[winner.item],
-        shares=shares,
-        n_images=len(seen),
+        share=own.share,
+        n_images=own.n_images,
         deciding_media=winner.media,
-        reason=_reason(winner, shares[winner.item], len(seen), thresholds, product=product, policy=policy),
+        reason=why if choice else why + _no_product(winner, audience, policy=policy),
+        attribute=winner.label.name,
+        threshold=winner.label.threshold,
+        products=choice,
     )
 
 
-def main_face(faces: Faces, *, min_quality: float = MIN_QUALITY) -> dict[str, float] | None:
-    """The probabilities, by attribute, of `main_row`; `None` when there is none.
-
-    Raises `ShapeError` when the faces come without attributes.
-    """
-    row = main_row(faces, min_quality=min_quality)
-    if row is None:
-        return None
-    if faces.attributes is None or faces.attributes.shape[1] != len(ATTRIBUTES):
-        got = None if faces.attributes is None else faces.attributes.shape
-        raise ShapeError(f"attributes must have shape (N, {len(ATTRIBUTES)}), got {got}; run predict_attributes first")
-    return dict(zip(ATTRIBUTES, faces.attributes[row].astype(float).tolist(), strict=True))
-
-
-def main_row(faces: Faces, *, min_quality: float = MIN_QUALITY) -> int | None:
-    """The row of the largest face of good enough quality; `None` when there is none.
-
-    Ties in size fall to the higher score, then to the box further left and up. In a video, all frames count together.
-    """
-    good = np.flatnonzero(faces.quality >= min_quality)
-    left, top, right, bottom = faces.xyxy_px[good].T
-    order = np.lexsort((top, left, -faces.score[good], -(right - left) * (bottom - top)))
-    return int(good[order[0]]) if len(good) else None
-
-
-def _check(thresholds: Mapping[str, float], policy: str) -> None:
-    if policy not in ("matching", "missing"):
+def _check(policy: str, order: str) -> None:
+    if policy not in get_args(Policy):
         raise UsageError(f"policy must be matching or missing, got {policy!r}")
-    if missing := [name for name in ATTRIBUTES if name not in thresholds]:
-        raise UsageError(f"expected a threshold for each attribute, {', '.join(missing)} missing; take the head card's")
+    if order not in get_args(Order):
+        raise UsageError(f"order must be one of {', '.join(get_args(Order))}, got {order!r}")
 
 
-def _counted(catalog: Sequence[Product]) -> frozenset[str]:
-    """Attributes that show their item: the optional ones only where a product names them."""
-    named = {label for product in catalog for label in product.labels}
-    return frozenset(name for name in ATTRIBUTES if name not in OPTIONAL or name in named)
+def _mean(vectors: Sequence[FloatArray]) -> FloatArray | None:
+    return mean_direction(np.stack(vectors)) if vectors else None
 
 
-def _sight(
-    media: str, probs: Mapping[str, float], item: str, counted: frozenset[str], thresholds: Mapping[str, float]
-) -> Sighting:
-    candidates = [name for name in ITEMS[item] if name in counted]
-    shown = [name for name in candidates if probs[name] >= thresholds[name]]
-    attribute = max(shown or candidates, key=lambda name: probs[name])
-    return Sighting(media, item, attribute, score=probs[attribute], shown=bool(shown))
+def _most_shown(sightings: Mapping[str, Sequence[Sighting]], items: Sequence[ItemShare]) -> Sighting | None:
+    """The deciding sighting of the item with the largest share; items come in the order that breaks ties."""
+    shown = [item for item in items if item.n_shown]
+    best = max(shown, key=lambda item: (item.share, item.score), default=None)
+    return None if best is None else clearest(sightings[best.item])
 
 
-def _share(sightings: Sequence[Sighting]) -> float:
-    return sum(s.shown for s in sightings) / len(sightings) if sightings else 0.0
-
-
-def _most_shown(sightings: Sequence[Sighting], shares: Mapping[str, float]) -> Sighting | None:
-    """The deciding sighting of the item with the largest share; sightings come in the order that breaks ties."""
-    return max((s for s in sightings if s.shown), key=lambda s: (shares[s.item], s.score), default=None)
-
-
-def _least_shown(sightings: Sequence[Sighting], shares: Mapping[str, float]) -> Sighting | None:
+def _least_shown(sightings: Mapping[str, Sequence[Sighting]], items: Sequence[ItemShare]) -> Sighting | None:
     """The clearest absence of the wearable item with the smallest share."""
-    absent = [s for s in sightings if not s.shown and s.item in WEARABLE and shares[s.item] < MISSING_BELOW_SHARE]
-    return min(absent, key=lambda s: (shares[s.item], s.score), default=None)
-
-
-def _product_for(winner: Sighting, catalog: Sequence[Product], policy: Policy) -> Product | None:
-    """The first active product for the attribute (for an absent item: for any of its attributes)."""
-    attributes = (winner.attribute,) if policy == "matching" else ITEMS[winner.item]
-    wanted = {*attributes} if winner.attribute in OPTIONAL else {*attributes, winner.item}
-    return next((p for p in catalog if p.active and wanted & {*p.labels}), None)
+    share = {item.item: item.share for item in items if item.n_images and item.share < MISSING_BELOW_SHARE}
+    absent = [one for item in share for one in sightings[item] if not one.shown and one.label.wearable]
+    return min(absent, key=lambda one: (share[one.label.item], one.score), default=None)
 
 
 def _nothing(
-    subject_id: str, shares: Mapping[str, float], *, n_images: int, n_media: int, policy: Policy
+    subject_id: str, readings: Mapping[str, ImageReading], items: tuple[ItemShare, ...], *, policy: Policy
 ) -> Recommendation:
-    reason = NOTHING if policy == "matching" else "no item is missing"
-    if not n_images:
-        reason = f"{NOTHING}: {NO_FACE} in {_images(n_media)}"
+    """The answer when no item wins, with all that is known without a winner."""
+    n_images = max((item.n_images for item in items), default=0)
+    reason = NOTHING if policy == "matching" else NOTHING_MISSING
     return Recommendation(
         subject_id=subject_id,
         product=None,
         label=None,
         score=0.0,
         share=0.0,
-        shares=shares,
+        shares={item.item: item.share for item in items},
         n_images=n_images,
         deciding_media=None,
-        reason=reason,
+        reason=reason if n_images else f"{NOTHING}: {NO_FACE} in {_images(len(readings))}",
+        items=items,
+        without_face=tuple(sorted(media for media, reading in readings.items() if not reading.has_face)),
+        policy=policy,
     )
 
 
-def _reason(
-    winner: Sighting,
-    share: float,
-    n_images: int,
-    thresholds: Mapping[str, float],
-    *,
-    product: Product | None,
-    policy: Policy,
-) -> str:
-    what = (
-        winner.item if winner.attribute == winner.item or policy == "missing" else f"{winner.item} ({winner.attribute})"
-    )
-    text = f"{what} in {round(share * n_images)} of {_images(n_images)} with a face"
-    if policy == "matching":
-        text += f", clearest at {winner.score:.2f} (threshold {thresholds[winner.attribute]:.2f})"
-    return text if product is not None else f"{text}; the catalog has no active product for {winner.attribute}"
+def _reason(winner: Sighting, own: ItemShare, image: ImageReading, *, policy: Policy) -> str:
+    """Label, share, number of images, deciding image and threshold in one line."""
+    label, matching = winner.label, policy == "matching"
+    what = f"{label.item} ({label.name})" if matching and label.name != label.item else label.item
+    of = _images(own.n_images) + (" with a face" if label.reads == "face" else "")
+    where = f"{image.name or winner.media[:12]} at {winner.score:.2f} (threshold {label.threshold:.2f})"
+    return f"{what} in {own.n_shown} of {of} ({own.share:.0%}), clearest{'' if matching else ' absence'} in {where}"
+
+
+def _no_product(winner: Sighting, audience: Sequence[str], *, policy: Policy) -> str:
+    wanted = winner.label.name if policy == "matching" else winner.label.item
+    whom = f" and the audience {' or '.join(audience)}" if audience else ""
+    return f"; the catalog has no active product for {wanted}{whom}"
 
 
 def _images(n: int) -> str:

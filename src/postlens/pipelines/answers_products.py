@@ -1,0 +1,149 @@
+"""Stored facts to recommendations: shipped and trained labels over faces and images, one product of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+
+import numpy as np
+from sqlalchemy import Connection
+
+from postlens.config import Settings
+from postlens.media.probe import display_name
+from postlens.pipelines.catalog import LoadedCatalog, load_products
+from postlens.pipelines.facts import CreatorFacts
+from postlens.pipelines.product_facts import ProductFacts, read_product_facts
+from postlens.store.meta import read_revision
+from postlens.tasks.products.items import catalog_labels, join_labels, shipped_labels
+from postlens.tasks.products.model import ProductModel, load_product_models
+from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
+from postlens.tasks.products.ranking import mean_direction
+from postlens.tasks.products.readings import ImageReading, attribute_scores, read_image
+from postlens.tasks.products.recommend import recommend
+from postlens.types import WHOLE, Faces, FloatArray, ModelSpec, Recommendation
+from postlens.vision.zoo import load_spec
+
+Rows = dict[int, dict[str, float]]  # row of a face, or WHOLE, to scores by label
+
+
+class Recommender:
+    """Labels, trained models and catalog, opened once; recommends for the subjects of one store. For one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError` for a catalog or a product model that cannot be used, `ModelError`."""
+        self.settings = settings
+        self.models = load_product_models(settings.product_models)
+        shipped = shipped_labels(dict(load_spec(ATTRIBUTE_MODEL).thresholds))
+        self.labels = join_labels(shipped, *(model.labels for model in self.models))
+        trained = {name for model in self.models for name in model.names}
+        self._shipped = [label.name for label in shipped if label.name not in trained]
+        self._catalog = load_products(None, settings, labels=catalog_labels(self.labels))
+        self._revision: int | None = None  # of the store that the catalog was read at
+
+    @property
+    def specs(self) -> dict[str, ModelSpec]:
+        """Cards of the trained nets, as `product_models/<run>/<name>`."""
+        return {f"product_models/{one.folder.name}/{net.name}": net for one in self.models for net in one.nets}
+
+    def read_facts(self, conn: Connection, facts: CreatorFacts) -> ProductFacts:
+        """What the store knows for recommending in the media of these facts; the catalog as it is now."""
+        catalog = self._read_catalog(conn)
+        return read_product_facts(
+            conn,
+            facts.creator,
+            list(facts.media),
+            products=catalog.products,
+            vectors=catalog.vectors,
+            models=self.models,
+        )
+
+    def _read_catalog(self, conn: Connection) -> LoadedCatalog:
+        revision = read_revision(conn)
+        if revision != self._revision:
+            self._catalog = load_products(conn, self.settings, labels=catalog_labels(self.labels))
+            self._revision = revision
+        return self._catalog
+
+    def readings(self, facts: CreatorFacts) -> dict[str, ImageReading]:
+        """What each media file of a creator tells, by sha256; those whose faces could not be read are left out."""
+        known = self._known(facts)
+        trained = [self._scores(model, facts, known) for model in self.models]
+        names, found = _names(facts), {}
+        for sha256 in facts.media:
+            faces = facts.faces.get(sha256, Faces.none())
+            if len(faces) and faces.attributes is None:
+                continue
+            scores = self._joined(faces, [one.get(sha256, {}) for one in trained])
+            found[sha256] = read_image(
+                faces,
+                scores.get(WHOLE),
+                known.profile.get(sha256, frozenset()),
+                face_scores=[scores[row] for row in range(len(faces))],
+                name=names[sha256],
+                vector=_direction(facts, sha256),
+            )
+        return found
+
+    def _known(self, facts: CreatorFacts) -> ProductFacts:
+        return facts.products or ProductFacts(self._catalog.products, self._catalog.vectors)
+
+    def _joined(self, faces: Faces, trained: Sequence[Rows]) -> Rows:
+        """Scores by row: of shipped labels that no trained model has, and of trained ones, of which the last counts."""
+        joined: Rows = {}
+        for row, own in enumerate(attribute_scores(faces) if len(faces) else ()):
+            joined[row] = {label: own[label] for label in self._shipped}
+        for scores in trained:
+            for row, own in scores.items():
+                joined[row] = joined.get(row, {}) | own
+        return joined
+
+    def _scores(self, model: ProductModel, facts: CreatorFacts, known: ProductFacts) -> dict[str, Rows]:
+        """What a trained model tells of each media file."""
+        if model.takes == "pixels":
+            found = known.readings.get(model.fingerprint, {})
+            return {sha256: _named(one.rows, one.probs, model) for sha256, one in found.items()}
+        if model.reads == "face":
+            return {sha256: _named(rows, model.scores(looks), model) for sha256, (rows, looks) in known.looks.items()}
+        frames = {sha256: vectors.vectors for sha256, (vectors, _) in facts.embeddings.items()}
+        return {sha256: _named([WHOLE], _mean(model.scores(own)), model) for sha256, own in frames.items() if len(own)}
+
+    def recommend(
+        self, subject_id: str, media: Sequence[str], readings: Mapping[str, ImageReading], facts: CreatorFacts
+    ) -> Recommendation | None:
+        """For a subject with these media; `None` when none was looked at, or the attributes could not be read."""
+        own = {sha256: readings[sha256] for sha256 in media if sha256 in readings}
+        known = self._known(facts)
+        if not own:
+            return None
+        return recommend(
+            subject_id,
+            own,
+            labels=self.labels,
+            catalog=known.products,
+            policy=self.settings.product_policy,
+            audience=self.settings.audience,
+            order=self.settings.product_order,
+            vectors=known.vectors,
+        )
+
+
+def _named(rows: Iterable[int], probs: FloatArray, model: ProductModel) -> Rows:
+    pairs = zip(rows, probs.astype(float).tolist(), strict=True)
+    return {int(row): dict(zip(model.names, own, strict=True)) for row, own in pairs}
+
+
+def _mean(probs: FloatArray) -> FloatArray:
+    """Of a video the mean of its frames (1, K): what is shown all along counts more than what one frame looks like."""
+    return np.asarray(probs.mean(axis=0, keepdims=True), np.float32)
+
+
+def _direction(facts: CreatorFacts, sha256: str) -> FloatArray | None:
+    """Where the embeddings of a file's frames point; `None` where there are none."""
+    return mean_direction(facts.embeddings[sha256][0].vectors) if sha256 in facts.embeddings else None
+
+
+def _names(facts: CreatorFacts) -> dict[str, str]:
+    """File names of media for reasons: the creator's own, the first by name of several."""
+    places = sorted((sha256, place) for (_, sha256), place in facts.locations.items())
+    own = {sha256: display_name(PurePath(place).name) for sha256, place in reversed(places)}
+    return {sha256: own.get(sha256) or sha256[:12] for sha256 in facts.media}
