@@ -21,7 +21,8 @@ class Page(HTMLParser):
         self.wrong: list[str] = []
         self.tags: list[str] = []
         self.ids: list[str] = []
-        self.links: list[str] = []
+        self.loads: list[str] = []  # what a browser would fetch by itself
+        self.links: list[str] = []  # what a click leads to
         self.handlers: list[str] = []
         self.text = ""
         self.feed(html)
@@ -30,7 +31,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.ids += [value or "" for name, value in attrs if name == "id"]
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "action", "poster", "srcset")]
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        self.loads += [value or "" for name, value in attrs if name in ("src", "action", "poster", "srcset")]
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
         if tag not in VOID:
             self.open.append(tag)

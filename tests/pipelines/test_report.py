@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postlens.pipelines.exports.sheets import is_safe_link
 from postlens.pipelines.report import (
     CREATORS_IN_FULL,
+    OFFERS_SHOWN,
     count,
     lift,
     percent,
@@ -27,7 +29,7 @@ from .campaigns import analysis, answer, campaign, forecast, niche, person, thum
 from .pages import Page, page
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
-SECTIONS = ("creators", "people", "posts", "failures", "reading")
+SECTIONS = ("creators", "people", "products", "posts", "failures", "reading")
 
 
 CAMPAIGNS = {
@@ -51,7 +53,8 @@ every_campaign = pytest.mark.parametrize("shown", CAMPAIGNS.values(), ids=CAMPAI
 @every_campaign
 def test_the_page_loads_nothing_and_runs_nothing(shown):
     found = page(shown)
-    assert all(link.startswith(("data:image/jpeg;base64,", "#")) for link in found.links)
+    assert all(one.startswith("data:image/jpeg;base64,") for one in found.loads)
+    assert all(link.startswith("#") or is_safe_link(link) for link in found.links)
     assert found.tags.count("script") == 1
     assert not found.handlers
     assert not {"iframe", "object", "embed", "link", "base", "form"}.intersection(found.tags)
@@ -140,7 +143,7 @@ def test_failures_are_listed_and_the_rest_counted():
 def test_many_creators_become_rows_of_a_table():
     found = page(CAMPAIGNS["200 creators"])
     assert all(f"@c{number}" in found.text for number in range(200))
-    assert found.tags.count("article") == 2 * CREATORS_IN_FULL
+    assert found.tags.count("article") == 2 * CREATORS_IN_FULL + OFFERS_SHOWN
 
 
 def test_a_post_without_answers_has_a_card():

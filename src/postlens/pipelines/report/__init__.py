@@ -6,10 +6,12 @@ from postlens.pipelines.report.cards import POSTS_PER_CREATOR, STRIP_LENGTH, dat
 from postlens.pipelines.report.numbers import count, lift, percent, seconds, spot
 from postlens.pipelines.report.page import CREATORS_IN_FULL, render, shown_media, write_report
 from postlens.pipelines.report.people import PEOPLE_LISTED, PEOPLE_SHOWN
+from postlens.pipelines.report.products import OFFERS_SHOWN
 from postlens.pipelines.report.timeline import TIMELINES_SHOWN
 
 __all__ = [
     "CREATORS_IN_FULL",
+    "OFFERS_SHOWN",
     "PEOPLE_LISTED",
     "PEOPLE_SHOWN",
     "POSTS_PER_CREATOR",

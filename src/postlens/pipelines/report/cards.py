@@ -117,12 +117,12 @@ def data_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def tiny_uri(jpeg: bytes) -> str:
-    """`data_uri` of the picture made small, so that a page of many stays openable."""
+def small_uri(jpeg: bytes, *, side_px: int = TINY_PX) -> str:
+    """`data_uri` of the picture with its longest side at most `side_px`, so that a page of many stays openable."""
     from PIL import Image as PillowImage
 
     buffer = io.BytesIO()
     with PillowImage.open(io.BytesIO(jpeg)) as image:
-        image.thumbnail((TINY_PX, TINY_PX))
+        image.thumbnail((side_px, side_px))
         image.convert("RGB").save(buffer, "JPEG", quality=80)
     return data_uri(buffer.getvalue())

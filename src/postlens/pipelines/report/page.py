@@ -28,6 +28,7 @@ from postlens.pipelines.report.people import (
     person_rows,
     shown_posts,
 )
+from postlens.pipelines.report.products import offer_cards, offered_media, tabled_offers, unread_creators
 from postlens.pipelines.report.timeline import PEOPLE_PER_VIDEO, clock, shown_videos, timelines
 from postlens.types import NICHES
 from postlens.version import __version__
@@ -57,7 +58,7 @@ def shown_media(campaign: Campaign) -> list[str]:
         wanted += [post.post.post_id for post in newest.get(answer.creator.creator_id, ())[:POSTS_PER_CREATOR]]
     wanted += [post_id for post_id, _ in shown_videos(campaign)[0]]
     found = [media.sha256 for post_id in wanted if post_id in by_id for media in by_id[post_id].media[:1]]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *offered_media(campaign)]))
 
 
 def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
@@ -82,6 +83,9 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
         n_more_people=max(0, len(campaign.people) - PEOPLE_LISTED),
         metrics=person_metrics(campaign.people),
         n_more_metrics=len({row.metric for p in campaign.people for row in p.performance}) - METRICS_SHOWN,
+        offers=offer_cards(campaign, thumbnails),
+        more_offers=tabled_offers(campaign),
+        unread=unread_creators(campaign),
         timelines=timelines(campaign, cards, thumbnails),
         n_videos_with_people=shown_videos(campaign)[1],
         n_people_per_video=PEOPLE_PER_VIDEO,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from postlens.pipelines.campaign import Campaign, PersonAnswer
-from postlens.pipelines.report.cards import PostCard, data_uri, tiny_uri
+from postlens.pipelines.report.cards import PostCard, data_uri, small_uri
 from postlens.pipelines.report.numbers import place
 from postlens.tasks.people.performance import FEW_POSTS, is_few
 from postlens.types import PersonPerformance
@@ -104,7 +104,7 @@ def person_rows(campaign: Campaign, cards: Mapping[str, PostCard], images: Image
 def tiny_picture(card: PostCard, images: Images) -> Picture:
     """A post's first picture, made small."""
     jpeg = next((images[sha256] for sha256 in card.post.post.media if sha256 in images), None)
-    return Picture(card.title, tiny_uri(jpeg) if jpeg else None, card.is_video)
+    return Picture(card.title, small_uri(jpeg) if jpeg else None, card.is_video)
 
 
 def _cell(
