@@ -33,6 +33,7 @@ METRICS = (
 )  # what a snapshot can count, in this order
 
 UNKNOWN = "unknown"  # platform or handle where a source names none
+WHOLE = -1  # in place of a face's row: the whole image or video
 
 MediaKind = Literal["image", "video"]
 PeopleWeighting = Literal["post", "screen_time"]  # what a person's mean weighs posts by
@@ -313,6 +314,24 @@ class FrameHashes(Columns):
 
 
 @dataclass(frozen=True, slots=True)
+class Readings(Columns):
+    """What a net of a product model read out of the pixels of one media file: columns of equal length."""
+
+    fingerprint: str  # of the product model
+    rows: IntArray  # (M,) rows of the file's `Faces`; WHOLE: of the whole image or video
+    probs: FloatArray  # (M, K) in the order of the model's labels
+
+    def __post_init__(self) -> None:
+        _expect("rows", self.rows, (None,))
+        _expect("probs", self.probs, (len(self.rows), None))
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The fingerprint is of all rows."""
+        return ("fingerprint",)
+
+
+@dataclass(frozen=True, slots=True)
 class MediaFeatures:
     """All facts of one media file that one pass brought; `None` where a stage did not run."""
 
@@ -325,6 +344,7 @@ class MediaFeatures:
     faces: Faces | None = None
     tracks: FaceTracks | None = None
     hashes: FrameHashes | None = None
+    readings: tuple[Readings, ...] = ()  # of the nets that ran in this pass
 
 
 # --- answers --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from postlens.store.anchors import put_links, take_links
 from postlens.store.copies import unsettle_copies
 from postlens.store.faces import read_faces, read_tracks, write_faces
 from postlens.store.media import read_media, read_thumbnails, write_media
+from postlens.store.readings import put_readings, take_readings, write_readings
 from postlens.store.vectors import (
     read_frame_embeddings,
     read_hashes,
@@ -39,9 +40,10 @@ def write_features(conn: Connection, *features: MediaFeatures) -> int:
     links = take_links(
         conn, {name: one.faces for name, one in by_id.items() if one.faces is not None and one.tracks is not None}
     )
+    readings = take_readings(conn, {name: one.faces for name, one in by_id.items() if one.faces is not None})
     n_rows += write_faces(conn, {name: (one.faces, one.tracks) for name, one in by_id.items()})
     put_links(conn, links)
-    return n_rows
+    return n_rows + put_readings(conn, readings) + write_readings(conn, by_id)
 
 
 def _with_times(features: Mapping[str, MediaFeatures], name: str) -> dict[str, tuple[Embeddings, FloatArray]]:
@@ -54,7 +56,7 @@ def read_features(conn: Connection, sha256s: Sequence[str], *, fingerprint: str)
     """All that is stored of media, with the embeddings of one encoder, by sha256; unknown media are left out.
 
     `None` stands for parts without rows: whether a stage ran and found nothing, the ledger knows. Vectors for niche
-    alone are not read: no stage needs them.
+    alone and readings of product models are not read: no stage needs them.
     """
     vectors = read_frame_embeddings(conn, sha256s, fingerprint)
     measures, hashes = read_measures(conn, sha256s), read_hashes(conn, sha256s)
