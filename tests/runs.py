@@ -88,6 +88,18 @@ def write_creator(folder: Path, upstream: ModelSpec, *, labels: Sequence[str] = 
     )  # fmt: skip
 
 
+def write_colour_net(
+    folder: Path, name: str, *, labels: Sequence[str], size_px: int = SIZE_PX, channel_order: str = "RGB"
+) -> ModelSpec:
+    """A net over pixels whose three probabilities are the mean brightness of its channels."""
+    nodes = [("ReduceMean", ["image"], "probs")]
+    size = {"input_size": (3, size_px, size_px), "mean": (0.0, 0.0, 0.0), "std": (255.0, 255.0, 255.0)}
+    return write_model(
+        folder, name, nodes, inputs={"image": ["n", 3, size_px, size_px]}, outputs={"probs": ["n", 3]},
+        task="products", labels=tuple(labels), channel_order=channel_order, **size,
+    )  # fmt: skip
+
+
 def write_model(
     folder: Path,
     name: str,

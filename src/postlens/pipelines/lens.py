@@ -26,6 +26,7 @@ from postlens.sources import open_source
 from postlens.store import Store
 from postlens.store.people import appearances
 from postlens.store.posts import read_creators, read_posts
+from postlens.tasks.products.model import load_product_models
 from postlens.types import Appearance, Failure, PostAnalysis
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ class Lens:
             self._downloads = folder / "downloads"
             location = os.fspath(store) if store is not None else str(folder / "postlens.db")
             self._store = opened.enter_context(Store.open(location))
-            self._runner = opened.enter_context(
-                Runner(all_stages(self._answerer.niche_model.encoder_card), self.settings)
-            )
+            models = load_product_models(self.settings.product_models)
+            stages = all_stages(self._answerer.niche_model.encoder_card, product_models=models)
+            self._runner = opened.enter_context(Runner(stages, self.settings))
             self._closing = opened.pop_all()
         self._processor = Processor(self._store, self._runner, encoder=self._answerer.encoder_fingerprint)
 

@@ -1,4 +1,4 @@
-"""The stages in order of need: encode, measure, hash, detect, expression, track, attributes.
+"""The stages in order of need: encode, measure, hash, detect, expression, track, attributes, nets of product models.
 
 Each wraps one part of `vision` or `tasks`; a stage keeps nothing but thread-local models, so one object serves all
 worker threads. Versions are raised by hand when the code changes what a stage brings out.
@@ -6,6 +6,7 @@ worker threads. Versions are raised by hand when the code changes what a stage b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from postlens.pipelines.face_stages import (
     TrackStage,
     best_rows,
 )
+from postlens.pipelines.product_stage import ProductNetStage
 from postlens.pipelines.stage import MediaBatch, OwnPart, Stage
+from postlens.tasks.products.model import ProductModel
 from postlens.types import Embeddings
 from postlens.vision.cards import read_card
 from postlens.vision.encoder import ENCODER, Encoder
@@ -39,6 +42,7 @@ __all__ = [
     "HashStage",
     "MeasureStage",
     "NicheEncodeStage",
+    "ProductNetStage",
     "TrackStage",
     "all_stages",
     "best_rows",
@@ -135,11 +139,13 @@ class HashStage:
         return tuple(work.with_features(hashes=hash_frames(replace(work.frames, images=work.small))) for work in batch)
 
 
-def all_stages(niche_encoder: Path | None = None) -> tuple[Stage, ...]:
+def all_stages(niche_encoder: Path | None = None, *, product_models: Sequence[ProductModel] = ()) -> tuple[Stage, ...]:
     """All stages in order of need; making them reads the cards, not the weights.
 
     niche_encoder: card of a training's own encoder; default: niche reads the vectors of the shipped one.
+    product_models: those that take pixels get a stage; the others read stored vectors, and need none.
     """
+    by_fingerprint = {model.fingerprint: model for model in product_models if model.takes == "pixels"}
     return (
         EncodeStage(),
         *([NicheEncodeStage(niche_encoder)] if niche_encoder is not None else []),
@@ -149,4 +155,5 @@ def all_stages(niche_encoder: Path | None = None) -> tuple[Stage, ...]:
         ExpressionStage(),
         TrackStage(),
         AttributeStage(),
+        *(ProductNetStage(model) for model in by_fingerprint.values()),
     )
