@@ -164,7 +164,7 @@ def _labels(values: Mapping[str, Any], reads: Reads, path: Path) -> tuple[Label,
 
 
 def _label(name: str, table: Mapping[str, Any], reads: Reads, path: Path) -> Label:
-    values = {"item": name, "wearable": True, "optional": False} | dict(table)
+    values: dict[str, Any] = {"item": name, "wearable": True, "optional": False, **table}
     if unknown := sorted(values.keys() - _FIELDS.keys()):
         raise SettingsError(f"{path}: [labels.{name}]: expected {', '.join(_FIELDS)}, got {', '.join(unknown)}")
     for key, kind in _FIELDS.items():
