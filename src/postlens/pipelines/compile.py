@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, Duplicate
 from postlens.pipelines.compile_people import compile_people
+from postlens.pipelines.compile_products import compile_offer_pictures
 from postlens.store.ledger import read_failures
 from postlens.store.meta import read_meta
 from postlens.store.people import appearances, count_waiting_tracks
@@ -50,5 +51,9 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
         n_waiting_faces=count_waiting_tracks(conn),
         created_at=now,
         notes=tuple(json.loads(read_meta(conn, NOTES) or "[]")),
+        offer_pictures=compile_offer_pictures(conn, creators, answerer.settings),
+        policy=answerer.settings.product_policy,
+        audience=answerer.settings.audience,
+        product_order=answerer.settings.product_order,
         models={name: f"{spec.version} {spec.fingerprint}" for name, spec in answerer.models().items()},
     )

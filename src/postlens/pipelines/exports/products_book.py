@@ -97,7 +97,7 @@ def _write_offers(sheet: Any, found: Sequence[Offer], campaign: Campaign, format
 def _put_pictures(sheet: Any, row: int, offer: Offer, campaign: Campaign) -> None:
     product, item = offer.choice.product, chosen_item(offer)
     picture = campaign.offer_pictures.products.get(product.product_id) if product else None
-    head = campaign.offer_pictures.head(item) if item else None
+    head = campaign.offer_pictures.head(item) if item and item.media == offer.choice.deciding_media else None
     if picture is not None or head is not None:
         sheet.set_row_pixels(row, PICTURE_PX)
     if product and picture is not None:

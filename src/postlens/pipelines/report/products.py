@@ -122,6 +122,8 @@ def _answered(campaign: Campaign) -> list[tuple[CreatorAnswer, Recommendation]]:
 
 def _card(answer: CreatorAnswer, choice: Recommendation, *, anchor: str, campaign: Campaign, album: Album) -> OfferCard:
     decided = decided_by(choice)
+    if decided is not None and decided.media != choice.deciding_media:
+        decided = None  # an absence decided, in another image than the one that shows the item best
     head = campaign.offer_pictures.head(decided) if decided else None
     faceless = [album.seen(sha256) for sha256 in choice.without_face[:FACELESS_SHOWN]]
     return OfferCard(
