@@ -13,6 +13,7 @@ from postlens.cli import (
     EXIT_STOPPED,
     EXIT_USAGE,
     analyze,
+    catalog,
     clean,
     demo,
     enroll,
@@ -56,6 +57,7 @@ app.add_typer(train.app, name="train")
 app.command("predict")(predict.predict)
 app.command("extract")(extract.extract)
 app.add_typer(people.app, name="people")
+app.add_typer(catalog.app, name="catalog")
 app.command("enroll")(enroll.enroll)
 app.command("identify")(identify.identify)
 app.command("verify")(verify.verify)

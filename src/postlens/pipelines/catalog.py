@@ -21,7 +21,9 @@ from postlens.store.catalog import (
     read_products,
 )
 from postlens.tasks.products.catalog import DEFAULT_CATALOG, STAGE, unknown_labels
-from postlens.tasks.products.items import LABELS
+from postlens.tasks.products.items import catalog_labels, join_labels, shipped_labels
+from postlens.tasks.products.model import load_product_models
+from postlens.tasks.products.predict import MODEL
 from postlens.types import Failure, FloatArray, Product
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
@@ -50,13 +52,13 @@ def load_products(
 
     Args:
         conn: of the store; None where there is none.
-        labels: what the models that are used can find (names of labels and items); default: those that ship.
+        labels: what the models that are used can find (names of labels and items); default: `known_labels`.
         vectors: read the vectors, too. Those of a file's images are computed, where the products are ranked by them.
 
     Raises:
         SettingsError: the file cannot be read, or has no usable row.
     """
-    known = LABELS if labels is None else labels
+    known = known_labels(settings) if labels is None else labels
     if settings.catalog is None and conn is not None and count_products(conn):
         products = read_products(conn)
         stored = read_product_vectors(conn, load_spec(ENCODER).fingerprint) if vectors else {}
@@ -70,6 +72,17 @@ def load_products(
     found = _file_images(conn, settings, catalog.products, folder=path.parent) if wanted else ReadImages()
     vectors_by_id = {product_id: image.vector for product_id, image in found.images.items()}
     return LoadedCatalog(catalog.products, vectors_by_id, (*catalog.failures, *found.failures))
+
+
+def known_labels(settings: Settings) -> tuple[str, ...]:
+    """What a catalog may name: labels and items of the models that ship and of those in setting `product_models`.
+
+    Raises `SettingsError` and `ModelError` as `load_product_models`.
+    """
+    shipped = shipped_labels(load_spec(MODEL).thresholds)
+    return catalog_labels(
+        join_labels(shipped, *(model.labels for model in load_product_models(settings.product_models)))
+    )
 
 
 def load_thumbnails(conn: Connection | None, settings: Settings, product_ids: Iterable[str]) -> dict[str, bytes]:

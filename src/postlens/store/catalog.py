@@ -27,18 +27,22 @@ class ProductImage:
     fingerprint: str  # of the encoder
 
 
-def write_products(conn: Connection, batch: Sequence[Product], *, images: Mapping[str, ProductImage]) -> int:
+def write_products(
+    conn: Connection, batch: Sequence[Product], *, images: Mapping[str, ProductImage], anew: bool = False
+) -> int:
     """Insert products or replace those of the same id; returns how many rows changed.
 
     A known product keeps its place in the order of preference, new ones come after all others. `images` by product_id;
-    a product without one has none from now on.
+    a product without one has none from now on. `anew`: the batch is the whole catalog, in its order.
     """
     places = {row.product_id: row.position for row in conn.execute(select(products.c.product_id, products.c.position))}
+    n_gone = delete_products(conn, places.keys() - {product.product_id for product in batch}) if anew else 0
+    places = {} if anew else places
     last = max(places.values(), default=-1)
     new = [product.product_id for product in batch if product.product_id not in places]
     places |= {product_id: last + number for number, product_id in enumerate(dict.fromkeys(new), start=1)}
     rows = {one.product_id: _row(one, places[one.product_id], images.get(one.product_id)) for one in batch}
-    return upsert(conn, products, list(rows.values()))
+    return n_gone + upsert(conn, products, list(rows.values()))
 
 
 def _row(product: Product, position: int, image: ProductImage | None) -> dict[str, Any]:
