@@ -47,7 +47,7 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
         duplicates=tuple(
             Duplicate(one.post_id, one.first_post_id, one.reason, one.score) for one in read_duplicates(conn)
         ),
-        failures=tuple(failures),
+        failures=(*failures, *answerer.recommender.notes),
         n_waiting_faces=count_waiting_tracks(conn),
         created_at=now,
         notes=tuple(json.loads(read_meta(conn, NOTES) or "[]")),

@@ -22,6 +22,8 @@ from postlens.store import Store
 from postlens.store.media import read_thumbnails
 from postlens.store.meta import read_folders, read_revision, read_store_id, write_folder
 from postlens.tasks.niche.model import load_niche_model
+from postlens.tasks.products.model import CARD as PRODUCT_CARD
+from postlens.tasks.products.model import load_product_models
 from postlens.version import __version__
 from postlens.vision.zoo import list_models
 
@@ -67,10 +69,12 @@ def place_of(store: Store) -> str:
 
 def _state(store: Store, conn: Connection, settings: Settings) -> str:
     """What outputs depend on: the store and its facts, the settings, the models and the code."""
-    tables = [path.read_text(encoding="utf-8") for path in (settings.catalog, settings.emoji_table) if path]
     models = [spec.fingerprint for spec in (*list_models(), *load_niche_model(settings.niche_model).specs)]
-    parts = [settings.model_dump_json(exclude=set(SPEED_SETTINGS)), *tables, *models, __version__]
-    digest = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+    models += [model.fingerprint for model in load_product_models(settings.product_models)]
+    cards = [folder / PRODUCT_CARD for folder in settings.product_models]  # thresholds in them may be edited
+    tables = [path.read_bytes() for path in (settings.catalog, settings.emoji_table, *cards) if path]
+    parts = [settings.model_dump_json(exclude=set(SPEED_SETTINGS)), *models, __version__]
+    digest = hashlib.sha256(b"".join([*tables, "".join(parts).encode()])).hexdigest()[:16]
     return f"{read_store_id(conn)} {place_of(store)} {read_revision(conn)} {digest}"
 
 
