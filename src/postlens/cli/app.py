@@ -27,6 +27,7 @@ from postlens.cli import (
     people,
     predict,
     preprocess,
+    recommend,
     sample,
     train,
     train_creator,
@@ -55,6 +56,7 @@ app.command("inspect")(inspect.inspect)
 train.app.command("creator")(train_creator.creator)
 app.add_typer(train.app, name="train")
 app.command("predict")(predict.predict)
+app.command("recommend")(recommend.recommend)
 app.command("extract")(extract.extract)
 app.add_typer(people.app, name="people")
 app.add_typer(catalog.app, name="catalog")

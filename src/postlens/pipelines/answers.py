@@ -82,7 +82,7 @@ class Answerer:
             only=only,
             templates=self._niche_faces is not None,
         )
-        return replace(facts, products=self.recommender.read_facts(conn, facts))
+        return self.recommender.with_facts(conn, facts)
 
     def answer(
         self, facts: CreatorFacts, *, appearances: Mapping[str, Sequence[Appearance]], failures: Mapping[str, Failure]

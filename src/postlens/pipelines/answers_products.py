@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 import numpy as np
@@ -20,7 +21,8 @@ from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.ranking import mean_direction
 from postlens.tasks.products.readings import ImageReading, attribute_scores, read_image
 from postlens.tasks.products.recommend import recommend
-from postlens.types import WHOLE, Faces, FloatArray, ModelSpec, Recommendation
+from postlens.types import WHOLE, Faces, Failure, FloatArray, ModelSpec, Recommendation
+from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
 Rows = dict[int, dict[str, float]]  # row of a face, or WHOLE, to scores by label
@@ -37,18 +39,26 @@ class Recommender:
         self.labels = join_labels(shipped, *(model.labels for model in self.models))
         trained = {name for model in self.models for name in model.names}
         self._shipped = [label.name for label in shipped if label.name not in trained]
-        self._catalog = load_products(None, settings, labels=catalog_labels(self.labels))
+        self._catalog = load_products(None, settings, labels=catalog_labels(self.labels), vectors=False)
         self._revision: int | None = None  # of the store that the catalog was read at
 
     @property
     def specs(self) -> dict[str, ModelSpec]:
-        """Cards of the trained nets, as `product_models/<run>/<name>`."""
-        return {f"product_models/{one.folder.name}/{net.name}": net for one in self.models for net in one.nets}
+        """Cards of the models that it reads the answers of; those of a training as `product_models/<run>/<name>`."""
+        shipped = {spec.name: spec for spec in (load_spec(ENCODER), load_spec(ATTRIBUTE_MODEL))}
+        return shipped | {
+            f"product_models/{one.folder.name}/{net.name}": net for one in self.models for net in one.nets
+        }
 
-    def read_facts(self, conn: Connection, facts: CreatorFacts) -> ProductFacts:
-        """What the store knows for recommending in the media of these facts; the catalog as it is now."""
+    @property
+    def notes(self) -> tuple[Failure, ...]:
+        """Rows, labels and images of the catalog that could not be used."""
+        return self._catalog.notes
+
+    def with_facts(self, conn: Connection, facts: CreatorFacts) -> CreatorFacts:
+        """The facts, with what else the store knows for recommending in their media; the catalog as it is now."""
         catalog = self._read_catalog(conn)
-        return read_product_facts(
+        products = read_product_facts(
             conn,
             facts.creator,
             list(facts.media),
@@ -56,6 +66,7 @@ class Recommender:
             vectors=catalog.vectors,
             models=self.models,
         )
+        return replace(facts, products=products)
 
     def _read_catalog(self, conn: Connection) -> LoadedCatalog:
         revision = read_revision(conn)

@@ -19,6 +19,8 @@ STORE_FILE = "postlens.db"
 DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the output folder takes them for posts
 STATE = ".postlens-state"  # beside the outputs, since several stores may write to one folder
 LOG = "run.log"
+RECOMMENDATIONS, RECOMMENDATIONS_TABLE = "recommendations.json", "recommendations.csv"  # of `postlens recommend`
+PICTURES = "pictures"  # the folder of its pictures, which show faces
 CLEAN_BOOK, CLEAN_TABLE, DUPLICATES = "clean.xlsx", "clean.csv", "duplicates.csv"  # of `postlens clean`
 
 
@@ -67,6 +69,23 @@ def remove_clean_tables(out: Path) -> int:
     for path in found:
         path.unlink()
     return len(found)
+
+
+def remove_recommendations(out: Path) -> int:
+    """Delete what `postlens recommend` wrote, which shows faces and names files; returns how many files.
+
+    Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
+    """
+    found = [out / name for name in (RECOMMENDATIONS, RECOMMENDATIONS_TABLE) if (out / name).is_file()]
+    found += [path for path in (out / PICTURES).glob("*-*.jpg") if is_own_picture(path.name)]
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def is_own_picture(name: str) -> bool:
+    """Whether `postlens recommend` makes pictures of such names; others in the folder are left alone."""
+    return re.fullmatch(r"(creator|post)-.*[0-9a-f]{8}-(crop|result)\.jpg", name) is not None
 
 
 def _stems(urls: Collection[str]) -> set[str]:

@@ -1,0 +1,206 @@
+"""Media or a store to the one product for each creator and post, and why.
+
+As `analyze`, but products alone: nothing is looked for in the media that recommending does not read. The store is the
+same, so that a later `analyze` with the same folder adds what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+
+from postlens.config import Settings
+from postlens.errors import UsageError
+from postlens.pipelines.answers_products import Recommender
+from postlens.pipelines.conclude import conclude
+from postlens.pipelines.facts import CreatorFacts, read_creator_facts
+from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, remove_state
+from postlens.pipelines.ingest import Ingest
+from postlens.pipelines.process import Processor
+from postlens.pipelines.run import Runner
+from postlens.pipelines.stage import Stage
+from postlens.pipelines.stages import all_stages
+from postlens.sources import open_source
+from postlens.store import Store
+from postlens.store.meta import write_folder
+from postlens.store.posts import read_creators
+from postlens.tasks.products.model import ProductModel
+from postlens.types import Creator, Faces, Failure, MediaFile, Post, Recommendation
+from postlens.vision.encoder import ENCODER
+from postlens.vision.zoo import load_spec
+
+# Hashes are no part of a recommendation: by them faces that were forgotten are known again in copies of their media.
+PRODUCT_STAGES = ("encode", "hash", "detect", "track", "attributes")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A creator's or post's recommendation with the media it rests on."""
+
+    creator: Creator
+    answer: Recommendation
+    media: tuple[MediaFile, ...]  # those that could be read
+    read: Mapping[str, int | None]  # sha256 to the row of the face that was read in it, if any
+    post: Post | None = None  # None: of the creator
+
+    @property
+    def kind(self) -> str:
+        """`creator` or `post`."""
+        return "creator" if self.post is None else "post"
+
+    def file(self, sha256: str | None) -> MediaFile | None:
+        """The media file of this sha256, `None` where it is none of this subject's."""
+        return next((one for one in self.media if one.sha256 == sha256), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """The recommendations of a store."""
+
+    creators: tuple[Offered, ...]
+    posts: tuple[Offered, ...]
+    faces: dict[str, Faces]  # by sha256, of media with faces
+    models: dict[str, str]  # name to version and fingerprint
+    notes: tuple[Failure, ...] = ()  # what of the catalog could not be used
+    failures: tuple[Failure, ...] = ()  # of the media of this run
+    asked: tuple[str, ...] = ()  # post_ids of this run's sources
+    store: str = ""  # where it is
+
+    @property
+    def offered(self) -> tuple[Offered, ...]:
+        """Creators first, then posts."""
+        return (*self.creators, *self.posts)
+
+    @property
+    def single(self) -> Offered | None:
+        """The answer about the one image or video that was asked about; `None` for several."""
+        found = [one for one in self.posts if one.post is not None and one.post.post_id in self.asked]
+        return found[0] if len(self.asked) == 1 and found and len(found[0].media) == 1 else None
+
+
+def product_stages(models: Sequence[ProductModel]) -> list[Stage]:
+    """The stages whose features recommending reads."""
+    return [
+        stage
+        for stage in all_stages(product_models=models)
+        if stage.name in PRODUCT_STAGES or stage.name.startswith("products:")
+    ]
+
+
+def recommend_media(
+    sources: Sequence[str],
+    out: Path,
+    *,
+    settings: Settings,
+    store: str | None = None,
+    creator: str | None = None,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> Recommended:
+    """Look at the media that the store has no features of; the recommendations for all its creators, and failures.
+
+    Args:
+        sources: as `analyze` reads them.
+        out: output folder; holds the store unless `store` names another.
+        settings: `product_policy`, `product_order`, `product_models`, `audience` and `catalog` among them.
+        store: a file or a URL.
+        creator: whose posts all are; default: as the sources say.
+        progress: called with (done, total) media files.
+        now: default: the time of the call.
+
+    Raises:
+        UsageError: an unknown kind of source, a folder that cannot be written, a catalog or model that cannot be used.
+        StoreError: the store cannot be used.
+    """
+    if not sources:
+        raise UsageError("expected at least one source: an image, a video, a folder or a table")
+    at = now or datetime.now(UTC)
+    found = chain.from_iterable([open_source(source, creator=creator, mapping={}, kind=None) for source in sources])
+    recommender = Recommender(settings)
+    make_folder(out)
+    with (
+        Store.open(store or str(out / STORE_FILE)) as opened,
+        Runner(product_stages(recommender.models), settings) as runner,
+    ):
+        _remember(opened, out)
+        ingested = Ingest(opened, settings=settings, downloads=out / DOWNLOADS, now=at).run(found)
+        processor = Processor(opened, runner, encoder=load_spec(ENCODER).fingerprint)
+        processed = processor.run(ingested.paths, now=at, progress=progress)
+        conclude(opened, settings=settings, now=at)
+        failures = (*ingested.failures, *ingested.at_every_place(processed.failures))
+        return recommend_all(opened, recommender, failures=failures, asked=tuple(dict.fromkeys(ingested.post_ids)))
+
+
+def recommend_store(location: str, *, settings: Settings) -> Recommended:
+    """The recommendations for the creators in a store, from what is stored of their media.
+
+    Raises:
+        UsageError: a catalog or model that cannot be used.
+        StoreError: the store cannot be used.
+    """
+    recommender = Recommender(settings)
+    with Store.open(location, read_only=True) as store:
+        return recommend_all(store, recommender)
+
+
+def recommend_all(
+    store: Store, recommender: Recommender, *, failures: tuple[Failure, ...] = (), asked: tuple[str, ...] = ()
+) -> Recommended:
+    """The recommendations for everybody in a store whose media was looked at."""
+    creators: list[Offered] = []
+    posts: list[Offered] = []
+    faces: dict[str, Faces] = {}
+    with store.read() as conn:
+        for creator in read_creators(conn):
+            facts = read_creator_facts(conn, creator, fingerprint=load_spec(ENCODER).fingerprint)
+            own, theirs = recommend_creator(recommender.with_facts(conn, facts), recommender)
+            creators += own
+            posts += theirs
+            faces |= facts.faces
+    return Recommended(
+        creators=tuple(creators),
+        posts=tuple(posts),
+        faces=faces,
+        models={name: f"{spec.version} {spec.fingerprint}" for name, spec in recommender.specs.items()},
+        notes=recommender.notes,
+        failures=failures,
+        asked=asked,
+        store=store.name,
+    )
+
+
+def recommend_creator(facts: CreatorFacts, recommender: Recommender) -> tuple[list[Offered], list[Offered]]:
+    """For one creator and for its posts; those without media that could be read are left out."""
+    readings = recommender.readings(facts)
+    subjects: list[tuple[str, tuple[str, ...], Post | None]] = [
+        (facts.creator.creator_id, tuple(dict.fromkeys(sha for post in facts.posts for sha in post.media)), None),
+        *((post.post_id, post.media, post) for post in facts.posts),
+    ]
+    found = []
+    for subject_id, sha256s, post in subjects:
+        answer = recommender.recommend(subject_id, sha256s, readings, facts)
+        if answer is not None:
+            media = tuple(facts.media[sha256] for sha256 in dict.fromkeys(sha256s) if sha256 in facts.media)
+            read = {one.sha256: readings[one.sha256].face for one in media if one.sha256 in readings}
+            found.append(Offered(facts.creator, answer, media, read, post))
+    return [one for one in found if one.post is None], [one for one in found if one.post is not None]
+
+
+def make_folder(out: Path) -> None:
+    """Create the output folder; raises `UsageError` where it cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"expected an output folder that can be written at {out}, got: {error.strerror}") from error
+
+
+def _remember(store: Store, out: Path) -> None:
+    """The folder, so that `forget` finds what is written there; and that `analyze` has to write its outputs anew."""
+    with store.write() as conn:
+        write_folder(conn, str(out.resolve()))
+    remove_state(out)
