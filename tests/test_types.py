@@ -29,6 +29,7 @@ from postlens.types import (
     NichePrediction,
     Post,
     PostAnalysis,
+    Readings,
     SourcePost,
     as_utc,
 )
@@ -73,7 +74,18 @@ def hashes(n: int) -> FrameHashes:
     return FrameHashes(np.zeros((n, 32), np.uint8), np.arange(n), floats(n))
 
 
-BATCHES = {"faces": faces, "tracks": tracks, "frames": frames, "embeddings": embeddings, "hashes": hashes}
+def readings(n: int) -> Readings:
+    return Readings("f", np.arange(n), floats(n, 3))
+
+
+BATCHES = {
+    "faces": faces,
+    "tracks": tracks,
+    "frames": frames,
+    "embeddings": embeddings,
+    "hashes": hashes,
+    "readings": readings,
+}
 every_batch = pytest.mark.parametrize("make", BATCHES.values(), ids=BATCHES)
 
 
