@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from postlens.errors import DivergedError, MissingExtraError, SettingsError, SplitError, UnknownNameError, UsageError
-from postlens.train import keeper, learner, loop
+from postlens.train import keeper, learner, loop, phased
 from postlens.train.augment_recipe import AugmentRecipe
 from postlens.train.backbones import build_net
 from postlens.train.cache import build_cache
@@ -72,7 +72,7 @@ def test_the_first_phase_leaves_the_backbone_as_it_was(undisturbed):
     first, _ = read_weights(undisturbed[0] / "phase1_head.safetensors")
     last, _ = read_weights(undisturbed[0] / "phase2_top.safetensors")
     torch.manual_seed(0)
-    loop.lightning.seed_everything(0, verbose=False)
+    phased.lightning.seed_everything(0, verbose=False)
     began = {f"backbone.{k}": v for k, v in build_net(small_recipe(), n_classes=3).backbone.state_dict().items()}
     assert all(torch.equal(first[name], value) for name, value in began.items())
     assert not all(torch.equal(last[name], value) for name, value in began.items())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
+import torch
 from torch import nn
 
 from postlens.errors import ModelError, SettingsError, UnknownNameError
@@ -18,6 +19,7 @@ from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import WEIGHTS, load_spec
 
 SHIPPED_BACKBONE = "tf_efficientnet_lite0"  # timm's name of the architecture of the shipped encoder
+_DENSE_WIDTH = 4096  # of the dense layers of a VGG
 FULL_SCALE = 255.0  # timm's cards count brightness from 0 to 1, ours from 0 to 255
 
 
@@ -39,10 +41,37 @@ def load_backbone(recipe: Recipe) -> nn.Module:
     """
     if recipe.weights == "pretrained":
         backbone = _download(recipe)
+        _drop_dense_layers(backbone, recipe)
     else:
         backbone = _create(recipe, pretrained=False)
+        _drop_dense_layers(backbone, recipe)
         _fill(backbone, recipe)
+    if recipe.weights != "none" and recipe.channel_order != recipe.weights_order:
+        take_swapped(backbone, recipe)
     return backbone.eval()
+
+
+def take_swapped(backbone: Any, recipe: Recipe) -> None:
+    """Change the first convolution, in place, from timm's normalised RGB to the recipe's BGR: the output stays.
+
+    Departs from that only by the difference of the two means, which padding keeps from moving into a bias: below .01
+    of a standard deviation between timm's card (torchvision's means) and Caffe's.
+    """
+    card = timm.get_pretrained_cfg(recipe.backbone)
+    first = next(one for one in backbone.modules() if isinstance(one, nn.Conv2d))
+    theirs = torch.tensor(card.std) * FULL_SCALE
+    ours = torch.tensor(recipe.std)
+    first.weight.data = first.weight.data.flip(1) * (ours / theirs.flip(0))[None, :, None, None]
+
+
+def _drop_dense_layers(backbone: Any, recipe: Recipe) -> None:
+    """Leave out the dense layers of a VGG before its classifier, in place, if the recipe says so."""
+    if recipe.dense_layers:
+        return
+    if not isinstance(getattr(backbone, "pre_logits", None), nn.Module):
+        raise SettingsError(f"dense_layers = false is for nets of the VGG kind, got {recipe.backbone}; leave it out")
+    backbone.pre_logits = nn.Identity()
+    backbone.head_hidden_size = backbone.num_features
 
 
 def recipe_for(recipe: Recipe, backbone: str) -> Recipe:
@@ -64,6 +93,8 @@ def _create(recipe: Recipe, *, pretrained: bool) -> nn.Module:
     options: dict[str, Any] = {"drop_path_rate": recipe.drop_path} if recipe.drop_path else {}
     if getattr(timm.get_pretrained_cfg(recipe.backbone), "fixed_input_size", False):
         options["img_size"] = recipe.size_px
+    if not recipe.dense_layers and not pretrained:
+        options["mlp_ratio"] = 1 / _DENSE_WIDTH  # one neuron instead of 500 MB of weights that are dropped at once
     try:
         return timm.create_model(recipe.backbone, pretrained=pretrained, num_classes=0, **options)
     except (TypeError, AssertionError) as error:

@@ -15,6 +15,7 @@ from postlens.train.module import NicheNet
 ARCHITECTURE = "architecture"  # key of the file's metadata: timm's name of the backbone
 _WRAPPERS = ("state_dict_ema", "state_dict", "model_ema", "model", "net")  # keys that training scripts nest weights in
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "backbone.")  # of weights saved out of a wrapper
+_DENSE = ("pre_logits", "classifier")  # of a VGG, in timm's files and in torchvision's: where the net is without them
 _N_TOLD = 3  # keys named in a message
 
 State = Mapping[str, Tensor]
@@ -106,7 +107,7 @@ def _without_classifier(state: State, backbone: Any) -> dict[str, Tensor]:
     layers = card.get("classifier") or ()
     layers = (layers,) if isinstance(layers, str) else tuple(layers)
     ours = set(backbone.state_dict())
-    dropped = tuple(f"{layer}." for layer in layers)
+    dropped = tuple(f"{layer}." for layer in (*layers, *_DENSE))
     return {name: value for name, value in state.items() if name in ours or not name.startswith(dropped)}
 
 

@@ -19,7 +19,8 @@ from postlens.train.attention import AttentionNet
 from postlens.train.bags import Bags, BagSource, PostFeatures, pad
 from postlens.train.creator_recipe import CreatorRecipe
 from postlens.train.data import EpochSampler, Item, RowSampler
-from postlens.train.learner import STEPS_BETWEEN_CHECKS, class_scores
+from postlens.train.layer_learner import STEPS_BETWEEN_CHECKS
+from postlens.train.learner import class_scores
 from postlens.train.outcome import Predictions
 from postlens.train.phases import make_schedule
 from postlens.types import IntArray

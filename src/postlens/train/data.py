@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import lightning.pytorch as lightning
 import numpy as np
@@ -184,6 +184,29 @@ def eval_loader(pictures: Pictures, rows: IntArray, *, size_px: int, loading: Lo
     return make_loader(pictures, RowSampler(rows), eval_transform(size_px=size_px), loading=loading, train=False)
 
 
+class Studied(Protocol):
+    """What batches are made of, whatever the labels are."""
+
+    @property
+    def pictures(self) -> Pictures:
+        """All of them."""
+
+    @property
+    def split(self) -> Split:
+        """Rows to train on and to validate on."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of pictures, labels and split."""
+
+    @property
+    def n_classes(self) -> int:
+        """Outputs of the net."""
+
+    def weights(self, recipe: Recipe) -> Any:
+        """(R,) of the training rows, mean 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """What a training learns from and is measured on."""
@@ -198,6 +221,11 @@ class Material:
         """Labels that the images have."""
         return len(self.images.classes)
 
+    def weights(self, recipe: Recipe) -> Any:
+        """(R,) weights of the training rows, mean 1, as `targets.row_weights`."""
+        part = self.images[self.split.train]
+        return row_weights(part.labels, part.groups, group_damping=recipe.group_damping)
+
 
 class NicheData(lightning.LightningDataModule):  # type: ignore[misc]
     """Training and validation batches of one phase.
@@ -205,7 +233,7 @@ class NicheData(lightning.LightningDataModule):  # type: ignore[misc]
     `first_epoch` is the number of epochs that the phase has behind it: the first order is that of this epoch.
     """
 
-    def __init__(self, material: Material, recipe: Recipe, *, phase: int, first_epoch: int, loading: Loading) -> None:
+    def __init__(self, material: Studied, recipe: Recipe, *, phase: int, first_epoch: int, loading: Loading) -> None:
         super().__init__()
         self._material, self._recipe = material, recipe
         self._phase, self._first_epoch, self._loading = phase, first_epoch, loading
@@ -214,7 +242,7 @@ class NicheData(lightning.LightningDataModule):  # type: ignore[misc]
     def train_dataloader(self) -> EpochLoader:
         """Shuffled or drawn by weight, augmented."""
         rows, recipe, loading = self._material.split.train, self._recipe, self._loading
-        weights = weights_of(self._material, recipe) if recipe.balance == "sampler" else None
+        weights = self._material.weights(recipe) if recipe.balance == "sampler" else None
         sampler = EpochSampler(rows, seeds=(recipe.seed, self._phase), weights=weights, **self._share())
         batches = Batches(sampler, batch_size=loading.batch_size, first_epoch=self._first_epoch)
         transform = train_transform(recipe.augment, size_px=recipe.size_px)
@@ -239,9 +267,3 @@ class NicheData(lightning.LightningDataModule):  # type: ignore[misc]
     def _share(self) -> dict[str, int]:
         trainer = self.trainer
         return {"rank": trainer.global_rank, "world": trainer.world_size} if trainer is not None else {}
-
-
-def weights_of(material: Material, recipe: Recipe) -> Any:
-    """(R,) weights of the training rows, mean 1, as `targets.row_weights`."""
-    part = material.images[material.split.train]
-    return row_weights(part.labels, part.groups, group_damping=recipe.group_damping)

@@ -19,7 +19,7 @@ import torch
 from postlens.errors import SettingsError
 from postlens.train.data import NicheData
 from postlens.train.keeper import Keeper
-from postlens.train.learner import PhaseLearner
+from postlens.train.layer_learner import LayerLearner
 from postlens.train.recipe import Recipe
 
 
@@ -68,7 +68,7 @@ def _accelerators() -> list[str]:
 
 
 def fit_phase(
-    learner: PhaseLearner, data: NicheData, keeper: Keeper, *, machine: Machine, resume_from: Path | None
+    learner: LayerLearner, data: NicheData, keeper: Keeper, *, machine: Machine, resume_from: Path | None
 ) -> None:
     """Train one phase to its end.
 
@@ -97,7 +97,7 @@ def fit_phase(
                 signal.signal(signal.SIGINT, before)
 
 
-def _make_trainer(learner: PhaseLearner, callbacks: list[Any], machine: Machine) -> lightning.Trainer:
+def _make_trainer(learner: LayerLearner, callbacks: list[Any], machine: Machine) -> lightning.Trainer:
     recipe = learner.recipe
     return lightning.Trainer(
         accelerator=machine.accelerator,
@@ -120,7 +120,7 @@ def _make_trainer(learner: PhaseLearner, callbacks: list[Any], machine: Machine)
 def _ddp() -> Any:
     """Processes take unequally many validation batches, so none may wait for the others in a forward pass.
 
-    Buffers need not be sent: batch norms are in eval mode, or averaged before validation (`PhaseLearner`).
+    Buffers need not be sent: batch norms are in eval mode, or averaged before validation (`LayerLearner`).
     """
     return lightning.strategies.DDPStrategy(broadcast_buffers=False)
 

@@ -12,7 +12,7 @@ import torch
 
 from postlens.train.checkpoints import save_net
 from postlens.train.history import SCORE, Row, is_best, is_over, rows_of, write_history
-from postlens.train.learner import PhaseLearner
+from postlens.train.layer_learner import LayerLearner
 from postlens.train.loggers import log_row
 from postlens.train.run_folder import RunFolder
 
@@ -40,17 +40,17 @@ class Keeper(lightning.Callback):  # type: ignore[misc]
         """What `RunFolder.read_state` finds."""
         return {"history": [dict(row) for row in self.history], "material": self._material}
 
-    def on_train_epoch_start(self, trainer: Any, pl_module: PhaseLearner) -> None:
+    def on_train_epoch_start(self, trainer: Any, pl_module: LayerLearner) -> None:
         """Start the clock."""
         self._started = time.monotonic()
 
-    def on_validation_start(self, trainer: Any, pl_module: PhaseLearner) -> None:
+    def on_validation_start(self, trainer: Any, pl_module: LayerLearner) -> None:
         """Training has ended; what follows is not counted in images per second."""
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize()
         self._trained = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: PhaseLearner) -> None:
+    def on_train_epoch_end(self, trainer: Any, pl_module: LayerLearner) -> None:
         """Score the epoch, keep what is to be kept, end the phase where it is over. Raises `DivergedError`."""
         phase, recipe = pl_module.phase, pl_module.recipe
         self.history.append(self._row(trainer, pl_module))
@@ -59,7 +59,7 @@ class Keeper(lightning.Callback):  # type: ignore[misc]
         trainer.save_checkpoint(self._folder.last)  # all processes take part
         trainer.should_stop = is_over(self.history, phase, patience=recipe.patience)
 
-    def _row(self, trainer: Any, learner: PhaseLearner) -> dict[str, Any]:
+    def _row(self, trainer: Any, learner: LayerLearner) -> dict[str, Any]:
         name, seconds = learner.phase.name, time.monotonic() - self._started
         n_images = trainer.num_training_batches * learner.recipe.batch_size * trainer.world_size
         return {
@@ -72,7 +72,7 @@ class Keeper(lightning.Callback):  # type: ignore[misc]
             "images_per_s": round(n_images / max(self._trained - self._started, 1e-9), 1),
         }
 
-    def _write(self, learner: PhaseLearner, *, number: int) -> None:
+    def _write(self, learner: LayerLearner, *, number: int) -> None:
         row, recipe = self.history[-1], learner.recipe
         if is_best(rows_of(self.history, row["phase"])):
             path = self._folder.phase(number, row["phase"])

@@ -15,24 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
 import numpy as np
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from postlens.errors import SettingsError, SplitError
-from postlens.media.probe import display_name
-from postlens.train.backbones import build_net
-from postlens.train.checkpoints import load_net
-from postlens.train.data import Loading, Material, NicheData
-from postlens.train.fit import Machine, fit_phase, precision_of
-from postlens.train.history import SCORE, Row, best_at, is_over, rows_of
-from postlens.train.keeper import Keeper
+from postlens.errors import SplitError
+from postlens.train.data import Material
+from postlens.train.fit import Machine, precision_of
+from postlens.train.history import SCORE, Row, best_at
 from postlens.train.labels import read_splits, split_by_group
 from postlens.train.learner import PhaseLearner
-from postlens.train.loggers import close_loggers, make_loggers
 from postlens.train.module import NicheNet
 from postlens.train.outcome import Predictions, write_outcome
+from postlens.train.phased import PhasedRun
 from postlens.train.pictures import open_pictures, square_of
 from postlens.train.predict import predict_rows
 from postlens.train.recipe import Recipe
@@ -100,108 +94,34 @@ def train_niche(
     machine = Machine(devices, accelerator, _workers(workers, devices), progress, compiled)
     precision_of(recipe, machine)
     material = _open(data, splits, recipe=recipe, workers=_cores())
-    run = _Run(RunFolder(out), recipe, material, machine)
-    history = run.resume() if resume and run.folder.recipe.exists() else run.begin(command)
+    run = PhasedRun(RunFolder(out), recipe, material, machine, PhaseLearner)
+    resumes = resume and run.folder.recipe.exists()
+    history = run.resume() if resumes else run.begin(command)
+    if run.writes and not resumes:
+        write_splits(material.images, material.split, run.folder.splits)
     with run.folder.logging() if run.writes else nullcontext():
         for failure in material.images.failures:
             log.warning("left out: %s: %s: %s", failure.subject, failure.error, failure.message)
         net, history = run.fit(history, loggers=loggers)
         if not run.writes:
             return TrainResult(out, tuple(history))
-        return run.finish(net, history, data=data)
+        return _finish(run, material, net, history, data=data)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One training in its folder."""
-
-    folder: RunFolder
-    recipe: Recipe
-    material: Material
-    machine: Machine
-
-    @property
-    def writes(self) -> bool:
-        """Whether this is the first of the processes."""
-        return int(rank_zero_only.rank) == 0
-
-    @property
-    def loading(self) -> Loading:
-        return Loading(self.recipe.batch_size, self.machine.workers, pinned=self.machine.on_cuda)
-
-    def begin(self, command: str) -> list[Row]:
-        """A new folder; nothing has been trained."""
-        if self.writes:
-            self.folder.begin(self.recipe, command=command)
-            write_splits(self.material.images, self.material.split, self.folder.splits)
-        return []
-
-    def resume(self) -> list[Row]:
-        """The history so far. Raises `SettingsError` where recipe or data are not those that it came from."""
-        self.folder.check_same(self.recipe)
-        history, material = self.folder.read_state()
-        if history and material != self.material.fingerprint:
-            raise SettingsError(
-                f"{display_name(self.folder.path)}: expected the images and splits that the run began with, got "
-                "others; resume with the same data, or begin a run in a new folder"
-            )
-        return history
-
-    def fit(self, history: list[Row], *, loggers: Sequence[str]) -> tuple[NicheNet, list[Row]]:
-        """Train the phases that are not over; returns the net with its best weights, and the whole history."""
-        curves = make_loggers(loggers, self.folder.path) if self.writes else []
-        status = "failed"
-        lightning.seed_everything(self.recipe.seed, workers=True, verbose=False)
-        net = build_net(self.recipe, n_classes=self.material.n_classes)
-        try:
-            for number in range(len(self.recipe.phases)):
-                history = self._fit_phase(net, number, history, curves)
-            status = "success"
-        finally:
-            close_loggers(curves, status=status)
-        load_net(net, self._best_weights(history))
-        return net, history
-
-    def _fit_phase(self, net: NicheNet, number: int, history: list[Row], curves: Sequence[Any]) -> list[Row]:
-        phase = self.recipe.phases[number]
-        if is_over(history, phase, patience=self.recipe.patience):
-            return history
-        done = len(rows_of(history, phase.name))
-        if history:
-            load_net(net, self._best_weights(history))
-        keeper = Keeper(self.folder, history, material=self.material.fingerprint, loggers=curves)
-        machine = self.machine
-        learner = PhaseLearner(
-            net, self.recipe, self.material, phase=number, compiled=machine.compiled, show_loss=machine.shows_bar
-        )
-        data = NicheData(self.material, self.recipe, phase=number, first_epoch=done, loading=self.loading)
-        log.info("phase %s: %d epochs, from epoch %d", phase.name, phase.epochs, done + 1)
-        fit_phase(learner, data, keeper, machine=machine, resume_from=self.folder.last if done else None)
-        return keeper.history
-
-    def _best_weights(self, history: Sequence[Row]) -> Path:
-        """The file of the best epoch in the history.
-
-        Not best.safetensors: a run killed just before it wrote last.ckpt has that of an epoch which is done again.
-        """
-        name = history[best_at(history) - 1]["phase"]
-        number = [phase.name for phase in self.recipe.phases].index(name)
-        return self.folder.phase(number + 1, name)
-
-    def finish(self, net: NicheNet, history: list[Row], *, data: Path) -> TrainResult:
-        """Predict validation and test images with the best weights, and write what came of it."""
-        split = self.material.split
-        val, test = (
-            predict_rows(net, self.material, rows, recipe=self.recipe, loading=self.loading, device=self.machine.device)
-            for rows in (split.val, split.test)
-        )
-        out, size_px = self.folder.path, self.recipe.size_px
-        write_outcome(
-            out, net=net, recipe=self.recipe, history=history, val=val, test=test, images=self.material.images,
-            split=split, data=data, picture=lambda row: square_of(self.material.pictures, row, size_px=size_px),
-        )  # fmt: skip
-        log.info("done: best macro-F1 on validation %.4f", history[best_at(history) - 1][SCORE])
-        return TrainResult(out, tuple(history), val, test)
+def _finish(run: PhasedRun, material: Material, net: NicheNet, history: list[Row], *, data: Path) -> TrainResult:
+    """Predict validation and test images with the best weights, and write what came of it."""
+    split = material.split
+    val, test = (
+        predict_rows(net, material, rows, recipe=run.recipe, loading=run.loading, device=run.machine.device)
+        for rows in (split.val, split.test)
+    )
+    out, size_px = run.folder.path, run.recipe.size_px
+    write_outcome(
+        out, net=net, recipe=run.recipe, history=history, val=val, test=test, images=material.images,
+        split=split, data=data, picture=lambda row: square_of(material.pictures, row, size_px=size_px),
+    )  # fmt: skip
+    log.info("done: best macro-F1 on validation %.4f", history[best_at(history) - 1][SCORE])
+    return TrainResult(out, tuple(history), val, test)
 
 
 def _open(data: Path, splits: Path | None, *, recipe: Recipe, workers: int) -> Material:

@@ -54,3 +54,9 @@ class NicheNet(nn.Module):  # type: ignore[misc]  # torch is not read by mypy he
 def backbone_width(backbone: Any) -> int:
     """Width of a timm net's pooled features; a few nets widen them after the pooling (MobileNetV3)."""
     return int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)
+
+
+def normalise(images: Tensor, *, mean: Tensor, std: Tensor, channel_order: str) -> Tensor:
+    """uint8 RGB (N, 3, H, W) as a net takes them: in its order of channels, (x - mean) / std with (3, 1, 1) each."""
+    ordered = images.flip(1) if channel_order == "BGR" else images
+    return torch.as_tensor((ordered.float() - mean) / std)

@@ -61,8 +61,8 @@ def set_training(net: NicheNet, *, batch_norm: str) -> None:
             module.eval()
 
 
-def make_optimizer(net: NicheNet, phase: Phase, *, fused: bool = False) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) over what learns; weights decay, biases and norms do not.
+def make_optimizer(net: NicheNet, phase: Phase, *, fused: bool = False) -> torch.optim.Optimizer:
+    """The phase's optimizer over what learns; weights decay, biases and norms do not.
 
     The groups of the backbone come first, at the phase's rate; projection and head learn at `head_factor` times that.
     `fused`: one kernel for a step, on a CUDA device; not with fp16, whose scaled gradients could not be clipped then.
@@ -80,14 +80,18 @@ def make_optimizer(net: NicheNet, phase: Phase, *, fused: bool = False) -> torch
             {"params": decayed, "lr": rate, "weight_decay": phase.weight_decay},
             {"params": rest, "lr": rate, "weight_decay": 0.0},
         ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=phase.learning_rate, fused=fused or None
-    )
+    used: list[dict[str, Any]] = [group for group in groups if group["params"]]
+    if phase.optimizer == "sgd":
+        return torch.optim.SGD(used, lr=phase.learning_rate, momentum=phase.momentum, fused=fused or None)
+    kind = torch.optim.AdamW if phase.optimizer == "adamw" else torch.optim.Adam
+    return kind(used, lr=phase.learning_rate, fused=fused or None)
 
 
 def make_schedule(optimizer: Any, phase: Phase, *, steps_per_epoch: int) -> torch.optim.lr_scheduler.LambdaLR:
-    """The learning rate of every step of the phase, as `rate_factor`."""
+    """The learning rate of every step of the phase, as `rate_factor`; with schedule "constant" it does not fall."""
     warmup, total = round(phase.warmup_epochs * steps_per_epoch), phase.epochs * steps_per_epoch
+    if phase.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(1, warmup)))
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, warmup=warmup, total=total))
 
 

@@ -40,7 +40,11 @@ class Phase(BaseModel):
     # gave a macro-F1 of .75 after 10 epochs at 1e-4 where 1 gave .70, and 100 .72 (docs/log/training.md).
     head_factor: float = Field(1.0, gt=0)
     warmup_epochs: float = Field(1.0, ge=0)  # may be a part of an epoch
-    weight_decay: float = Field(0.05, ge=0)  # of AdamW, on weights; never on biases and norms
+    weight_decay: float = Field(0.05, ge=0)  # on weights; never on biases and norms
+    # adamw: Loshchilov and Hutter 2019, adam: Kingma and Ba 2014, sgd: with `momentum`, which the others leave alone.
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: Fraction = 0.0
+    schedule: Literal["cosine", "constant"] = "cosine"  # after the warm-up
 
 
 class Recipe(BaseModel):
@@ -53,8 +57,13 @@ class Recipe(BaseModel):
     weights: str = "pretrained"  # "shipped", "pretrained", "none", or the path of a checkpoint
     input_size: tuple[int, int, int] = (3, 224, 224)  # channels, height, width in pixels
     mean: Triple  # on 0..255, as on a model's card
-    std: Triple
+    std: Triple  # both in the order of `channel_order`
+    channel_order: Literal["RGB", "BGR"] = "RGB"  # that the net is given
+    # Of the pixels that the weights were made for. RGB: timm's and torchvision's, normalised as timm's card says; where
+    # `channel_order` is BGR, the first convolution is changed to take it. BGR: Caffe's, Keras's, or of an earlier run.
+    weights_order: Literal["RGB", "BGR"] = "RGB"
     interpolation: str = "bicubic, antialiased, centre square"
+    dense_layers: bool = True  # false: features are the mean of the last convolution, without a VGG's two dense layers
     feature_dim: int | None = Field(None, ge=1)  # width of the learned projection; None: the backbone's own features
     dropout: Fraction = 0.0  # on what the head reads
     drop_path: Fraction = 0.0  # stochastic depth of the backbone (Huang et al. 2016)
@@ -84,6 +93,8 @@ class Recipe(BaseModel):
             raise ValueError(f"phases must have different names, got {names}")
         if self.input_size[0] != 3 or self.input_size[1] != self.input_size[2]:
             raise ValueError(f"input_size must be [3, side, side], got {list(self.input_size)}")
+        if self.weights_order == "BGR" and self.channel_order == "RGB":
+            raise ValueError("weights_order BGR needs channel_order BGR, got RGB")
         if min(self.std) <= 0:
             raise ValueError(f"std must be above 0, got {list(self.std)}")
         return self
