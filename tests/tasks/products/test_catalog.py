@@ -1,107 +1,134 @@
-"""Catalog files to products, and what a broken one is answered with."""
+"""Rows of a catalog to products, and what a broken one is answered with."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from postlens.errors import PostlensError, RowError, SourceNotFoundError, TableError
-from postlens.tasks.products.catalog import DEFAULT_CATALOG, load_catalog
-from postlens.tasks.products.items import ITEMS
+from postlens.tasks.products.catalog import Catalog, CatalogRow, find_columns, parse_catalog, unknown_labels
+from postlens.types import Failure, Product
 
-HEADER = "product_id,title,labels,url,image,active\n"
-
-
-def write(folder: Path, text: str, name: str = "catalog.csv") -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
+LABELS = ("hat", "beard", "moustache", "eyewear")
+CAP = {"product_id": "1", "title": "Cap", "labels": "hat"}
 
 
-def test_the_default_catalog_serves_every_item() -> None:
-    labels = {label for product in load_catalog(DEFAULT_CATALOG) for label in product.labels}
-    assert all(labels & {item, *attributes} for item, attributes in ITEMS.items())
+def parse(*rows: dict[str, Any]) -> Catalog:
+    return parse_catalog([CatalogRow(f"row {n}", row) for n, row in enumerate(rows, start=2)], labels=LABELS)
 
 
-def test_csv_and_toml_say_the_same(tmp_path: Path) -> None:
-    table = write(tmp_path, HEADER + "a1, Cap ,Hat; beard,https://example.org/a1,,yes\n")
-    toml = '[[product]]\nproduct_id = "a1"\ntitle = "Cap"\nlabels = ["hat", "beard"]\nurl = "https://example.org/a1"\n'
-    products = load_catalog(table)
-    assert products == load_catalog(write(tmp_path, toml, "catalog.toml"))
-    assert products[0].labels == ("hat", "beard")
-    assert products[0].image is None
+def told(catalog: Catalog) -> list[tuple[str, str]]:
+    return [(failure.subject, failure.message) for failure in catalog.failures]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_spreadsheet_delimiters_and_byte_order_marks_are_read(tmp_path: Path, delimiter: str) -> None:
-    text = "\ufeffProduct_ID|Title|Labels\n1|Cap|hat\n".replace("|", delimiter)
-    assert load_catalog(write(tmp_path, text))[0].product_id == "1"
+def test_all_columns_are_read() -> None:
+    row = {
+        **CAP, "url": "https://example.org/1", "image": "cap.jpg", "price": "12,90 €", "audience": "adults; teens",
+        "active": "no",
+    }  # fmt: skip
+    assert parse(row).products == (
+        Product(
+            product_id="1",
+            title="Cap",
+            labels=("hat",),
+            url="https://example.org/1",
+            image="cap.jpg",
+            active=False,
+            price=12.9,
+            currency="EUR",
+            audience=("adults", "teens"),
+        ),
+    )
 
 
-def test_several_labels_fit_in_a_cell_of_a_semicolon_table(tmp_path: Path) -> None:
-    text = "product_id;title;labels\n1;Oil;beard,moustache|stubble\n"
-    assert load_catalog(write(tmp_path, text))[0].labels == ("beard", "moustache", "stubble")
+def test_absent_columns_are_none_and_a_product_is_active() -> None:
+    assert parse(CAP) == Catalog((Product("1", "Cap", ("hat",)),), ())
 
 
-def test_inactive_products_are_skipped(tmp_path: Path) -> None:
-    rows = "1,Cap,hat,,,no\n2,Hat,hat,,,\n3,Oil,beard,,,FALSE\n4,Frame,eyewear,,,1\n"
-    assert [p.product_id for p in load_catalog(write(tmp_path, HEADER + rows))] == ["2", "4"]
-
-
-@pytest.mark.parametrize(
-    ("row", "place"),
-    [
-        ("2,Cap,shoes,,,", "column labels: .*'shoes'"),
-        ("2,Cap,,,,", "column labels: .*nothing"),
-        ("2,,hat,,,", "column title"),
-        (",Cap,hat,,,", "column product_id"),
-        ("2,Cap,hat,,,perhaps", "column active: .*'perhaps'"),
-        ("1,Cap,hat,,,", "column product_id: .*'1' again"),
-        ("2", "column title"),
-    ],
-)
-def test_a_broken_row_is_named_with_its_column(tmp_path: Path, row: str, place: str) -> None:
-    with pytest.raises(RowError, match=f"row 3, {place}"):
-        load_catalog(write(tmp_path, f"{HEADER}1,Cap,hat,,,\n{row}\n"))
+@pytest.mark.parametrize("cell", ["Hat; beard", "hat,BEARD", "hat | beard |", ["hat", "beard"], "hat;hat;beard"])
+def test_labels_are_a_list_or_a_text_with_signs_between(cell: object) -> None:
+    assert parse({**CAP, "labels": cell}).products[0].labels == ("hat", "beard")
 
 
 @pytest.mark.parametrize(
-    ("values", "place"),
-    [
-        ('product_id = "2"\ntitle = "Cap"\nlabels = 7', "column labels"),
-        ('product_id = "2"\ntitle = ["Cap"]\nlabels = ["hat"]', "column title: expected text, got list"),
-        ('product_id = "2"\ntitle = "Cap"\nlabels = [["hat"]]', "column labels: expected text, got list"),
-        ('title = "Cap"\nlabels = ["hat"]', "column product_id"),
-    ],
+    ("cell", "active"),
+    [("", True), (None, True), (True, True), (1.0, True), ("Nein", False), (0, False), (False, False)],
 )
-def test_a_broken_table_is_named_with_its_column(tmp_path: Path, values: str, place: str) -> None:
-    with pytest.raises(RowError, match=f"product 1, {place}"):
-        load_catalog(write(tmp_path, f"[[product]]\n{values}\n", "catalog.toml"))
+def test_active_is_yes_or_no_in_many_spellings(cell: object, active: bool) -> None:
+    assert parse({**CAP, "active": cell}).products[0].active is active
+
+
+def test_whole_numbers_of_spreadsheets_are_ids_without_a_point() -> None:
+    assert parse({**CAP, "product_id": 17.0}).products[0].product_id == "17"
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("broken", "message"),
     [
-        ("catalog.csv", "title,labels\nCap,hat\n", "product_id missing"),
-        ("catalog.csv", "", "missing"),
-        ("catalog.csv", HEADER, "at least one product"),
-        ("catalog.toml", "", "at least one product"),
-        ("catalog.toml", "product = 3", r"\[\[product\]\]"),
-        ("catalog.toml", "[[product]\n", "not valid TOML"),
-        ("catalog.ods", "x", "'.ods'"),
+        ({"product_id": ""}, "column product_id: expected a value"),
+        ({"title": None}, "column title: expected a value"),
+        ({"title": ["Cap"]}, "column title: expected text, got list"),
+        ({"labels": " ; "}, "column labels: expected a value"),
+        ({"labels": [["hat"]]}, "column labels: expected text, got list"),
+        ({"active": "perhaps"}, "column active: expected yes or no (true, false, 1, 0), got 'perhaps'"),
+        ({"product_id": "1"}, "column product_id: expected each id once, got '1' again; the first is used"),
     ],
 )
-def test_a_file_that_is_no_catalog_says_what_was_expected(tmp_path: Path, name: str, text: str, message: str) -> None:
-    with pytest.raises(TableError, match=message):
-        load_catalog(write(tmp_path, text, name))
+def test_a_broken_row_is_left_out_and_named_with_its_column(broken: dict[str, Any], message: str) -> None:
+    found = parse(CAP, {"product_id": "2", "title": "Hat", "labels": "hat", **broken}, {**CAP, "product_id": "3"})
+    assert [product.product_id for product in found.products] == ["1", "3"]
+    assert [(subject, text[: len(message)]) for subject, text in told(found)] == [("row 3", message)]
 
 
-def test_other_encodings_and_absent_files_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "latin.csv").write_bytes(HEADER.encode() + "1,Hüte,hat,,,\n".encode("latin-1"))
-    with pytest.raises(TableError, match="UTF-8"):
-        load_catalog(tmp_path / "latin.csv")
-    with pytest.raises(SourceNotFoundError, match=r"absent\.csv"):
-        load_catalog(tmp_path / "absent.csv")
-    with pytest.raises(PostlensError):
-        load_catalog(tmp_path)
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"price": "on request"}, "column price: expected a price such as 12.90 or 12,90 €, got 'on request'"),
+        ({"price": -3}, "column price: expected a price"),
+        ({"price": True}, "column price: expected a price"),
+        ({"price": "3 €", "currency": "USD"}, "column currency: expected that of the price, EUR, got USD"),
+        ({"currency": "money"}, "column currency: expected a currency"),
+        ({"image": {"path": "x"}}, "column image: expected text, got dict"),
+        ({"audience": [{}]}, "column audience: expected text, got dict"),
+    ],
+)
+def test_an_optional_value_that_cannot_be_read_is_left_empty_and_told(broken: dict[str, Any], message: str) -> None:
+    found = parse({**CAP, **broken})
+    assert found.products == (Product("1", "Cap", ("hat",)),)
+    assert [(subject, text[: len(message)]) for subject, text in told(found)] == [("row 2", message)]
+
+
+def test_a_currency_of_its_own_column_goes_with_a_plain_price() -> None:
+    product = parse({**CAP, "price": 5, "currency": "€"}).products[0]
+    assert (product.price, product.currency) == (5, "EUR")
+
+
+def test_a_label_that_no_model_reads_is_kept_and_told_once() -> None:
+    found = parse({**CAP, "labels": "shoes;hat"}, {**CAP, "product_id": "2", "labels": "shoes"})
+    assert [product.labels for product in found.products] == [("shoes", "hat"), ("shoes",)]
+    (subject, message), *rest = told(found)
+    assert rest == []
+    assert subject == "label 'shoes'"
+    assert "on 2 products" in message
+    assert "product_models" in message
+
+
+def test_labels_of_inactive_products_and_of_known_models_are_not_told() -> None:
+    shoe = Product("1", "Shoe", ("shoes",))
+    assert unknown_labels([shoe], labels=("shoes",)) == ()
+    assert unknown_labels([Product("1", "Shoe", ("shoes",), active=False)], labels=LABELS) == ()
+
+
+def test_failures_of_the_file_go_along() -> None:
+    damaged = Failure("catalog.csv", "catalog", "RowError", "broken off")
+    assert parse_catalog([CatalogRow("row 2", CAP), damaged], labels=LABELS).failures == (damaged,)
+
+
+def test_columns_are_found_in_common_spellings() -> None:
+    assert find_columns(["SKU", "Name", "Label", "Other", "Image URL"]) == {
+        "product_id": 0,
+        "title": 1,
+        "labels": 2,
+        "image": 4,
+    }
+    assert find_columns(["id", "Product-ID"])["product_id"] == 1

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 SYMBOLS: Final = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "fr.": "CHF", "sfr.": "CHF", "zł": "PLN"}
 _SPACES: Final = re.compile("[\\s\u00a0\u202f'’]+")  # separate thousands in French and Swiss spelling
-_AMOUNT: Final = re.compile(r"(\D*?)(\d[\d.,]*?)(?:[.,]?[-–—]{1,2})?([^\d,–—-]*)")  # `45.–` is 45
+_AMOUNT: Final = re.compile(r"([^\d,–—-]*?)(\d[\d.,]*?)(?:[.,]?[-–—]{1,2})?([^\d,–—-]*)")  # `45.–` is 45
 _GROUPS: Final = re.compile(r"[1-9]\d{0,2}(?:([.,])\d{3})(?:\1\d{3})*")
 
 
@@ -33,8 +33,7 @@ def parse_price(value: object) -> Price | None:
     match = _AMOUNT.fullmatch(_SPACES.sub("", value)) if isinstance(value, str) else None
     if match is None or (match[1] and match[3]):
         raise _no_price(value)
-    sign = match[1] or match[3]
-    return Price(_checked(_number(match[2], value), value), parse_currency(sign) if sign else None)
+    return Price(_checked(_number(match[2], value), value), parse_currency(match[1] or match[3]))
 
 
 def parse_currency(text: str) -> str | None:
