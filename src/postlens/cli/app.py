@@ -31,6 +31,7 @@ from postlens.cli import (
     sample,
     train,
     train_creator,
+    train_products,
     verify,
     version,
 )
@@ -54,6 +55,7 @@ app.command("sample")(sample.sample)
 app.command("preprocess")(preprocess.preprocess)
 app.command("inspect")(inspect.inspect)
 train.app.command("creator")(train_creator.creator)
+train.app.command("products")(train_products.products)
 app.add_typer(train.app, name="train")
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)

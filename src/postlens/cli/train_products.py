@@ -1,0 +1,125 @@
+"""`postlens train products --data FOLDER --out RUN`: own labels for product recommendations (0.2 s for each image)."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from postlens.cli.console import N_REASONS, plain
+from postlens.errors import UsageError
+
+if TYPE_CHECKING:
+    from postlens.train.products import ProductResult
+
+T = TypeVar("T")
+
+
+class Recipe(StrEnum):
+    """What is trained."""
+
+    HEADS = "heads"
+
+
+class Reads(StrEnum):
+    """What a label is read from."""
+
+    AUTO = "auto"
+    FACE = "face"
+    IMAGE = "image"
+
+
+def products(
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of folders named by label (none or other: no label; a folder below: a person or shoot), or a"
+            " CSV: file, a column of 1, 0 or nothing for each label, and if wanted group or person, and split."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="New folder of the run; the setting product_models takes it.")],
+    recipe: Annotated[
+        Recipe, typer.Option(help="heads: a linear head for each label, on the vectors that an analysis stores.")
+    ] = Recipe.HEADS,
+    reads: Annotated[
+        Reads,
+        typer.Option(help="face: from the head around the main face; image: from the whole; auto: by the images."),
+    ] = Reads.AUTO,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Learn this label only; may be given several times. Default: all.")
+    ] = None,
+    item: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=ITEM, the item of the catalog that the label shows. Default: the label itself."),
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=SHARE of images with it in the wild, 0..1. Default: the share in the data."),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="Parts, by group, each scored by heads of the others.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the folds and of the examples shown.")] = 0,
+) -> int:
+    """Train labels of your own for recommending products, from labelled images.
+
+    Writes labels.csv, eda.html, report.html, metrics.json, answers.csv, the curves and the model with its cards into
+    the folder. A head reads what an analysis stores anyway: no media is looked at again when it is used.
+    """
+    from postlens.train.extra import require_train_extra
+
+    require_train_extra("postlens train")
+    from postlens.train.products import ProductRecipe, train_products
+
+    chosen = ProductRecipe(
+        labels=tuple(label or ()),
+        reads=reads.value,
+        n_folds=folds,
+        items=_pairs(item, "--item", str),
+        priors=_pairs(prior, "--prior", float),
+        seed=seed,
+    )
+    result = train_products(data, out=out, recipe=chosen, command=shlex.join(["postlens", *sys.argv[1:]]))
+    _print_summary(result)
+    return 0
+
+
+def _pairs(texts: Sequence[str] | None, flag: str, parse: Callable[[str], T]) -> dict[str, T]:
+    """`hat=0.1` to its name and value. Raises `UsageError`."""
+    found = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        try:
+            if not (name and sign and value):
+                raise ValueError
+            found[name.strip()] = parse(value.strip())
+        except ValueError:
+            kind = "LABEL=NUMBER" if parse is float else "LABEL=ITEM"
+            raise UsageError(f"expected {kind} for {flag}, got {text!r}") from None
+    return found
+
+
+def _print_summary(result: ProductResult) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    n_folds = f"{len(result.images)} images, read from {'faces' if result.reads == 'face' else 'whole images'}"
+    console.print(f"{n_folds}; scores by heads that saw no image of the group")
+    table = Table()
+    for name in ("label", "images", "with it", "AUC", "F1", "precision", "recall", "threshold"):
+        table.add_column(name, justify="left" if name == "label" else "right")
+    for one, label in zip(result.scores, result.labels, strict=True):
+        told = [
+            "" if one.table[name] is None else f"{one.table[name]:.3f}" for name in ("auc", "f1", "precision", "recall")
+        ]
+        table.add_row(plain(one.label), str(one.table["n"]), str(one.table["n_pos"]), *scores, f"{label.threshold:.3f}")
+    console.print(table)
+    if failures := result.images.failures:
+        console.print(f"not used: {len(failures)} files, all in report.html")
+        for failure in failures[:N_REASONS]:
+            told = failure.message.removeprefix(f"{failure.subject}: ")
+            console.print(f"  {plain(failure.subject)}: {plain(told)}")
+    console.print(f"model and report: {plain(result.out)}")

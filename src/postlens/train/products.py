@@ -1,0 +1,211 @@
+"""Labelled images to a run folder: table, page of the data, heads, scores, report, exported model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from postlens.config import Settings
+from postlens.errors import UsageError
+from postlens.media.probe import display_name
+from postlens.tasks.products.items import Label
+from postlens.tasks.products.model import CARD, Reads
+from postlens.train.products_eda import write_eda
+from postlens.train.products_export import export_heads
+from postlens.train.products_fit import Heads, fit_heads
+from postlens.train.products_folds import N_FOLDS, check_enough, fold_of, join_groups
+from postlens.train.products_report import metrics_of, write_answers, write_report
+from postlens.train.products_scores import LabelScores, score_heads
+from postlens.train.products_table import ProductImages, read_product_images, write_table
+from postlens.train.products_vectors import Progress, Reader, ReadsAsked, Vectors
+from postlens.train.run_folder import RunFolder
+from postlens.types import IntArray
+
+log = logging.getLogger(__name__)
+NOT_WEARABLE = ("beard", "moustache", "stubble")  # labels that cannot be put on, unless `wearable` is changed
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRecipe:
+    """How heads are trained."""
+
+    labels: tuple[str, ...] = ()  # (): all that the data has
+    reads: ReadsAsked = "auto"
+    n_folds: int = N_FOLDS
+    items: Mapping[str, str] = field(default_factory=dict)  # label to the item it shows; default: itself
+    priors: Mapping[str, float] = field(default_factory=dict)  # share of images with a label in the wild
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_folds < 2:
+            raise UsageError(f"expected 2 folds or more, got {self.n_folds}")
+        if wrong := {name: share for name, share in self.priors.items() if not 0 < share < 1}:
+            raise UsageError(f"expected a prior between 0 and 1, got {wrong}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProductData:
+    """Images that could be read, with their vectors, groups and folds: what a recipe trains on."""
+
+    images: ProductImages
+    found: Vectors
+    groups: IntArray  # (N,)
+    folds: IntArray  # (N,) -1: held out
+    reads: Reads
+
+    @property
+    def n_folds(self) -> int:
+        """How many folds there are."""
+        return int(self.folds.max()) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProductResult:
+    """What a training brought."""
+
+    out: Path
+    reads: Reads
+    scores: tuple[LabelScores, ...]  # out of fold
+    test: tuple[LabelScores, ...]  # on images held out, where there are any
+    labels: tuple[Label, ...]
+    images: ProductImages
+
+
+def train_products(
+    data: Path,
+    *,
+    out: Path,
+    recipe: ProductRecipe | None = None,
+    settings: Settings | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> ProductResult:
+    """Train one head per label on labelled images, and write the run folder `out`.
+
+    data: as `read_product_images` takes it.
+
+    Raises:
+        UsageError: the folder holds another run, a label is not there, or groups cannot be divided (SplitError).
+        SourceError: the data cannot be read.
+        NotEnoughDataError: a label with too few images.
+    """
+    recipe = recipe or ProductRecipe()
+    images = read_product_images(data, labels=recipe.labels)
+    check_names(recipe, images.labels)
+    begin(out, command=command)
+    with RunFolder(out).logging():
+        prepared = prepare(images, recipe, out=out, root=data, settings=settings, progress=progress)
+        truth, folds = prepared.images.truth, prepared.folds
+        heads = fit_heads(prepared.found.vectors, truth, folds, labels=prepared.images.labels, priors=recipe.priors)
+        return _finish(heads, prepared, recipe, out=out, root=data)
+
+
+def begin(out: Path, *, command: str) -> None:
+    """Make the run folder. Raises `UsageError` when a finished run is in it, or it cannot be written."""
+    if (out / CARD).exists():
+        raise UsageError(f"{display_name(out)}: expected a new folder, got one of an earlier run; name another")
+    RunFolder(out).make(command=command)
+
+
+def check_names(recipe: ProductRecipe, labels: Sequence[str]) -> None:
+    """Raise `UsageError` for items and priors of labels that are not there."""
+    if unknown := sorted({*recipe.items, *recipe.priors} - set(labels)):
+        raise UsageError(f"expected items and priors of the labels {', '.join(labels)}, got {', '.join(unknown)}")
+
+
+def prepare(
+    images: ProductImages,
+    recipe: ProductRecipe,
+    *,
+    out: Path,
+    root: Path,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> ProductData:
+    """Read the images, divide them, and write labels.csv and eda.html, which are there even if training is refused.
+
+    Raises as `fold_of`, and `NotEnoughDataError` when no image can be read.
+    """
+    reader = Reader(settings)
+    reads = reader.choose(images) if recipe.reads == "auto" else recipe.reads
+    images, found = reader.read(images, reads, progress=progress)
+    for one in images.failures:
+        log.warning("left out: %s: %s", one.subject, one.message)
+    groups = join_groups(images.groups, found.bits, found.hash_quality)
+    base = root if root.is_dir() else root.parent
+    write_table(images, out / "labels.csv", root=base, groups=[f"g{number}" for number in groups.tolist()])
+    write_eda(out / "eda.html", images, found, groups, reads=reads, rng=np.random.default_rng(recipe.seed))
+    check_enough(images, groups)
+    folds = fold_of(images, groups, n_folds=recipe.n_folds, rng=np.random.default_rng(recipe.seed))
+    return ProductData(images, found, groups, folds, reads)
+
+
+def _finish(heads: Heads, data: ProductData, recipe: ProductRecipe, *, out: Path, root: Path) -> ProductResult:
+    images = data.images
+    scores, test = score(heads, data, seed=recipe.seed)
+    labels = tuple(
+        meaning(name, data.reads, recipe, threshold=scale.threshold)
+        for name, scale in zip(images.labels, heads.scales, strict=True)
+    )
+    metrics = metrics_of(scores, test, images, facts(data, recipe="heads"))
+    write_report(out, metrics, scores, test, images=images, pictures=data.found.tiles, labels=labels)
+    write_answers(out / "answers.csv", scores, images, data.folds, root=root if root.is_dir() else root.parent)
+    export_heads(
+        heads,
+        out,
+        vectors=data.found.vectors,
+        reads=data.reads,
+        labels=labels,
+        metrics=metrics["labels"],
+        trained_on=trained_on(images),
+        limits=limits(scores, data.reads),
+    )
+    return ProductResult(out, data.reads, scores, test, labels, images)
+
+
+def score(heads: Heads, data: ProductData, *, seed: int) -> tuple[tuple[LabelScores, ...], tuple[LabelScores, ...]]:
+    """Scores out of fold, and on images held out; () without any."""
+    rows, rest = np.flatnonzero(data.folds >= 0), np.flatnonzero(data.folds < 0)
+    truth, labels, rng = data.images.truth, data.images.labels, np.random.default_rng(seed)
+    scores = score_heads(heads, truth, data.groups, rows, labels=labels, rng=rng)
+    return scores, score_heads(heads, truth, data.groups, rest, labels=labels, rng=rng) if len(rest) else ()
+
+
+def meaning(name: str, reads: Reads, recipe: ProductRecipe, *, threshold: float) -> Label:
+    """What a label of a new run means until its products.toml is changed."""
+    item = recipe.items.get(name, name)
+    wearable = not {name, item} & {*NOT_WEARABLE}
+    return Label(name, item, reads, round(threshold, 4), wearable=wearable, optional=False)
+
+
+def facts(data: ProductData, *, recipe: str) -> dict[str, Any]:
+    """What `metrics_of` tells of the training beside the scores."""
+    return {
+        "recipe": recipe,
+        "reads": data.reads,
+        "n_groups": len(np.unique(data.groups)),
+        "n_folds": data.n_folds,
+        "n_test": int(data.images.held_out.sum()),
+    }
+
+
+def trained_on(images: ProductImages) -> tuple[str, ...]:
+    """What the card says of the images: counts, no names."""
+    counts = ", ".join(f"{label} {n}" for label, n in images.n_positive.items())
+    return (f"{len(images)} images of the user's own ({counts})",)
+
+
+def limits(scores: Sequence[LabelScores], reads: Reads) -> str:
+    """What to expect of the model, in sentences."""
+    weakest = min(scores, key=lambda one: one.table["auc"] or 0.0)
+    return (
+        f"Reads {'faces' if reads == 'face' else 'whole images'}. Scores are of groups held out of training; images of "
+        f"other origin may score lower. Weakest label: {weakest.label}, AUC {weakest.table['auc']:.2f} on "
+        f"{weakest.table['n']} images. Probabilities and thresholds are made for the share of images with each label "
+        "here, or for the one that was given."
+    )

@@ -1,0 +1,158 @@
+"""Image files to what heads read: the look of the main face, or the embedding of the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postlens.config import Settings
+from postlens.errors import MediaError, NotEnoughDataError
+from postlens.media.hashing import pdq_hash
+from postlens.media.image import DecodedImage, ImageLimits, decode_image, encode_jpeg, fit
+from postlens.media.probe import display_name
+from postlens.tasks.products.features import face_features
+from postlens.tasks.products.model import Reads
+from postlens.tasks.products.readings import main_row
+from postlens.train.products_table import ProductImages
+from postlens.types import Columns, Faces, Failure, FloatArray, Image, IntArray
+from postlens.vision.encoder import Encoder
+from postlens.vision.faces import FaceDetector
+
+STAGE: Final = "features"  # of the failures
+N_LOOKED_AT: Final = 60  # images, spread evenly, that tell whether most show a face
+PAD_SHARE: Final = 0.3  # of the shorter side, repeated around a crop so tight that no face is found in it as it is
+TILE_PX: Final = 112  # of the pictures on the pages
+FACE_ZOOM: Final = 2.0  # side of a face's picture / longer side of its box: hat and chin are seen
+
+ReadsAsked = Literal["auto", "face", "image"]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors(Columns):
+    """What was read of each image, and what the pages show of it."""
+
+    vectors: FloatArray  # (N, D)
+    bits: NDArray[np.uint8]  # (N, 32) PDQ of the whole image
+    hash_quality: IntArray  # (N,)
+    size_px: IntArray  # (N, 2) width and height
+    face_px: FloatArray  # (N,) longer side of the face's box; NaN without
+    face_quality: FloatArray  # (N,) NaN without
+    tiles: tuple[bytes, ...]  # JPEGs of TILE_PX
+
+
+class Reader:
+    """Opens images as an analysis does; holds the encoder and the detector."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        settings = settings or Settings()
+        self._side, self._limits = settings.image_max_side_px, ImageLimits(max_pixels=settings.max_pixels)
+        self._encoder, self._detector = Encoder(), FaceDetector()
+
+    def choose(self, images: ProductImages) -> Reads:
+        """ "face" where most of some images show one, else "image"; images that cannot be opened do not count."""
+        rows = np.unique(np.linspace(0, len(images) - 1, min(len(images), N_LOOKED_AT)).round().astype(int))
+        found = []
+        for row in rows.tolist():
+            try:
+                found.append(self._face(self._open(images.paths[row])) is not None)
+            except MediaError:
+                continue
+        return "face" if found and 2 * sum(found) > len(found) else "image"
+
+    def read(
+        self, images: ProductImages, reads: Reads, *, progress: Progress | None = None
+    ) -> tuple[ProductImages, Vectors]:
+        """The images that could be read, the others among their failures, and what was read.
+
+        Raises `NotEnoughDataError` when none could be read.
+        """
+        rows, parts, failures = [], [], []
+        for row, path in enumerate(images.paths):
+            try:
+                parts.append(self._read(path, reads))
+                rows.append(row)
+            except (MediaError, NotEnoughDataError) as error:
+                failures.append(Failure.of(display_name(path), STAGE, error))
+            if progress:
+                progress(row + 1, len(images))
+        if not rows:
+            raise NotEnoughDataError(
+                f"expected images that can be read{' and show a face' * (reads == 'face')}, got none of {len(images)}; "
+                f"the first: {failures[0].subject}: {failures[0].message}"
+            )
+        failed = sorted(set(range(len(images))) - set(rows))
+        return images.without(failures, failed), _joined(parts)
+
+    def _read(self, path: str, reads: Reads) -> Vectors:
+        decoded = self._open(path)
+        if reads == "image":
+            vectors, _ = self._encoder.embed([decoded.image])
+            return _row(decoded, decoded.image, vectors[0], None)
+        found = self._face(decoded)
+        if found is None:
+            raise NotEnoughDataError("no face found; show the face, or train with --reads image")
+        image, face = found
+        vector = face_features(image, face, self._encoder, scale=decoded.scale)[0]
+        return _row(decoded, image, vector, face)
+
+    def _open(self, path: str) -> DecodedImage:
+        return decode_image(path, max_side_px=self._side, limits=self._limits)
+
+    def _face(self, decoded: DecodedImage) -> tuple[Image, Faces] | None:
+        """The largest face, and the picture that it was found in: with its edges repeated for tight crops."""
+        for image in _views(decoded.image):
+            faces = self._detector.detect(image, scale=decoded.scale)
+            row = main_row(faces, min_quality=0.0)
+            if row is not None:
+                return image, replace(faces, template=None)[[row]]
+        return None
+
+
+def _views(image: Image) -> Iterator[Image]:
+    yield image
+    pad = round(PAD_SHARE * min(image.shape[:2]))
+    yield np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
+
+
+def _row(decoded: DecodedImage, shown: Image, vector: FloatArray, face: Faces | None) -> Vectors:
+    """`shown` is what the face was found in."""
+    bits, quality = pdq_hash(decoded.image)
+    box = None if face is None else face.xyxy_px[0] * np.float32(decoded.scale)
+    return Vectors(
+        vectors=vector[None].astype(np.float32),
+        bits=bits[None],
+        hash_quality=np.array([quality], np.int64),
+        size_px=np.array([decoded.size_px], np.int64),
+        face_px=np.array([np.nan if face is None else _side_px(face)], np.float32),
+        face_quality=np.array([np.nan if face is None else face.quality[0]], np.float32),
+        tiles=(_tile(shown, box),),
+    )
+
+
+def _side_px(face: Faces) -> float:
+    left, top, right, bottom = face.xyxy_px[0].tolist()
+    return float(max(right - left, bottom - top))
+
+
+def _tile(image: Image, box: FloatArray | None) -> bytes:
+    """The square around a face, or the whole image, as a small JPEG."""
+    from PIL import Image as PillowImage
+
+    if box is not None:
+        left, top, right, bottom = box.tolist()
+        half = max(right - left, bottom - top) * FACE_ZOOM / 2
+        x, y = (left + right) / 2, (top + bottom) / 2
+        corners = (int(x - half), int(y - half), int(x + half), int(y + half))
+        image = np.asarray(PillowImage.fromarray(image).crop(corners))
+    return encode_jpeg(fit(DecodedImage(image, (image.shape[1], image.shape[0]), 1.0), TILE_PX).image, 80)
+
+
+def _joined(parts: Sequence[Vectors]) -> Vectors:
+    names = ("vectors", "bits", "hash_quality", "size_px", "face_px", "face_quality")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Vectors(**columns, tiles=tuple(part.tiles[0] for part in parts))
