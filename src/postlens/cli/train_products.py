@@ -112,7 +112,7 @@ def _print_summary(result: ProductResult) -> None:
     for name in ("label", "images", "with it", "AUC", "F1", "precision", "recall", "threshold"):
         table.add_column(name, justify="left" if name == "label" else "right")
     for one, label in zip(result.scores, result.labels, strict=True):
-        told = [
+        scores = [
             "" if one.table[name] is None else f"{one.table[name]:.3f}" for name in ("auc", "f1", "precision", "recall")
         ]
         table.add_row(plain(one.label), str(one.table["n"]), str(one.table["n_pos"]), *scores, f"{label.threshold:.3f}")
