@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from postlens.errors import FetchError
 from postlens.media.probe import display_name
 from postlens.media.urls import normalise_url
-from postlens.pipelines.exports import replace_bytes
+from postlens.pipelines.exports import remove_leftovers, replace_bytes
 from postlens.store.forget import Traces
 
 STORE_FILE = "postlens.db"
@@ -76,16 +76,20 @@ def remove_recommendations(out: Path) -> int:
 
     Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
     """
-    found = [out / name for name in (RECOMMENDATIONS, RECOMMENDATIONS_TABLE) if (out / name).is_file()]
-    found += [path for path in (out / PICTURES).glob("*-*.jpg") if is_own_picture(path.name)]
+    names = (RECOMMENDATIONS, RECOMMENDATIONS_TABLE)
+    if out.is_dir():
+        remove_leftovers(out, names)
+    found = [out / name for name in names if (out / name).is_file()]
+    if (out / PICTURES).is_dir():
+        found += [path for path in (out / PICTURES).iterdir() if is_own_picture(path.name)]
     for path in found:
         path.unlink()
     return len(found)
 
 
 def is_own_picture(name: str) -> bool:
-    """Whether `postlens recommend` makes pictures of such names; others in the folder are left alone."""
-    return re.fullmatch(r"(creator|post)-.*[0-9a-f]{8}-(crop|result)\.jpg", name) is not None
+    """Whether `postlens recommend` makes pictures of such names, finished or not; others are left alone."""
+    return re.fullmatch(r"\.?(creator|post)-.*[0-9a-f]{8}-(crop|result)\.jpg(\.\d+)?", name) is not None
 
 
 def _stems(urls: Collection[str]) -> set[str]:

@@ -11,7 +11,14 @@ from postlens.config import Settings
 from postlens.errors import StoreError, UnknownNameError, UsageError
 from postlens.pipelines.answers import load_tables
 from postlens.pipelines.exports import remove_leftovers
-from postlens.pipelines.folder import LOG, STATE, remove_clean_tables, remove_downloads, remove_log_lines
+from postlens.pipelines.folder import (
+    LOG,
+    STATE,
+    remove_clean_tables,
+    remove_downloads,
+    remove_log_lines,
+    remove_recommendations,
+)
 from postlens.pipelines.forgotten_copies import forget_in_copies
 from postlens.pipelines.outputs import OUTPUTS
 from postlens.pipelines.refresh import find_folders, refresh_outputs
@@ -127,8 +134,10 @@ def _delete(subject: Subject, *, store: Store, now: datetime) -> tuple[Counts, T
 
 
 def _clean(folder: Path, traces: Traces | None, counts: Counts) -> None:
-    """Delete what killed processes left, and of a creator downloads, log lines and clean tables; counts these."""
+    """Delete what killed processes left, recommendations, and of a creator downloads, log lines and clean tables."""
     remove_leftovers(folder, LEFTOVERS)
+    if n_files := remove_recommendations(folder):
+        counts["recommendations"] = counts.get("recommendations", 0) + n_files
     if traces is not None:
         counts["downloads"] = counts.get("downloads", 0) + remove_downloads(folder, traces.urls)
         counts["log lines"] = counts.get("log lines", 0) + remove_log_lines(folder, traces)

@@ -27,7 +27,7 @@ from postlens.store import Store
 from postlens.store.people import appearances
 from postlens.store.posts import read_creators, read_posts
 from postlens.tasks.products.model import load_product_models
-from postlens.types import Appearance, Failure, PostAnalysis
+from postlens.types import Appearance, Failure, PostAnalysis, Recommendation
 
 if TYPE_CHECKING:
     from postlens.pipelines.enrol import Enrolled
@@ -52,6 +52,7 @@ class Lens:
         self.settings = settings or Settings.load()
         self.failures: tuple[Failure, ...] = ()  # of the last call, those of sources included
         self._keeps = store is not None
+        self._products: Processor | None = None
         with ExitStack() as opened:
             self._answerer = Answerer(self.settings)
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="postlens-")))
@@ -105,19 +106,40 @@ class Lens:
         A post whose media cannot be read comes with `failures` and without a niche. Forecasts use the counts of all
         posts in the sources from the first answer on.
         """
-        given = [sources] if isinstance(sources, str | os.PathLike) else sources
-        specs = [os.fspath(source) for source in given]
-        columns = self.settings.metric_columns
-        opened = [
-            open_source(spec, creator=creator, mapping=dict(mapping or {}), kind=kind, metric_columns=columns)
-            for spec in specs
-        ]
         now = datetime.now(UTC)
-        ingest = Ingest(self._store, settings=self.settings, downloads=self._downloads, now=now)
-        ingested = ingest.run(chain.from_iterable(opened))
-        self.failures = tuple(ingested.failures)
+        ingested = self._ingest(sources, creator=creator, mapping=mapping, kind=kind, now=now)
         for post_ids in self._steps(ingested, now):
             yield from self._answers(post_ids)
+
+    def recommend(
+        self, sources: PathOrUrl | Iterable[PathOrUrl], *, creator: str | None = None
+    ) -> tuple[Recommendation, ...]:
+        """One product for each creator in the sources, then for each post, in their order; read `failures` after.
+
+        Media are looked at for products alone. A creator's share counts all media of it that the store has; creators
+        and posts without media that can be read are left out. Policy, order, audience, catalog and models are settings.
+        Raises `UsageError` for an unknown kind of source.
+        """
+        from postlens.pipelines.recommend import recommend_creator
+
+        now = datetime.now(UTC)
+        ingested = self._ingest(sources, creator=creator, now=now)
+        done = self._product_processor().run(ingested.paths, now=now)
+        self.failures += tuple(ingested.at_every_place(done.failures))
+        if self._keeps:
+            conclude(self._store, settings=self.settings, now=now)
+        wanted = tuple(dict.fromkeys(ingested.post_ids))
+        creators: list[Recommendation] = []
+        posts: dict[str, Recommendation] = {}
+        with self._store.read() as conn:
+            shown = {post.creator_id for post in read_posts(conn, post_ids=wanted)}
+            for one in read_creators(conn):
+                if one.creator_id in shown:
+                    facts = self._answerer.read_facts(conn, one)
+                    own, theirs = recommend_creator(facts, self._answerer.recommender)
+                    creators += [offered.answer for offered in own]
+                    posts |= {offered.answer.subject_id: offered.answer for offered in theirs}
+        return (*creators, *(posts[post_id] for post_id in wanted if post_id in posts))
 
     def enroll(self, name: str, photos: Iterable[PathOrUrl], *, largest: bool = False, force: bool = False) -> Enrolled:
         """Make a person known by photos of one face each, new or more of them; needs a store.
@@ -152,9 +174,41 @@ class Lens:
 
         return verify(first, second, strict=strict, settings=self.settings)
 
+    def _ingest(
+        self,
+        sources: PathOrUrl | Iterable[PathOrUrl],
+        *,
+        creator: str | None,
+        now: datetime,
+        mapping: Mapping[str, str] | None = None,
+        kind: str | None = None,
+    ) -> Ingested:
+        """Write the posts of the sources; `failures` becomes what of them could not be read."""
+        given = [sources] if isinstance(sources, str | os.PathLike) else sources
+        specs = [os.fspath(source) for source in given]
+        columns = self.settings.metric_columns
+        opened = [
+            open_source(spec, creator=creator, mapping=dict(mapping or {}), kind=kind, metric_columns=columns)
+            for spec in specs
+        ]
+        ingest = Ingest(self._store, settings=self.settings, downloads=self._downloads, now=now)
+        ingested = ingest.run(chain.from_iterable(opened))
+        self.failures = tuple(ingested.failures)
+        return ingested
+
     def _expect_store(self, verb: str) -> None:
         if not self._keeps:
             raise UsageError(f"{verb} needs a store, where people are kept: Lens(store='postlens.db')")
+
+    def _product_processor(self) -> Processor:
+        """Looks at media for products alone; made when first needed, since its threads load their own models."""
+        if self._products is None:
+            from postlens.pipelines.recommend import product_stages
+
+            stages = product_stages(self._answerer.recommender.models)
+            runner = self._closing.enter_context(Runner(stages, self.settings))
+            self._products = Processor(self._store, runner, encoder=self._answerer.encoder_fingerprint)
+        return self._products
 
     def _steps(self, ingested: Ingested, now: datetime) -> Iterator[Sequence[str]]:
         """Look at the media step by step; the posts that are complete after each."""

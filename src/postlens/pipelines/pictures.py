@@ -75,7 +75,7 @@ def crop_picture(shot: Shot, *, box_px: Sequence[float] | None) -> Image:
     others = [row for row in np.argsort(-areas, kind="stable").tolist() if row != read]
     others = [row for row in others if shot.faces.quality[row] >= MIN_QUALITY]
     rows = [read, *others][:MOST_CROPS]
-    heads = head_squares(shot.image, shot.faces[rows], scale=shot.scale)
+    heads = _heads(shot, rows)
     return np.asarray(_beside(before, [_square(heads[0], SIDE_PX)], _stack(heads[1:])))
 
 
@@ -105,6 +105,14 @@ def _marked(shot: Shot, box_px: Sequence[float] | None, *, only: bool = False) -
     if box_px is not None:
         draw.rectangle([float(value) * shot.scale for value in box_px], outline=CHOSEN, width=2 * width)
     return picture
+
+
+def _heads(shot: Shot, rows: list[int]) -> list[Image]:
+    """The heads (224, 224, 3), levelled; white where they leave the image."""
+    faces, margin = shot.faces[rows], max(shot.image.shape[:2]) // 2
+    shift = np.float32(margin / shot.scale)
+    padded = np.pad(shot.image, ((margin, margin), (margin, margin), (0, 0)), constant_values=PAPER[0])
+    return head_squares(padded, replace(faces, landmarks_px=faces.landmarks_px + shift), scale=shot.scale)
 
 
 def _panel(picture: Pillow) -> Pillow:
