@@ -28,8 +28,8 @@ def write_eda(
     """
     lead = (
         f"{len(images)} images, each content once, with {len(images.labels)} labels; read from "
-        f"{'the main face of each' if reads == 'face' else 'whole images'}. Of {len(images.failures)} files nothing "
-        "could be used."
+        f"{'the main face of each' if reads == 'face' else 'whole images'}. Files that could not be used: "
+        f"{len(images.failures)}."
     )
     html = page(
         "What there is to learn from",

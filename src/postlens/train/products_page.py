@@ -18,10 +18,10 @@ DASHES = ("", "6 3", "2 3")  # for more labels than colours
 CHART_PX, EDGE_PX = 300, 42  # side of a chart, and room for its axis
 _STYLE = """
 :root { color-scheme: light dark; --bg: #f6f5f2; --card: #fff; --ink: #1d2327; --soft: #5d666d; --line: #e0ddd6;
-  --bar: #0072B2; --heat: 0, 114, 178; }
+  --bar: #0072B2; --heat: 0, 114, 178; --wrong: 213, 94, 0; }
 @media (prefers-color-scheme: dark) {
   :root { --bg: #15191c; --card: #1f2529; --ink: #e9ecee; --soft: #a2adb5; --line: #3a434a; --bar: #56B4E9;
-    --heat: 86, 180, 233; }
+    --heat: 86, 180, 233; --wrong: 230, 120, 40; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--bg); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
@@ -35,10 +35,10 @@ p { margin: 6px 0; max-width: 75ch; }
 table { border-collapse: collapse; background: var(--card); border: 1px solid var(--line); font-size: .92rem; }
 th, td { padding: 5px 12px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
   font-variant-numeric: tabular-nums; }
-th { color: var(--soft); font-weight: 600; }
-th:first-child, td:first-child, .words td { text-align: left; }
+th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child, .words th, .words td { text-align: left; }
 .words td { white-space: normal; overflow-wrap: anywhere; }
-small { color: var(--soft); }
+small { color: var(--soft); display: block; }
 td.bar { min-width: 180px; }
 td.bar i { display: block; height: 10px; border-radius: 3px; background: var(--bar); }
 .tiles { display: flex; flex-wrap: wrap; gap: 8px; }
@@ -90,9 +90,10 @@ def bar(share: float) -> str:
     return f'<td class="bar"><i style="width:{100 * min(max(share, 0.0), 1.0):.1f}%"></i></td>'
 
 
-def heat(value: str, share: float) -> str:
-    """A cell whose background is the stronger the greater the share."""
-    return f'<td style="background:rgba(var(--heat), {0.65 * min(max(share, 0.0), 1.0):.2f})">{text(value)}</td>'
+def heat(value: str, share: float, *, wrong: bool = False) -> str:
+    """A cell whose background is the stronger the greater the share; `wrong`: in the colour of mistakes."""
+    name = "wrong" if wrong else "heat"
+    return f'<td style="background:rgba(var(--{name}), {0.65 * min(max(share, 0.0), 1.0):.2f})">{text(value)}</td>'
 
 
 def tiles(pictures: Iterable[tuple[bytes, str]]) -> str:

@@ -19,7 +19,7 @@ SCORES = ("auc", "ap", "f1", "precision", "recall", "ece")
 N_MISTAKES = 12  # of each kind and label
 HOW = (
     "Each image was answered by a head that saw no image of its group, with a threshold and a calibration from the "
-    "other folds. In brackets 95 % intervals, drawn by group."
+    "other folds. Below each score its 95 % interval, drawn by group."
 )
 
 
@@ -49,7 +49,7 @@ def write_report(
 ) -> None:
     """Write metrics.json, roc.svg, pr.svg and report.html into the run folder; pictures (N,) are JPEGs."""
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    names = [one.label for one in scores]
+    names = [f"{one.label}: AUC {one.table['auc']:.3f}" for one in scores if one.table["auc"] is not None]
     roc = chart([roc_curve(one.probs, one.positive) for one in scores], x="false positives", y="recall", diagonal=True)
     pr = chart([precision_recall(one.probs, one.positive) for one in scores], x="recall", y="precision")
     (out / "roc.svg").write_text(roc + "\n", encoding="utf-8")
@@ -107,7 +107,7 @@ def _score(values: Mapping[str, Any], name: str) -> str:
     value, ends = values[name], values[f"{name}_ci"]
     if value is None:
         return "<small>none</small>"
-    return f"{value:.3f}" + (f" <small>[{ends[0]:.3f}, {ends[1]:.3f}]</small>" if ends else "")
+    return f"{value:.3f}" + (f"<small>{ends[0]:.3f} to {ends[1]:.3f}</small>" if ends else "")
 
 
 def _confusions(scores: Sequence[LabelScores]) -> str:
@@ -115,8 +115,8 @@ def _confusions(scores: Sequence[LabelScores]) -> str:
     for one in scores:
         hits, alarms, misses, refusals = one.confusion
         n_pos, n_neg = max(hits + misses, 1), max(alarms + refusals, 1)
-        cells = ((hits, n_pos), (misses, n_pos), (alarms, n_neg), (refusals, n_neg))
-        rows.append((text(one.label), *(heat(f"{n} ({n / of:.0%})", n / of) for n, of in cells)))
+        cells = ((hits, n_pos, False), (misses, n_pos, True), (alarms, n_neg, True), (refusals, n_neg, False))
+        rows.append((text(one.label), *(heat(f"{n} ({n / of:.0%})", n / of, wrong=bad) for n, of, bad in cells)))
     return table(("label", "with it, called", "with it, missed", "without it, called", "without it, not called"), rows)
 
 
