@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from postlens.pipelines.campaign import Campaign, CreatorAnswer, Duplicate, PersonAnswer
+from postlens.pipelines.campaign import Campaign, CreatorAnswer, Duplicate, OfferPictures, PersonAnswer
 from postlens.types import (
     EMOTIONS,
     NICHES,
@@ -17,12 +18,14 @@ from postlens.types import (
     EngagementSnapshot,
     Faces,
     Failure,
+    ItemShare,
     MediaFile,
     NichePrediction,
     PersonPerformance,
     Post,
     PostAnalysis,
     Product,
+    RankedProduct,
     ReactionForecast,
     Recommendation,
 )
@@ -42,6 +45,49 @@ def niche(subject_id: str, label: str = "food", **changes: Any) -> NichePredicti
 
 def offer(subject_id: str, product: Product | None = HAT) -> Recommendation:
     return Recommendation(subject_id, product, "hat" if product else None, 0.9, 0.5, {"hat": 0.5}, 2, "m", "2 of 4")
+
+
+FRAMES = Product(
+    "f-1", "Steel frames", ("eyeglasses",), "https://shop.example.org/f", "f.jpg", price=129.0, currency="EUR"
+)
+MORE_FRAMES = Product("f-2", "Round frames", ("eyewear",))
+
+
+def share(item: str, n_shown: int, **changes: Any) -> ItemShare:
+    """What four images show of an item, best in the second, on its first face."""
+    values = {"label": item, "score": 0.9 if n_shown else 0.1, "threshold": 0.4, "media": f"{1:064x}", "face": 0}
+    return ItemShare(**{"item": item, "share": n_shown / 4, "n_shown": n_shown, "n_images": 4, **values, **changes})
+
+
+def explained_offer(subject_id: str, **changes: Any) -> Recommendation:
+    """Eyewear in three of four images with a face, two products that fit, and an image without a face."""
+    values: dict[str, Any] = {
+        "product": FRAMES,
+        "label": "eyewear",
+        "score": 0.9,
+        "share": 0.75,
+        "shares": {"hat": 0.25, "beard": 0.0, "eyewear": 0.75},
+        "n_images": 4,
+        "deciding_media": f"{1:064x}",
+        "reason": "eyewear (eyeglasses) in 3 of 4 images with a face (75%), clearest in 1.jpg at 0.90 (threshold 0.40)",
+        "attribute": "eyeglasses",
+        "threshold": 0.4,
+        "items": (share("hat", 1), share("beard", 0), share("eyewear", 3, label="eyeglasses")),
+        "products": (RankedProduct(FRAMES, 1, 0.31), RankedProduct(MORE_FRAMES, 2)),
+        "without_face": (f"{0:064x}",),
+    }
+    return Recommendation(subject_id, **{**values, **changes})
+
+
+def offering(**changes: Any) -> Campaign:
+    """One creator with two posts and an explained offer, with pictures; a face is in the second post's image."""
+    shown = campaign(1, 2)
+    first, second = shown.posts
+    face = replace(no_faces(), xyxy_px=np.array([[64, 48, 192, 240]], np.float32))
+    second = replace(second, faces=(face,))
+    creator = replace(shown.creators[0], recommendation=explained_offer("instagram:c0", **changes))
+    pictures = OfferPictures({"f-1": FACE}, {(f"{1:064x}", 0): FACE})
+    return replace(shown, posts=(first, second), creators=(creator,), offer_pictures=pictures)
 
 
 def forecast(post_id: str, **changes: Any) -> EngagementForecast:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from postlens.pipelines.campaign import Campaign, CreatorAnswer
 from postlens.pipelines.exports.sheets import is_safe_link
 from postlens.pipelines.report.album import Album, Seen
-from postlens.pipelines.report.cards import small_uri
+from postlens.pipelines.report.cards import data_uri, small_uri
 from postlens.types import ItemShare, Product, RankedProduct, Recommendation
 
 OFFERS_SHOWN = 60  # creators with a card; a card is about 30 kB, and all of them are in products.xlsx
@@ -132,7 +132,7 @@ def _card(answer: CreatorAnswer, choice: Recommendation, *, anchor: str, campaig
         anchor=anchor,
         ware=_ware(choice.product, campaign) if choice.product else None,
         deciding=album.seen(choice.deciding_media, face=decided.face if decided else None, side_px=PICTURE_PX),
-        head=small_uri(head, side_px=PICTURE_PX) if head else None,
+        head=data_uri(head) if head else None,  # as it is stored, so that a search for it finds it
         rows=tuple(ShareRow(item, item.item == choice.label, album.seen(item.media)) for item in _listed(choice)),
         alternatives=tuple(one for one in choice.products if one.rank > 1)[:ALTERNATIVES_SHOWN],
         faceless=tuple(seen for seen in faceless if seen is not None),
