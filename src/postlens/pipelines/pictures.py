@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SIDE_PX = 448  # height of the panels, twice that of a crop as the models see it
 WIDEST_PX = 796  # of a panel: an image of 16:9 at that height
 DECODED_PX = 1280  # longest side at which an image is decoded for a picture: a face of a tenth of it fills 128 px
-GAP_PX, MARGIN_PX = 12, 16
+GAP_PX, MARGIN_PX, LINE_PX = 12, 16, 2
 MOST_CROPS = 5  # the one that counts and the next largest: more do not fit the height
 PAPER, INK, BAND, CHOSEN, OTHER = (255, 255, 255), (255, 255, 255), (32, 36, 44), (230, 120, 20), (120, 170, 220)
 TITLE_PX, TEXT_PX = 26, 16  # sizes of letters
@@ -67,7 +67,7 @@ def crop_picture(shot: Shot, *, box_px: Sequence[float] | None) -> Image:
     `box_px` is the box of the face that was read, in the original's pixels; without one nothing is cropped. Faces of
     too low a quality to be read are marked, not cropped. Returns uint8 (448, W, 3).
     """
-    before = _panel(_marked(shot, box_px))
+    before = _marked(shot, box_px)
     if box_px is None:
         return np.asarray(before)
     read = _nearest(shot.faces, box_px)
@@ -81,7 +81,7 @@ def crop_picture(shot: Shot, *, box_px: Sequence[float] | None) -> Image:
 
 def result_picture(shot: Shot, *, title: str, text: str, box_px: Sequence[float] | None = None) -> Image:
     """The image under a band with a title and a text of as many lines as it needs; uint8 (H, W, 3)."""
-    panel = _panel(_marked(shot, box_px, only=True))
+    panel = _marked(shot, box_px, only=True)
     width_px = max(panel.width, SIDE_PX) + 2 * MARGIN_PX
     band = _band(title, text, width_px)
     sheet = _sheet(width_px, band.height + panel.height + 2 * MARGIN_PX)
@@ -94,16 +94,19 @@ def result_picture(shot: Shot, *, title: str, text: str, box_px: Sequence[float]
 
 
 def _marked(shot: Shot, box_px: Sequence[float] | None, *, only: bool = False) -> Pillow:
-    """The image with a frame around each face (`only`: around the one that was read)."""
+    """As large as a panel, with a frame around each face (`only`: around the one that was read)."""
     from PIL import Image as PillowImage
     from PIL import ImageDraw
 
-    picture = PillowImage.fromarray(shot.image)
-    draw, width = ImageDraw.Draw(picture), max(2, round(max(shot.image.shape[:2]) / 200))
+    height, width = shot.image.shape[:2]
+    ratio = min(SIDE_PX / height, WIDEST_PX / width)
+    size_px = max(1, round(width * ratio)), max(1, round(height * ratio))
+    picture = PillowImage.fromarray(shot.image).resize(size_px, PillowImage.Resampling.BICUBIC)
+    draw, scale = ImageDraw.Draw(picture), shot.scale * ratio
     for box in () if only else shot.faces.xyxy_px.tolist():
-        draw.rectangle([value * shot.scale for value in box], outline=OTHER, width=width)
+        draw.rectangle([value * scale for value in box], outline=OTHER, width=LINE_PX)
     if box_px is not None:
-        draw.rectangle([float(value) * shot.scale for value in box_px], outline=CHOSEN, width=2 * width)
+        draw.rectangle([float(value) * scale for value in box_px], outline=CHOSEN, width=2 * LINE_PX)
     return picture
 
 
@@ -113,12 +116,6 @@ def _heads(shot: Shot, rows: list[int]) -> list[Image]:
     shift = np.float32(margin / shot.scale)
     padded = np.pad(shot.image, ((margin, margin), (margin, margin), (0, 0)), constant_values=PAPER[0])
     return head_squares(padded, replace(faces, landmarks_px=faces.landmarks_px + shift), scale=shot.scale)
-
-
-def _panel(picture: Pillow) -> Pillow:
-    """As large as fits the height and the width of a panel."""
-    ratio = min(SIDE_PX / picture.height, WIDEST_PX / picture.width)
-    return picture.resize((max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio))))
 
 
 def _square(image: Image, side_px: int) -> Pillow:

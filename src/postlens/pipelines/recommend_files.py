@@ -19,7 +19,8 @@ from postlens.pipelines.exports import csv_bytes, replace_bytes
 from postlens.pipelines.folder import PICTURES, RECOMMENDATIONS, RECOMMENDATIONS_TABLE, remove_recommendations
 from postlens.pipelines.pictures import Shot, crop_picture, result_picture, take_shot
 from postlens.pipelines.recommend import Offered, Recommended, make_folder
-from postlens.types import Faces, Failure, Product
+from postlens.tasks.products.recommend import NOTHING
+from postlens.types import UNKNOWN, Faces, Failure, Product
 
 HEADER = (
     *("kind", "id", "creator", "product_id", "title", "price", "currency", "url", "item", "label"),
@@ -77,7 +78,7 @@ def _rows(found: Recommended) -> Iterator[tuple[Any, ...]]:
             *(_cell(product.price), product.currency, product.url, answer.label, answer.attribute),
             *(_number(answer.score), _number(answer.threshold), _number(answer.share), own.n_shown if own else 0),
             *(answer.n_images, file_name(one, answer.deciding_media), answer.policy),
-            *(" ".join(filter(None, (file_name(one, sha256) for sha256 in answer.without_face))), answer.reason),
+            *("; ".join(filter(None, (file_name(one, sha256) for sha256 in answer.without_face))), answer.reason),
         )
 
 
@@ -101,8 +102,10 @@ def _cell(value: float | None) -> str | None:
 
 
 def _write_pictures(found: Recommended, folder: Path, *, settings: Settings) -> Iterator[Failure]:
-    for one in [*found.creators, *filter(None, [found.single])]:
-        media = one.file(_deciding(one, single=one is found.single))
+    single = found.single
+    named = [one for one in found.creators if single is None or one.creator.handle != UNKNOWN]
+    for one in [*named, *([single] if single else [])]:
+        media = one.file(_deciding(one, single=one is single))
         if media is None:
             continue
         faces, row = found.faces.get(media.sha256, Faces.none()), one.read.get(media.sha256)
@@ -116,7 +119,7 @@ def _write_pictures(found: Recommended, folder: Path, *, settings: Settings) -> 
 
 
 def _write_pair(one: Offered, shot: Shot, box_px: Sequence[float] | None, folder: Path) -> None:
-    title = one.answer.product.title if one.answer.product else NO_PRODUCT
+    title = one.answer.product.title if one.answer.product else NO_PRODUCT if one.answer.label else NOTHING
     result = result_picture(shot, title=title, text=one.answer.reason, box_px=box_px)
     for kind, picture in (("crop", crop_picture(shot, box_px=box_px)), ("result", result)):
         replace_bytes(folder / f"{picture_stem(one)}-{kind}.jpg", encode_jpeg(picture, QUALITY))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,10 +143,85 @@ def test_nothing_is_missing_where_all_is_worn() -> None:
     assert (answer.product, answer.reason) == (None, "no item is missing")
 
 
-@pytest.mark.parametrize(("name", "expected"), [("policy", "matching or missing"), ("order", "similar, rotate, listed")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("policy", "matching or missing"), ("order", "similar, rotate, listed")]
+)
 def test_an_unknown_policy_or_order_is_wrong_usage(name: str, expected: str) -> None:
     with pytest.raises(UsageError, match=expected):
         ask({}, **{name: "all"})
+
+
+def test_a_label_of_a_whole_image_counts_over_all_images() -> None:
+    readings = {"a": image(0, hat=0.9), "b": image(0, hat=0.1), "c": image(), "d": image()}
+    readings = {name: replace(one, scores={**one.scores, "necklace": 0.6}) for name, one in readings.items()}
+    chain = Product("chain", "Chain", ("necklace",))
+    answer = told(readings, labels=join_labels(LABELS, (NECKLACE,)), catalog=(chain, CAP))
+    assert (answer.label, answer.product, answer.share, answer.n_images) == ("jewellery", chain, 1.0, 4)
+    assert {item.item: item.n_images for item in answer.items} == {"hat": 2, "beard": 0, "eyewear": 0, "jewellery": 4}
+    assert answer.reason.startswith("jewellery (necklace) in 4 of 4 images (100%)")
+
+
+def test_a_whole_image_answers_where_there_is_no_face() -> None:
+    answer = told({"a": image(necklace=0.8)}, labels=(NECKLACE,), catalog=(Product("n", "N", ("jewellery",)),))
+    assert (answer.product is not None, answer.without_face) == (True, ("a",))
+
+
+def test_images_without_a_face_are_listed() -> None:
+    answer = ask({"b": Faces.none(), "a": Faces.none(), "c": faces({"hat": 0.9})})
+    assert answer.without_face == ("a", "b")
+
+
+def test_every_item_says_where_it_is_clearest() -> None:
+    answer = ask({"a": faces({"hat": 0.6}), "b": faces({"hat": 0.8, "sunglasses": 0.4})})
+    assert [(item.item, item.share, item.label, item.media) for item in answer.items] == [
+        ("hat", 1.0, "hat", "b"),
+        ("beard", 0.0, "beard", "a"),
+        ("eyewear", 0.0, "sunglasses", "b"),
+    ]
+    assert (answer.attribute, answer.threshold, answer.policy) == ("hat", 0.5, "matching")
+
+
+@pytest.mark.parametrize(
+    ("audience", "product"),
+    [((), "kids"), (("adults",), "all"), (("KIDS",), "kids"), (("adults", "kids"), "kids")],
+)
+def test_an_audience_leaves_its_products_and_those_for_everybody(audience: tuple[str, ...], product: str) -> None:
+    catalog = (Product("kids", "Kids' cap", ("hat",), audience=("kids",)), Product("all", "Cap", ("hat",)))
+    answer = ask({"a": faces({"hat": 0.9})}, catalog=catalog, audience=audience)
+    assert answer.product is not None
+    assert answer.product.product_id == product
+
+
+@pytest.mark.parametrize("catalog", [(), (Product("kids", "Kids' cap", ("hat",), audience=("kids",)),)])
+def test_an_audience_or_catalog_that_leaves_nothing_says_so(catalog: tuple[Product, ...]) -> None:
+    answer = ask({"a": faces({"hat": 0.9})}, catalog=catalog, audience=("adults",))
+    assert (answer.product, answer.label, answer.products) == (None, "hat", ())
+    assert answer.reason.endswith("; the catalog has no active product for hat and the audience adults")
+
+
+def test_optional_labels_count_only_for_products_of_the_audience() -> None:
+    wax = Product("wax", "Wax", ("moustache",), audience=("adults",))
+    image_with = {"a": faces({"moustache": 0.9})}
+    assert ask(image_with, catalog=(wax,), audience=("adults",)).product == wax
+    assert ask(image_with, catalog=(wax,), audience=("kids",)).reason == "no items detected"
+
+
+def test_similar_compares_with_the_images_that_show_the_item() -> None:
+    vectors = {"cap": np.array([1, 0], np.float32), "sun": np.array([0, 1], np.float32)}
+    caps = (CAP, Product("sun", "Sun hat", ("hat",)))
+    looks = {"a": image(0, hat=0.9), "b": image(0, hat=0.1)}
+    looks["a"] = replace(looks["a"], vector=np.array([0, 2], np.float32))
+    looks["b"] = replace(looks["b"], vector=np.array([5, 0], np.float32))
+    answer = told(looks, catalog=caps, order="similar", vectors=vectors)
+    assert [(one.product.product_id, one.similarity) for one in answer.products] == [("sun", 1.0), ("cap", 0.0)]
+    assert told(looks, catalog=caps, vectors=vectors).product == CAP
+
+
+def test_a_missing_item_without_a_product_says_so() -> None:
+    answer = ask({"a": faces({"sunglasses": 0.9})}, policy="missing", catalog=(OIL,))
+    assert answer.product is None
+    assert answer.reason.startswith("hat in 0 of 1 image with a face (0%), clearest absence in a.jpg at 0.10")
+    assert answer.reason.endswith("no active product for hat")
 
 
 PROBS = st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0]), min_size=6, max_size=6)
@@ -181,3 +257,45 @@ def test_the_winner_has_the_largest_share(images: dict[str, list[list[float]]]) 
     assert answer.share == max(answer.shares.values(), default=0)
     assert (answer.label is None) == (answer.share == 0)
     assert all(0 <= share <= 1 for share in answer.shares.values())
+
+
+SCORES = st.dictionaries(
+    st.sampled_from([*ATTRIBUTES, "necklace"]), st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0]), max_size=7
+)
+READINGS = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), SCORES, max_size=6)
+EVERY = join_labels(LABELS, (NECKLACE,))
+
+
+@given(READINGS, st.sampled_from(["matching", "missing"]))
+def test_shares_are_of_the_images_in_which_the_item_could_be_read(
+    scores: dict[str, dict[str, float]], policy: str
+) -> None:
+    answer = told({name: image(0, **own) for name, own in scores.items()}, labels=EVERY, policy=policy)
+    for item in answer.items:
+        names = [one.name for one in EVERY if one.item == item.item and not one.optional]
+        readable = [own for own in scores.values() if set(names) & own.keys()]
+        assert item.n_images == len(readable)
+        assert item.n_shown == sum(any(own.get(name, 0) >= 0.5 for name in names) for own in readable)
+
+
+@given(READINGS, SCORES)
+def test_an_image_more_changes_shares_only_of_what_it_tells(
+    scores: dict[str, dict[str, float]], more: dict[str, float]
+) -> None:
+    known = {name: image(0, **own) for name, own in scores.items()}
+    before, after = told(known, labels=EVERY), told({**known, "zzzz": image(0, **more)}, labels=EVERY)
+    told_of = {one.item for one in EVERY if one.name in more}
+    assert all(after.shares[item] == before.shares[item] for item in before.shares if item not in told_of)
+
+
+@given(READINGS, st.sampled_from(["matching", "missing"]), st.sampled_from([(), ("adults",), ("kids",)]))
+def test_an_answer_never_contradicts_itself(
+    scores: dict[str, dict[str, float]], policy: str, audience: tuple[str, ...]
+) -> None:
+    catalog = (replace(CAP, audience=("kids",)), OIL, replace(SHADES, active=False), FRAME)
+    readings = {name: image(0, **own) for name, own in scores.items()}
+    answer = told(readings, labels=EVERY, policy=policy, audience=audience, catalog=catalog)
+    assert answer.product == (answer.products[0].product if answer.products else None)
+    assert (answer.label is None) == (answer.deciding_media is None)
+    assert answer.product is None or (answer.product.active and answer.label in {"hat", "beard", "eyewear"})
+    assert not (audience == ("adults",) and answer.product is not None and answer.product.product_id == "cap")
