@@ -52,6 +52,7 @@ def faces(n: int, **changes: object) -> Faces:
         "template": floats(n, 8),
         "expression": floats(n, 8),
         "attributes": floats(n, 6),
+        "looks": floats(n, 5),
         "track_id": np.arange(n),
         "thumbnails": tuple(b"%d" % i for i in range(n)),
     }
@@ -143,7 +144,7 @@ def test_an_empty_batch_has_no_rows(make):
 
 @pytest.mark.parametrize(
     "column",
-    ["score", "landmarks_px", "quality", "frame", "pts_s", "template", "expression", "attributes", "track_id"],
+    ["score", "landmarks_px", "quality", "frame", "pts_s", "template", "expression", "attributes", "looks", "track_id"],
 )
 def test_a_column_of_another_length_is_refused(column):
     with pytest.raises(ShapeError, match=column):
@@ -292,7 +293,7 @@ def test_an_analysis_becomes_json_and_back():
 
 def test_identity_vectors_and_pictures_of_faces_are_not_in_it():
     found = analysis().to_dict()["faces"][0]
-    assert set(found) == {f.name for f in fields(Faces)} - {"template", "thumbnails"}
+    assert set(found) == {f.name for f in fields(Faces)} - {"template", "looks", "thumbnails"}
     assert found["xyxy_px"][1] == [4.0, 5.0, 6.0, 7.0]
 
 

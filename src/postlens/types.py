@@ -251,6 +251,7 @@ class Faces(Columns):
     template: FloatArray | None = None  # (N, D) as the net gives them; identity_vectors makes them comparable
     expression: FloatArray | None = None  # (N, 8) probabilities in the order of EMOTIONS
     attributes: FloatArray | None = None  # (N, 6) probabilities in the order of ATTRIBUTES; NaN: quality too low
+    looks: FloatArray | None = None  # (N, D) how the head around the face appears; NaN: not looked at
     track_id: IntArray | None = None  # (N,) number of the track within its media file
     thumbnails: tuple[bytes, ...] | None = None  # small JPEGs, empty where a face has none
 
@@ -260,7 +261,7 @@ class Faces(Columns):
         _expect("landmarks_px", self.landmarks_px, (n, None, 2))
         for name in ("score", "quality", "frame", "pts_s", "track_id"):
             _expect(name, getattr(self, name), (n,))
-        for name in ("template", "expression", "attributes"):
+        for name in ("template", "expression", "attributes", "looks"):
             _expect(name, getattr(self, name), (n, None))
         if self.thumbnails is not None and len(self.thumbnails) != n:
             raise ShapeError(f"thumbnails must have {n} entries, got {len(self.thumbnails)}")
@@ -587,7 +588,7 @@ class PostAnalysis:
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
 
-_PRIVATE = frozenset({"template", "thumbnails"})
+_PRIVATE = frozenset({"template", "looks", "thumbnails"})
 
 
 def _plain(value: Any) -> Any:

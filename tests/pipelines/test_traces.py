@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sqlalchemy import select
 
 from postlens.cli.app import run
 from postlens.errors import NotEnoughDataError
@@ -19,10 +21,13 @@ from postlens.store import Store
 from postlens.store.decisions import read_decisions
 from postlens.store.dump import dump
 from postlens.store.faces import read_faces
+from postlens.store.looks import pack_look
 from postlens.store.media import read_media
 from postlens.store.people import read_persons
 from postlens.store.person_traces import read_person_traces
 from postlens.store.posts import write_posts
+from postlens.store.schema import faces, looks, readings
+from postlens.store.statements import upsert
 
 from ..store.facts import NOW, located
 from .crowds import ANN, BEN, CAT, DAN, fill, give_photos, who
@@ -104,6 +109,30 @@ def test_a_photo_that_was_given_and_taken_off_goes_too(store, tmp_path):
     assert done.counts["media"] == 2
     with store.read() as conn:
         assert photo not in repr(dump(conn))
+
+
+def test_looks_and_readings_are_proven_gone(store, tmp_path):
+    fill(store)
+    ann = who(store, 1, ANN)
+    read_all_faces(store)
+    done = forget(store, tmp_path, ann)
+    n_faces = done.before["table faces"]
+    assert (done.before["table looks"], done.before["table readings"]) == (n_faces, n_faces)
+    assert set(done.after.values()) == {0}
+    with store.read() as conn:
+        assert dump(conn)["looks"]
+        assert dump(conn)["readings"]
+
+
+def read_all_faces(store):
+    """A look and a reading of every face in the store."""
+    with store.write() as conn:
+        rows = conn.execute(select(faces.c.face_id, faces.c.sha256, faces.c.number)).all()
+        vectors = [pack_look(np.random.default_rng(i).normal(size=64)) for i in range(len(rows))]
+        seen = [{"face_id": r.face_id, "fingerprint": "m", "vector": v} for r, v in zip(rows, vectors, strict=True)]
+        read = [{"sha256": r.sha256, "number": r.number, "fingerprint": "n", "probs": b"same"} for r in rows]
+        upsert(conn, looks, seen)
+        upsert(conn, readings, read)
 
 
 def test_others_keep_their_decisions_and_faces(store, tmp_path):

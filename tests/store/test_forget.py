@@ -17,6 +17,7 @@ from postlens.store.faces import read_faces, read_tracks
 from postlens.store.features import write_features
 from postlens.store.forget import forget_creator, forget_person
 from postlens.store.ledger import mark_done, read_failures, write_failures
+from postlens.store.looks import pack_look, read_looks
 from postlens.store.media import FileStat, write_files
 from postlens.store.people import (
     Constraint,
@@ -29,8 +30,9 @@ from postlens.store.people import (
     write_persons,
 )
 from postlens.store.posts import DuplicateLink, read_duplicates, read_posts, write_duplicates, write_posts
+from postlens.store.readings import read_readings
 from postlens.store.tombstones import forgotten_ids
-from postlens.types import Failure, MediaRef
+from postlens.types import WHOLE, Failure, MediaRef, Readings
 
 from .facts import NOW, boxes, features, located, provenance, sha, template
 
@@ -79,6 +81,32 @@ def test_forgotten_person_is_gone_with_faces_and_words(filled: Store) -> None:
     assert {name: n for name, n in removed.items() if n} == {**gone, "thumbnails": 2}
     left = {"tombstones": 1, "forgotten_faces": 2}
     assert counts(filled) == {name: n - gone.get(name, 0) + left.get(name, 0) for name, n in before.items()}
+
+
+def read_by_nets(store: Store) -> None:
+    """Looks and readings of all faces of photo 1, and a reading of the whole photo."""
+    faces = replace(boxes(0, 100), looks=np.array([[7.25], [8.5]], np.float32).repeat(48, axis=1))
+    found = Readings("net-1", rows=np.array([WHOLE, 0, 1]), probs=np.array([[0.1], [0.2], [0.3]], np.float32))
+    with store.write() as conn:
+        write_features(conn, replace(features(1, faces), readings=(found,)), looks_by="maker-1")
+
+
+def test_looks_and_readings_go_with_their_faces(filled: Store) -> None:
+    read_by_nets(filled)
+    with filled.write() as conn:
+        removed = forget_person(conn, "p1", now=NOW)  # the first face of photo 1
+        looks, readings = read_looks(conn, [sha(1)], "maker-1"), read_readings(conn, [sha(1)], "net-1")
+    assert (removed["looks"], removed["readings"]) == (1, 1)
+    assert looks[sha(1)][1][0, 0] == 8.5
+    assert readings[sha(1)].rows.tolist() == [WHOLE, 0]
+    assert [round(value, 1) for value in readings[sha(1)].probs[:, 0].tolist()] == [0.1, 0.3]
+
+
+def test_readings_of_whole_photos_go_with_their_creator(filled: Store) -> None:
+    read_by_nets(filled)
+    with filled.write() as conn:
+        removed = forget_creator(conn, "instagram:ben", now=NOW)
+    assert (removed["looks"], removed["readings"]) == (2, 3)
 
 
 def test_forgotten_faces_do_not_come_back(filled: Store) -> None:
@@ -171,6 +199,18 @@ def test_bytes_of_the_forgotten_leave_the_files(tmp_path: Path) -> None:
             forget_creator(conn, f"instagram:{HANDLE}", now=NOW)
         assert not any(secret in bytes_on_disk(tmp_path) for secret in (*shared, pack(template(300)), b"face at 0"))
         assert pack(template(100)) in bytes_on_disk(tmp_path)
+
+
+def test_bytes_of_a_forgotten_look_leave_the_files(tmp_path: Path) -> None:
+    secret, other = (pack_look(np.full(48, value)) for value in (7.25, 8.5))
+    with Store.open(tmp_path / "x.db") as store:
+        fill(store)
+        read_by_nets(store)
+        assert secret in bytes_on_disk(tmp_path)
+        with store.write() as conn:
+            forget_person(conn, "p1", now=NOW)
+        assert secret not in bytes_on_disk(tmp_path)
+        assert other in bytes_on_disk(tmp_path)
 
 
 def test_reader_that_keeps_bytes_is_reported(tmp_path: Path) -> None:

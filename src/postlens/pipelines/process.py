@@ -19,6 +19,7 @@ from postlens.store import Store
 from postlens.store.features import read_features, write_features
 from postlens.store.ledger import mark_done, stale
 from postlens.store.media import read_kinds, read_partial
+from postlens.tasks.products.model import looks_fingerprint
 from postlens.types import Failure, MediaFeatures, MediaKind, Provenance
 from postlens.version import __version__
 
@@ -46,6 +47,7 @@ class Processor:
         self._stages = runner.stages
         self._settings = runner.settings
         self._encoder = encoder
+        self._looks_by = looks_fingerprint()
 
     def plan(self, paths: Mapping[str, str]) -> tuple[WorkItem, ...]:
         """Work for media (sha256 to path) whose stages are not all done."""
@@ -121,7 +123,8 @@ class Processor:
             for name in one.done
         ]
         with self._store.write() as conn:
-            write_features(conn, *(outcome.features for outcome in outcomes if outcome.features is not None))
+            found = [outcome.features for outcome in outcomes if outcome.features is not None]
+            write_features(conn, *found, looks_by=self._looks_by)
             mark_done(conn, rows)
         failed = [failure for outcome in outcomes for failure in outcome.failures]
         event("commit", n_media=len(outcomes), n_failed=len(failed))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, select
 
 from postlens.store.columns import pack, pack_rows, unpack, unpack_or_none
+from postlens.store.looks import drop_moved, looked_at
 from postlens.store.schema import faces, tracks
 from postlens.store.statements import replace_rows, select_in
 from postlens.store.tombstones import read_forgotten_faces
@@ -28,16 +29,18 @@ def track_number(track_id: str) -> int:
 def write_faces(conn: Connection, batch: Mapping[str, tuple[Faces | None, FaceTracks | None]]) -> int:
     """Replace faces and tracks of media, by sha256; `None` leaves those of the media as they are.
 
-    Faces that were forgotten on request are dropped, with all of the track that they belong to. Returns how many rows
-    changed.
+    Faces that were forgotten on request are dropped, with all of the track that they belong to. A look stays with its
+    face only where that keeps its place and number. Returns how many rows changed.
     """
     batch = _without_forgotten(conn, batch)
     new_tracks = {sha256: t for sha256, (_, t) in batch.items() if t is not None}
     new_faces = {sha256: f for sha256, (f, _) in batch.items() if f is not None}
     track_rows = [row for sha256, t in new_tracks.items() for row in _track_rows(sha256, t)]
     face_rows = [row for sha256, f in new_faces.items() for row in _face_rows(sha256, f)]
+    looked = looked_at(conn, new_faces)
     n_rows = replace_rows(conn, tracks, track_rows, scope=("sha256", new_tracks))
-    return n_rows + replace_rows(conn, faces, face_rows, scope=("sha256", new_faces))
+    n_rows += replace_rows(conn, faces, face_rows, scope=("sha256", new_faces))
+    return n_rows + drop_moved(conn, looked)
 
 
 def _without_forgotten(

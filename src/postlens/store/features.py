@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from postlens.store.anchors import put_links, take_links
 from postlens.store.copies import unsettle_copies
 from postlens.store.faces import read_faces, read_tracks, write_faces
+from postlens.store.looks import write_looks
 from postlens.store.media import read_media, read_thumbnails, write_media
 from postlens.store.readings import put_readings, take_readings, write_readings
 from postlens.store.vectors import (
@@ -22,11 +23,13 @@ from postlens.store.vectors import (
 from postlens.types import Embeddings, FaceTracks, FloatArray, MediaFeatures
 
 
-def write_features(conn: Connection, *features: MediaFeatures) -> int:
+def write_features(conn: Connection, *features: MediaFeatures, looks_by: str | None = None) -> int:
     """Replace the facts of media; a part that is `None` leaves what is stored of it. One call for many is faster.
 
     Returns how many rows changed, 0 if all was known. Faces that were forgotten on request are left out. Persons and
     the user's words about tracks move with the faces if the tracks of a media file are numbered anew.
+
+    looks_by: fingerprint of what made the faces' looks; without it they are not kept.
     """
     by_id = {one.media.sha256: one for one in features}
     n_rows = write_media(conn, [(one.media, one.thumbnail) for one in by_id.values()])
@@ -40,9 +43,11 @@ def write_features(conn: Connection, *features: MediaFeatures) -> int:
     links = take_links(
         conn, {name: one.faces for name, one in by_id.items() if one.faces is not None and one.tracks is not None}
     )
-    readings = take_readings(conn, {name: one.faces for name, one in by_id.items() if one.faces is not None})
+    found = {name: one.faces for name, one in by_id.items() if one.faces is not None}
+    readings = take_readings(conn, found)
     n_rows += write_faces(conn, {name: (one.faces, one.tracks) for name, one in by_id.items()})
     put_links(conn, links)
+    n_rows += 0 if looks_by is None else write_looks(conn, found, looks_by)
     return n_rows + put_readings(conn, readings) + write_readings(conn, by_id)
 
 
@@ -56,7 +61,7 @@ def read_features(conn: Connection, sha256s: Sequence[str], *, fingerprint: str)
     """All that is stored of media, with the embeddings of one encoder, by sha256; unknown media are left out.
 
     `None` stands for parts without rows: whether a stage ran and found nothing, the ledger knows. Vectors for niche
-    alone and readings of product models are not read: no stage needs them.
+    alone, looks and readings of product models are not read: no stage needs them.
     """
     vectors = read_frame_embeddings(conn, sha256s, fingerprint)
     measures, hashes = read_measures(conn, sha256s), read_hashes(conn, sha256s)

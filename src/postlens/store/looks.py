@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Row, and_, select
 
 from postlens.store.columns import pack
 from postlens.store.schema import faces, looks
-from postlens.store.statements import delete_keys, select_in, upsert
+from postlens.store.statements import delete_in, delete_keys, select_in, upsert
 from postlens.types import Faces, FloatArray, IntArray
 
 _FLOAT16 = np.dtype("<f2")  # the same bytes on every machine
+Place = tuple[bytes, float]  # of a face: box and time
 Looks = tuple[IntArray, FloatArray]  # rows of the faces (M,), ascending, and their vectors (M, D) float32
 
 
@@ -27,25 +28,36 @@ def write_looks(conn: Connection, by_media: Mapping[str, Faces], fingerprint: st
     """Replace the looks of the stored faces of media, by sha256; call it after `write_faces`.
 
     A look goes to the stored face with the same box at the same time: faces that were forgotten have none. Rows with
-    NaN are faces that were not looked at. Faces that come without `looks` keep what is stored, unless they have no
-    `attributes` either: then they were found anew, and the looks of the former ones go. Returns how many rows changed.
+    NaN are faces that were not looked at; faces without `looks` keep what is stored. Returns how many rows changed.
     """
-    stored: dict[str, list[Row[Any]]] = defaultdict(list)
+    found = {sha256: one for sha256, one in by_media.items() if one.looks is not None}
+    stored: dict[str, dict[str, Place]] = defaultdict(dict)
     chosen = select(faces.c.face_id, faces.c.sha256, faces.c.box, faces.c.pts_s)
-    for row in select_in(conn, chosen, faces.c.sha256, by_media):
-        stored[row.sha256].append(row)
+    for row in select_in(conn, chosen, faces.c.sha256, found):
+        stored[row.sha256][row.face_id] = _place(row)
     new = {
         face_id: vector
-        for sha256, found in by_media.items()
-        if found.looks is not None
-        for face_id, vector in _vectors(stored[sha256], found).items()
+        for sha256, one in found.items()
+        for face_id, vector in _vectors(stored[sha256], one, one.looks).items()
     }
-    replaced = {name for name, one in by_media.items() if one.looks is not None or one.attributes is None}
-    face_ids = [row.face_id for sha256 in replaced for row in stored[sha256]]
+    face_ids = [face_id for own in stored.values() for face_id in own]
     old = {row.face_id for row in select_in(conn, select(looks.c.face_id), looks.c.face_id, face_ids)}
     n_gone = delete_keys(conn, looks, [(face_id,) for face_id in sorted(old - new.keys())])
     rows = [{"face_id": name, "fingerprint": fingerprint, "vector": vector} for name, vector in new.items()]
     return n_gone + upsert(conn, looks, rows)
+
+
+def looked_at(conn: Connection, sha256s: Iterable[str]) -> dict[str, Place]:
+    """The places of the faces of media that have a look, by face_id: for `drop_moved`."""
+    columns = select(faces.c.face_id, faces.c.box, faces.c.pts_s).join(looks, looks.c.face_id == faces.c.face_id)
+    return {row.face_id: _place(row) for row in select_in(conn, columns, faces.c.sha256, sha256s)}
+
+
+def drop_moved(conn: Connection, before: Mapping[str, Place]) -> int:
+    """Delete the looks of faces that are not where they were: another face has their id now. Returns how many."""
+    columns = select(faces.c.face_id, faces.c.box, faces.c.pts_s)
+    now = {row.face_id: _place(row) for row in select_in(conn, columns, faces.c.face_id, before)}
+    return delete_in(conn, looks, "face_id", [name for name, place in before.items() if now.get(name, place) != place])
 
 
 def read_looks(conn: Connection, sha256s: Iterable[str] | None, fingerprint: str) -> dict[str, Looks]:
@@ -67,13 +79,17 @@ def pack_look(vector: NDArray[Any]) -> bytes:
     return np.ascontiguousarray(vector, _FLOAT16).tobytes()
 
 
-def _vectors(rows: Iterable[Row[Any]], found: Faces) -> dict[str, bytes]:
+def _place(row: Row[Any]) -> Place:
+    return bytes(row.box), float(row.pts_s)
+
+
+def _vectors(stored: Mapping[str, Place], found: Faces, vectors: FloatArray | None) -> dict[str, bytes]:
     """By face_id the look of the face that has the stored one's place; faces without a look are left out."""
-    assert found.looks is not None
-    known = np.flatnonzero(np.isfinite(found.looks).all(axis=1)).tolist()
-    places = {(pack(found.xyxy_px[i]), float(found.pts_s[i])): pack_look(found.looks[i]) for i in known}
-    keys = {row.face_id: (bytes(row.box), float(row.pts_s)) for row in rows}
-    return {face_id: places[key] for face_id, key in keys.items() if key in places}
+    if vectors is None:
+        return {}
+    known = np.flatnonzero(np.isfinite(vectors).all(axis=1)).tolist()
+    places = {(pack(found.xyxy_px[i]), float(found.pts_s[i])): pack_look(vectors[i]) for i in known}
+    return {face_id: places[place] for face_id, place in stored.items() if place in places}
 
 
 def _looks(rows: list[Row[Any]], numbers: list[int]) -> Looks:

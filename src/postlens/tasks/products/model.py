@@ -168,10 +168,10 @@ def _label(name: str, table: Mapping[str, Any], reads: Reads, path: Path) -> Lab
     if unknown := sorted(values.keys() - _FIELDS.keys()):
         raise SettingsError(f"{path}: [labels.{name}]: expected {', '.join(_FIELDS)}, got {', '.join(unknown)}")
     for key, kind in _FIELDS.items():
-        value = values.get(key)
-        if not isinstance(value, kind) or (key == "threshold" and (isinstance(value, bool) or not 0 <= value <= 1)):
+        if not isinstance(values.get(key), kind) or (key == "threshold" and not _is_share(values[key])):
             wanted = "a number in 0..1" if key == "threshold" else "true or false" if kind is bool else "text"
-            raise SettingsError(f"{path}: [labels.{name}]: expected {key} to be {wanted}, got {value!r}; correct it")
+            got = values.get(key)
+            raise SettingsError(f"{path}: [labels.{name}]: expected {key} to be {wanted}, got {got!r}; correct it")
     return Label(
         name=name,
         item=values["item"],
@@ -180,6 +180,10 @@ def _label(name: str, table: Mapping[str, Any], reads: Reads, path: Path) -> Lab
         wearable=values["wearable"],
         optional=values["optional"],
     )
+
+
+def _is_share(value: Any) -> bool:
+    return not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _net(card: Path, names: Sequence[str]) -> ModelSpec:
