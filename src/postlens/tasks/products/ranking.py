@@ -60,17 +60,18 @@ def similarities(vectors: Mapping[str, FloatArray], query: FloatArray) -> dict[s
 
     Raises `ShapeError` as `rank_products`.
     """
-    found = {}
     for product_id, vector in vectors.items():
         if vector.shape != query.shape:
             raise ShapeError(
                 f"the vector of product {product_id!r} must have shape {query.shape}, got {vector.shape};"
                 " compare embeddings of one encoder"
             )
-        lengths = float(np.linalg.norm(vector)) * float(np.linalg.norm(query))
-        if lengths > 0:
-            found[product_id] = float(np.clip(np.dot(vector, query) / lengths, -1, 1))
-    return found
+    if not vectors:
+        return {}
+    matrix = np.stack([*vectors.values()])
+    lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(query)
+    cosines = np.clip(matrix @ query / np.where(lengths > 0, lengths, 1), -1, 1)
+    return {one: float(cosines[row]) for row, one in enumerate(vectors) if lengths[row] > 0}
 
 
 def _draw(subject_id: str, product_id: str) -> bytes:
