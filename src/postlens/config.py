@@ -122,7 +122,11 @@ class Settings(BaseSettings):
         description="Further columns of tables that hold figures, to be kept under their own names beside views, likes,"
         " comments, shares, saves and score. As text: names with commas between.",
     )
-    catalog: Path | None = Field(None, description="Product catalog (CSV or TOML). Default: the bundled one.")
+    catalog: Path | None = Field(
+        None,
+        description="Product catalog (CSV, TSV, TOML, XLSX), used instead of the store's. Default: the products of the"
+        " store (`postlens catalog add`) if it has any, else the bundled example.",
+    )
     emoji_table: Path | None = Field(None, description="Emotion to emoji table (TOML). Default: the bundled one.")
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
