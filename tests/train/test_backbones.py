@@ -153,3 +153,33 @@ def test_a_recipe_for_another_net_takes_its_preprocessing():
     assert (got.backbone, got.weights) == ("resnet50", "pretrained")
     assert got.mean == pytest.approx(load_recipe("resnet50").mean)
     assert got.std == pytest.approx(load_recipe("resnet50").std)
+
+
+def test_weights_made_for_rgb_answer_the_same_on_bgr_without_division(tmp_path):
+    net = load_backbone(recipe(backbone=OTHER))
+    path = tmp_path / "weights.safetensors"
+    save_file(net.state_dict(), path)
+    mean, std = timm_preprocessing(OTHER)
+    swapped = recipe(str(path), OTHER, channel_order="BGR", mean=mean[::-1], std=(1, 1, 1))
+    pixels = torch.randint(0, 256, (2, 3, 32, 32)).float()
+    as_timm = (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    as_recipe = pixels.flip(1) - torch.tensor(mean[::-1])[:, None, None]
+    with torch.inference_mode():
+        assert torch.allclose(net(as_timm), load_backbone(swapped)(as_recipe), atol=1e-4)
+
+
+def timm_preprocessing(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    found = recipe_for(load_recipe("efficientnet_lite0"), backbone)
+    return found.mean, found.std
+
+
+def test_weights_of_an_earlier_run_are_not_swapped_again(tmp_path):
+    net = load_backbone(recipe(backbone=OTHER))
+    path = tmp_path / "weights.safetensors"
+    save_file(net.state_dict(), path)
+    assert same(net, load_backbone(recipe(str(path), OTHER, channel_order="BGR", weights_order="BGR")))
+
+
+def test_dense_layers_can_only_be_left_out_where_there_are_some():
+    with pytest.raises(SettingsError, match="cannot be made"):
+        load_backbone(recipe(dense_layers=False))

@@ -131,3 +131,24 @@ def test_the_rate_rises_over_the_warm_up_and_falls_to_nothing():
 @given(st.integers(0, 400), st.integers(0, 100), st.integers(1, 300))
 def test_the_rate_is_never_above_the_phase_s(step, warmup, total):
     assert 0 <= rate_factor(step, warmup=warmup, total=total) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)]
+)
+def test_the_phase_names_its_optimizer(name, kind):
+    phase = PHASE.model_copy(update={"optimizer": name, "momentum": 0.9})
+    optimizer = make_optimizer(make_net(), phase)
+    assert type(optimizer) is kind
+    assert optimizer.param_groups[0].get("momentum", 0.9) == 0.9
+
+
+def test_a_constant_rate_stays_after_the_warm_up():
+    phase = PHASE.model_copy(update={"schedule": "constant"})
+    schedule = make_schedule(make_optimizer(make_net(), phase), phase, steps_per_epoch=2)
+    rates = []
+    for _ in range(4):
+        rates.append(schedule.get_last_lr()[0])
+        schedule.optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0.5e-3, 1e-3, 1e-3, 1e-3])

@@ -107,7 +107,7 @@ class Recipe(BaseModel):
     def changed(self, **values: Any) -> Recipe:
         """A copy with other values, checked again; those that are None stay. Raises `SettingsError`."""
         given = {name: value for name, value in values.items() if value is not None}
-        return _checked(self.model_dump() | given, origin=f"recipe {self.name}")
+        return check_recipe(self.model_dump() | given, origin=f"recipe {self.name}")
 
 
 def list_recipes() -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise SettingsError(
             f"expected a recipe out of [{known}] or a TOML file, got {name_or_path} ({error})"
         ) from error
-    return _checked(values, origin=str(path))
+    return check_recipe(values, origin=str(path))
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
@@ -148,7 +148,8 @@ def _toml_lines(values: Mapping[str, Any]) -> list[str]:
     return [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value is not None]
 
 
-def _checked(values: Mapping[str, Any], *, origin: str) -> Recipe:
+def check_recipe(values: Mapping[str, Any], *, origin: str) -> Recipe:
+    """The recipe of these values. Raises `SettingsError`, which names `origin` and all that cannot be used."""
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
