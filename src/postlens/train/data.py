@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from postlens.train.augment import as_tensor, eval_transform, train_transform
 from postlens.train.device_augment import draw
 from postlens.train.labels import LabelledImages, Split
-from postlens.train.pictures import Pictures
+from postlens.train.pictures import Pictures, Squares
 from postlens.train.recipe import Recipe
 from postlens.train.targets import row_weights
 from postlens.types import FloatArray, IntArray
@@ -38,7 +38,7 @@ Draw = Callable[[np.random.Generator], FloatArray]
 class PictureSet(Dataset[tuple[Any, ...]]):  # type: ignore[misc]
     """Pictures by item, transformed; with `drawing`, stored, and what `device_augment` drew."""
 
-    def __init__(self, pictures: Pictures, transform: Transform, *, drawing: Draw | None = None) -> None:
+    def __init__(self, pictures: Squares, transform: Transform, *, drawing: Draw | None = None) -> None:
         self._pictures, self._transform, self._drawing = pictures, transform, drawing
 
     def __getitem__(self, item: Item) -> tuple[Any, ...]:
@@ -126,7 +126,7 @@ class Loading:
 
 
 def make_loader(
-    pictures: Pictures,
+    pictures: Squares,
     sampler: Sampler[Item],
     transform: Transform,
     *,
@@ -179,7 +179,7 @@ class EpochLoader:
         self._batches = None
 
 
-def eval_loader(pictures: Pictures, rows: IntArray, *, size_px: int, loading: Loading) -> DataLoader[Batch]:
+def eval_loader(pictures: Squares, rows: IntArray, *, size_px: int, loading: Loading) -> DataLoader[Batch]:
     """The rows in order, prepared as serving prepares them."""
     return make_loader(pictures, RowSampler(rows), eval_transform(size_px=size_px), loading=loading, train=False)
 
@@ -188,7 +188,7 @@ class Studied(Protocol):
     """What batches are made of, whatever the labels are."""
 
     @property
-    def pictures(self) -> Pictures:
+    def pictures(self) -> Squares:
         """All of them."""
 
     @property

@@ -27,23 +27,27 @@ STAGE = "train"  # of the failures
 Progress = Callable[[int, int], None]
 
 
-class Pictures(Protocol):
-    """Labelled pictures of one size by row number; may be handed to worker processes."""
+class Squares(Protocol):
+    """Pictures of one size by row number; may be handed to worker processes."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the files and with how they are kept."""
+
+    def image(self, row: int) -> Image:
+        """uint8 (side, side, 3) RGB."""
+
+
+class Pictures(Squares, Protocol):
+    """Squares with one label each."""
 
     @property
     def labelled(self) -> LabelledImages:
         """Labels and groups, row for row."""
 
     @property
-    def fingerprint(self) -> str:
-        """Changes with the files and with how they are kept."""
-
-    @property
     def hashes(self) -> tuple[str, ...]:
         """sha256 of each picture's file."""
-
-    def image(self, row: int) -> Image:
-        """uint8 (side, side, 3) RGB."""
 
 
 def open_pictures(data: Path, *, size_px: int, workers: int = 1, progress: Progress | None = None) -> Pictures:
@@ -67,7 +71,7 @@ def open_pictures(data: Path, *, size_px: int, workers: int = 1, progress: Progr
     return cache
 
 
-def square_of(pictures: Pictures, row: int, *, size_px: int) -> Image:
+def square_of(pictures: Squares, row: int, *, size_px: int) -> Image:
     """A picture as the net is given it when serving, before the normalisation: uint8 (size_px, size_px, 3)."""
     image = pictures.image(row)
     return image if image.shape[0] == size_px else centre_square(image, width_px=size_px, height_px=size_px)

@@ -8,7 +8,7 @@ import torch
 from postlens.train.data import Loading, Material, eval_loader
 from postlens.train.module import NicheNet, normalise
 from postlens.train.outcome import Predictions
-from postlens.train.pictures import Pictures
+from postlens.train.pictures import Squares
 from postlens.train.recipe import Recipe
 from postlens.types import FloatArray, IntArray
 
@@ -22,7 +22,7 @@ def predict_rows(
 
 
 def predict_logits(
-    net: NicheNet, pictures: Pictures, rows: IntArray, *, recipe: Recipe, loading: Loading, device: torch.device
+    net: NicheNet, pictures: Squares, rows: IntArray, *, recipe: Recipe, loading: Loading, device: torch.device
 ) -> FloatArray:
     """Logits (N, K) of the rows in their order, float32. The net is moved to the device and left in eval mode."""
     net.to(device).eval()
