@@ -141,7 +141,7 @@ def _export_encoder(net: NicheNet, out: Path, *, recipe: Recipe, about: About) -
     )
     mean, std = (np.array(values, np.float32)[:, None, None] for values in (recipe.mean, recipe.std))
     pixels = np.random.default_rng(0).integers(0, 256, (max(PROBE_ROWS), *recipe.input_size))
-    return _write(_Encoder(net), spec, out, input_name="image", probe=((pixels - mean) / std).astype(np.float32))
+    return write_model(_Encoder(net), spec, out, input_name="image", probe=((pixels - mean) / std).astype(np.float32))
 
 
 def _export_head(
@@ -162,23 +162,23 @@ def _export_head(
         dim=net.feature_dim if module.projects else None,
         labels=tuple(classes),
         thresholds=dict(calibration.thresholds),
-        metrics=_known(about.metrics),
+        metrics=known(about.metrics),
         limits=about.limits,
         trained_on=about.trained_on,
         train_manifests=about.train_manifests,
         upstream=(encoder.fingerprint,),
     )
     features = np.random.default_rng(0).uniform(0, 2, (max(PROBE_ROWS), net.width))  # as pooled activations are
-    return _write(module, spec, out, input_name="features", probe=features.astype(np.float32))
+    return write_model(module, spec, out, input_name="features", probe=features.astype(np.float32))
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is None, which a card cannot say."""
-    nested = {name: _known(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+    nested = {name: known(value) if isinstance(value, Mapping) else value for name, value in values.items()}
     return {name: value for name, value in nested.items() if value is not None}
 
 
-def _write(module: nn.Module, spec: ModelSpec, out: Path, *, input_name: str, probe: FloatArray) -> ModelSpec:
+def write_model(module: nn.Module, spec: ModelSpec, out: Path, *, input_name: str, probe: FloatArray) -> ModelSpec:
     """Export, compare with torch, write the card; a file that does not compute the same is removed."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / spec.file

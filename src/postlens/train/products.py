@@ -20,7 +20,7 @@ from postlens.train.products_export import export_heads
 from postlens.train.products_fit import Heads, fit_heads
 from postlens.train.products_folds import N_FOLDS, check_enough, fold_of, join_groups
 from postlens.train.products_report import metrics_of, write_answers, write_report
-from postlens.train.products_scores import LabelScores, score_heads
+from postlens.train.products_scores import Answered, LabelScores, score_heads
 from postlens.train.products_table import ProductImages, read_product_images, write_table
 from postlens.train.products_vectors import Progress, Reader, ReadsAsked, Vectors
 from postlens.train.run_folder import RunFolder
@@ -168,7 +168,7 @@ def _finish(heads: Heads, data: ProductData, recipe: ProductRecipe, *, out: Path
     return ProductResult(out, data.reads, scores, test, labels, images)
 
 
-def score(heads: Heads, data: ProductData, *, seed: int) -> tuple[tuple[LabelScores, ...], tuple[LabelScores, ...]]:
+def score(heads: Answered, data: ProductData, *, seed: int) -> tuple[tuple[LabelScores, ...], tuple[LabelScores, ...]]:
     """Scores out of fold, and on images held out; () without any."""
     rows, rest = np.flatnonzero(data.folds >= 0), np.flatnonzero(data.folds < 0)
     truth, labels, rng = data.images.truth, data.images.labels, np.random.default_rng(seed)

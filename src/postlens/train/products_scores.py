@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number, score_binary
-from postlens.train.products_fit import Float, Heads
+from postlens.train.products_fit import Float
 from postlens.types import FloatArray, IntArray
+
+
+class Answered(Protocol):
+    """What a model answered for images that it was not trained on."""
+
+    @property
+    def probs(self) -> Float:
+        """(N, K) probabilities."""
+
+    @property
+    def thresholds(self) -> Float:
+        """(N, K) that each probability is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class LabelScores:
 
 
 def score_heads(
-    heads: Heads,
+    heads: Answered,
     truth: FloatArray,
     groups: IntArray,
     rows: IntArray,

@@ -59,7 +59,7 @@ class Reader:
         found = []
         for row in rows.tolist():
             try:
-                found.append(self._face(self._open(images.paths[row])) is not None)
+                found.append(self.face(self.open(images.paths[row])) is not None)
             except MediaError:
                 continue
         return "face" if found and 2 * sum(found) > len(found) else "image"
@@ -89,21 +89,21 @@ class Reader:
         return images.without(failures, failed), _joined(parts)
 
     def _read(self, path: str, reads: Reads) -> Vectors:
-        decoded = self._open(path)
+        decoded = self.open(path)
         if reads == "image":
             vectors, _ = self._encoder.embed([decoded.image])
             return _row(decoded, decoded.image, vectors[0], None)
-        found = self._face(decoded)
+        found = self.face(decoded)
         if found is None:
             raise NotEnoughDataError("no face found; show the face, or train with --reads image")
         image, face = found
         vector = face_features(image, face, self._encoder, scale=decoded.scale)[0]
         return _row(decoded, image, vector, face)
 
-    def _open(self, path: str) -> DecodedImage:
+    def open(self, path: str) -> DecodedImage:
         return decode_image(path, max_side_px=self._side, limits=self._limits)
 
-    def _face(self, decoded: DecodedImage) -> tuple[Image, Faces] | None:
+    def face(self, decoded: DecodedImage) -> tuple[Image, Faces] | None:
         """The largest face, and the picture that it was found in: with its edges repeated for tight crops."""
         for image in _views(decoded.image):
             faces = self._detector.detect(image, scale=decoded.scale)

@@ -1,0 +1,205 @@
+"""Several nets over pixels: trained on folders, answering together, in an analysis as in the training."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from postlens.config import Settings
+from postlens.errors import SettingsError, SplitError, UsageError
+from postlens.pipelines.analyze import Request, analyze
+from postlens.pipelines.folder import STORE_FILE
+from postlens.store import Store
+from postlens.store.readings import read_readings
+from postlens.tasks.products.items import Label
+from postlens.tasks.products.model import load_product_models
+from postlens.tasks.products.pixels import image_square, read_squares
+from postlens.train.backbones import build_net, load_backbone
+from postlens.train.fit import Machine
+from postlens.train.phases import layers_of
+from postlens.train.products import ProductRecipe
+from postlens.train.recipe import Phase
+from postlens.train.two_networks import train_two_networks
+from postlens.train.two_networks_export import export_nets
+from postlens.train.two_networks_fit import fit_nets
+from postlens.train.two_networks_recipe import change_nets, load_nets
+from postlens.types import WHOLE
+from postlens.vision.zoo import open_card
+
+from .drawn import draw, fill_tree
+
+PHASES = (
+    Phase(name="top", epochs=1, unfrozen_layers=0, optimizer="adam", learning_rate=1e-3, warmup_epochs=0),
+    Phase(name="last5", epochs=1, unfrozen_layers=5, optimizer="sgd", momentum=0.9, learning_rate=5e-5),
+)
+MACHINE = Machine(accelerator="cpu", progress=False)
+
+
+def small_nets(**values):
+    """The shipped recipe's two kinds of input, on tiny nets."""
+    vgg, resnet = load_nets()
+    small = {"weights": "none", "phases": PHASES, "batch_size": 8, "feature_dim": 8, **values}
+    return (
+        vgg.changed(backbone="test_resnet", dense_layers=True, input_size=(3, 32, 32), **small),
+        resnet.changed(backbone="test_efficientnet", input_size=(3, 48, 48), **small),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> SimpleNamespace:
+    root = tmp_path_factory.mktemp("two")
+    data = fill_tree(root / "data", n=8)
+    recipe = ProductRecipe(reads="image", n_folds=3, items={"shoes": "footwear"})
+    result = train_two_networks(data, out=root / "run", recipe=recipe, nets=small_nets(), machine=MACHINE)
+    return SimpleNamespace(data=data, out=root / "run", result=result, recipe=recipe)
+
+
+def test_every_image_is_answered_by_nets_that_did_not_see_it(trained):
+    assert [one.label for one in trained.result.scores] == ["jewellery", "shoes"]
+    for one in trained.result.scores:
+        assert len(one.rows) == len(trained.result.images) == 24
+        assert ((one.probs > 0) & (one.probs < 1)).all()
+
+
+def test_the_run_folder_tells_of_data_scores_and_trainings(trained):
+    names = {path.name for path in trained.out.iterdir()}
+    assert {"labels.csv", "eda.html", "report.html", "metrics.json", "answers.csv", "products.toml"} <= names
+    assert {"vgg16.onnx", "vgg16.toml", "resnet50.onnx", "resnet50.toml", "training.log"} <= names
+    assert "squares.npy" not in names
+    assert json.loads((trained.out / "metrics.json").read_text())["recipe"] == "two_networks"
+    with (trained.out / "nets" / "fold1" / "vgg16.csv").open() as file:
+        assert [row["phase"] for row in csv.DictReader(file)] == ["top", "last5"]
+    assert not list((trained.out / "nets").glob("fold*/*/*.safetensors"))
+
+
+def test_the_run_is_a_product_model_over_pixels(trained):
+    (model,) = load_product_models([trained.out])
+    assert (model.takes, model.reads, model.names) == ("pixels", "image", ("jewellery", "shoes"))
+    assert [label.item for label in model.labels] == ["jewellery", "footwear"]
+    assert [spec.channel_order for spec in model.nets] == ["BGR", "RGB"]
+
+
+def test_an_analysis_reads_what_the_nets_say_of_the_picture(trained, tmp_path):
+    (model,) = load_product_models([trained.out])
+    (tmp_path / "posts" / "ada").mkdir(parents=True)
+    image = draw("shoes", seed=99)
+    image.save(tmp_path / "posts" / "ada" / "one.png")
+    settings = Settings(workers=1, product_models=(trained.out,))
+    assert analyze(Request((str(tmp_path / "posts"),), tmp_path / "out"), settings=settings).failures == ()
+    with Store.open(str(tmp_path / "out" / STORE_FILE)) as store, store.read() as conn:
+        (found,) = read_readings(conn, None, model.fingerprint).values()
+    assert found.rows.tolist() == [WHOLE]
+    expected = read_squares([image_square(np.asarray(image))], [open_card(card) for card in model.cards])
+    assert found.probs == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_finished_run_is_not_overwritten(trained):
+    with pytest.raises(UsageError, match="earlier run"):
+        train_two_networks(trained.data, out=trained.out, recipe=trained.recipe, nets=small_nets(), machine=MACHINE)
+
+
+# --- fitting --------------------------------------------------------------------------------------------------------
+
+
+class Colours:
+    """Pictures whose label is the side that is bright; always the same."""
+
+    fingerprint = "colours"
+
+    def __init__(self, n: int) -> None:
+        self.truth = (np.arange(n) % 2).astype(np.float32)[:, None]
+
+    def image(self, row: int) -> np.ndarray:
+        image = np.random.default_rng(row).integers(0, 60, (32, 32, 3)).astype(np.uint8)
+        image[:, : 16 if self.truth[row, 0] else 32] += 150 if self.truth[row, 0] else 20
+        return image
+
+
+def fit(out: Path, *, n: int = 18, n_folds: int = 3, **values):
+    pictures, nets = Colours(n), small_nets(**values)
+    truth = pictures.truth.copy()
+    truth[0] = np.nan
+    folds = np.arange(n) // 2 % n_folds
+    folds[-1] = -1
+    return fit_nets(pictures, truth, folds, nets[:1], out=out, machine=MACHINE)
+
+
+def test_a_training_that_was_stopped_goes_on_and_gives_the_same(tmp_path, monkeypatch):
+    whole = fit(tmp_path / "whole")
+    from postlens.train import two_networks_fit
+
+    train = two_networks_fit._Runs.train
+
+    def stop(self, name, split, number):
+        if name == "fold3":
+            raise KeyboardInterrupt
+        return train(self, name, split, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(two_networks_fit._Runs, "train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path / "cut")
+    trained = []
+    monkeypatch.setattr(two_networks_fit._Runs, "train", lambda *a: trained.append(a[1]) or train(*a))
+    assert np.array_equal(fit(tmp_path / "cut").probs, whole.probs)
+    assert trained == ["fold3", "final"]
+    assert np.isfinite(whole.probs).all()
+
+
+def test_another_recipe_trains_anew(tmp_path):
+    first = fit(tmp_path / "nets")
+    with pytest.raises(SettingsError, match="seed 0 \\(now 5\\)"):
+        fit(tmp_path / "nets", seed=5)
+    assert not np.array_equal(first.probs, fit(tmp_path / "other", seed=5).probs)
+
+
+def test_too_few_folds_and_several_devices_are_refused(tmp_path):
+    with pytest.raises(SplitError, match="3 folds or more"):
+        fit(tmp_path, n_folds=2)
+    pictures = Colours(6)
+    machine = SimpleNamespace(devices=2)
+    with pytest.raises(SettingsError, match="1 device"):
+        fit_nets(pictures, pictures.truth, np.arange(6) % 3, small_nets(), out=tmp_path, machine=machine)
+
+
+# --- the real nets --------------------------------------------------------------------------------------------------
+
+
+def test_the_last_five_layers_of_vgg16_are_its_last_convolutions():
+    vgg = load_nets()[0].changed(weights="none")
+    layers = layers_of(load_backbone(vgg))
+    assert len(layers) == 13
+    assert [tuple(layer.weight.shape) for layer in layers[-5:]] == [(512, 512, 3, 3)] * 5
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["vgg16", "resnet50"])
+def test_the_real_nets_are_exported_as_torch_computes_them(number, tmp_path):
+    recipe = load_nets()[number].changed(weights="none")
+    net = build_net(recipe, n_classes=2).eval()
+    labels = [Label(name, name, "face", 0.5, wearable=True, optional=False) for name in ("hat", "beard")]
+    (spec,) = export_nets(
+        [net], tmp_path, nets=(recipe,), reads="face", labels=labels, metrics={}, trained_on=(), limits="a test"
+    )
+    assert spec.metrics["parity"]["max_relative_difference"] < 1e-3
+    (model,) = load_product_models([tmp_path])
+    square = np.random.default_rng(0).integers(0, 256, (224, 224, 3)).astype(np.uint8)
+    assert read_squares([square], [open_card(card) for card in model.cards]).shape == (1, 2)
+
+
+def test_pretrained_weights_of_vgg16_are_taken_from_a_local_file(tmp_path):
+    """As timm's hub has them, with random numbers in them: the hub cannot be reached from a test."""
+    recipe = load_nets()[0].changed(weights="none", channel_order="RGB")
+    state = {name: value.contiguous() for name, value in load_backbone(recipe).state_dict().items()}
+    dense = {"pre_logits.fc1.weight": torch.zeros(2, 2), "head.fc.weight": torch.zeros(2, 2)}
+    save_file(state | dense, tmp_path / "vgg16.safetensors")
+    (vgg, _) = change_nets(load_nets(), weights={"vgg16": str(tmp_path / "vgg16.safetensors")})
+    loaded = load_backbone(vgg).state_dict()
+    assert torch.equal(loaded["features.28.weight"], state["features.28.weight"])
+    assert loaded["features.0.weight"].flip(1).div(state["features.0.weight"]).std(dim=(0, 2, 3)).max() < 1e-6
