@@ -95,6 +95,16 @@ def test_too_many_images_in_a_file_are_told_and_not_read(store, file, monkeypatc
     assert "postlens catalog add" in found.notes[-1].message
 
 
+def test_images_at_urls_of_a_file_are_told_once_and_the_others_read(store, file):
+    with file.open("a") as rows:
+        rows.write("a,A,hat,https://example.org/a.jpg\nb,B,hat,https://example.org/b.jpg\n")
+    found = load(store, catalog=file)
+    assert list(found.vectors) == ["file-cap"]
+    told = [note.message for note in found.notes if note.subject == "images of the catalog"]
+    assert len(told) == 1
+    assert "got 2 URLs" in told[0]
+
+
 def test_thumbnails_are_the_stores_or_made_of_the_files_images(store, file):
     put(store, CAP, **{"own-cap": ProductImage("f" * 64, b"jpeg", VECTOR, "any")})
     with store.read() as conn:

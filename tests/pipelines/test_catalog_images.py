@@ -40,6 +40,11 @@ def test_paths_are_from_the_catalogs_folder(tmp_path):
     assert len(image.thumbnail) < THUMBNAIL_PX**2
 
 
+def test_paths_of_another_system_are_found(tmp_path):
+    save(tmp_path, "pictures/cap.jpg")
+    assert list(reader().read([product("cap", "pictures\\cap.jpg")], folder=tmp_path).images) == ["cap"]
+
+
 def test_a_known_file_is_not_read_again(tmp_path, monkeypatch):
     save(tmp_path, "a.jpg")
     save(tmp_path, "b.jpg")

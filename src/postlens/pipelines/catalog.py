@@ -12,6 +12,7 @@ from postlens.config import Settings
 from postlens.errors import NotEnoughDataError, SettingsError, SourceError
 from postlens.pipelines.catalog_files import read_catalog
 from postlens.pipelines.catalog_images import ImageReader, ReadImages, by_sha256
+from postlens.sources.single import is_url
 from postlens.store.catalog import (
     ProductImage,
     count_products,
@@ -102,15 +103,24 @@ def _file_images(
     conn: Connection | None, settings: Settings, products: Collection[Product], *, folder: Path
 ) -> ReadImages:
     """The images of a catalog file's products, as far as they were not read before."""
-    active = [product for product in products if product.active and product.image is not None]
-    if len(active) > MOST_READ:
-        error = NotEnoughDataError(
-            f"expected at most {MOST_READ} images in a catalog file, got {len(active)}; products are not compared by"
-            " image: keep the catalog in the store with `postlens catalog add`, which reads them once"
+    named = [product for product in products if product.active and product.image is not None]
+    local = [product for product in named if not is_url(str(product.image))]
+    failures = []
+    if len(local) < len(named):
+        failures.append(
+            _not_read(f"expected files, got {len(named) - len(local)} URLs, which are not fetched in a run")
         )
-        return ReadImages(failures=[Failure.of("images of the catalog", STAGE, error)])
+    if len(local) > MOST_READ:
+        failures.append(_not_read(f"expected at most {MOST_READ} files, got {len(local)}"))
+        return ReadImages(failures=failures)
     fingerprint = load_spec(ENCODER).fingerprint
     stored = read_product_images(conn, fingerprint) if conn is not None else {}
-    found = ImageReader(settings, known=stored | _read, downloads=None).read(active, folder=folder)
+    found = ImageReader(settings, known=stored | _read, downloads=None).read(local, folder=folder)
     _read.update(by_sha256(found.images.values()))
-    return found
+    return ReadImages(found.images, [*failures, *found.failures])
+
+
+def _not_read(why: str) -> Failure:
+    advice = "keep the catalog in the store with `postlens catalog add`, which reads each image once"
+    error = NotEnoughDataError(f"{why}; these products are not compared by image: {advice}")
+    return Failure.of("images of the catalog", STAGE, error)

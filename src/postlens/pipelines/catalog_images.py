@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ class ImageReader:
 
     def _path(self, image: str, folder: Path) -> Path:
         if not is_url(image):
-            return folder / image
+            return _local(folder, image)
         if self._downloads is None:
             raise DownloadNotAllowedError(
                 f"{display_name(image)}: expected a file, got a URL; fetch it once with"
@@ -89,6 +90,14 @@ class ImageReader:
         encoder = self._encoder = self._encoder or Encoder()
         vectors, _ = encoder.embed([image])
         return ProductImage(sha256, thumbnail(image, THUMBNAIL_PX), vectors[0], encoder.fingerprint)
+
+
+def _local(folder: Path, image: str) -> Path:
+    """The file; backslashes are read as slashes where the name as it stands is no file."""
+    path = folder / image
+    if "\\" in image and not os.path.lexists(path):
+        return folder / image.replace("\\", "/")
+    return path
 
 
 def by_sha256(images: Iterable[ProductImage]) -> dict[str, ProductImage]:

@@ -88,6 +88,8 @@ def test_a_broken_row_is_left_out_and_named_with_its_column(broken: dict[str, An
         ({"price": True}, "column price: expected a price"),
         ({"price": "3 €", "currency": "USD"}, "column currency: expected that of the price, EUR, got USD"),
         ({"currency": "money"}, "column currency: expected a currency"),
+        ({"url": "javascript:alert(1)"}, "column url: expected an address that begins with https://"),
+        ({"url": " DATA:text/html,x"}, "column url: expected an address"),
         ({"image": {"path": "x"}}, "column image: expected text, got dict"),
         ({"audience": [{}]}, "column audience: expected text, got dict"),
     ],
@@ -96,6 +98,11 @@ def test_an_optional_value_that_cannot_be_read_is_left_empty_and_told(broken: di
     found = parse({**CAP, **broken})
     assert found.products == (Product("1", "Cap", ("hat",)),)
     assert [(subject, text[: len(message)]) for subject, text in told(found)] == [("row 2", message)]
+
+
+@pytest.mark.parametrize("url", ["https://example.org/a:b", "HTTP://example.org", "example.org/1", "www.example.org"])
+def test_addresses_of_the_web_are_kept(url: str) -> None:
+    assert parse({**CAP, "url": url}).products[0].url == url
 
 
 def test_a_currency_of_its_own_column_goes_with_a_plain_price() -> None:

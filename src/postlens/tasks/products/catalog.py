@@ -33,6 +33,7 @@ _SPELLINGS: Final = {
 }
 _YES: Final = frozenset({"", "1", "true", "yes", "y", "ja", "oui"})
 _NO: Final = frozenset({"0", "false", "no", "n", "nein", "non"})
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)  # RFC 3986, section 3.1
 _SHOWN_CHARS: Final = 40  # of a cell that could not be read
 
 
@@ -124,7 +125,7 @@ class _RowReader:
             product_id=self._needed("product_id", _text),
             title=self._needed("title", _text),
             labels=self._needed("labels", _labels),
-            url=self._optional("url", _text) or None,
+            url=self._optional("url", _address) or None,
             image=self._optional("image", _text) or None,
             active=self._read("active", _flag),
             price=price,
@@ -172,6 +173,15 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():  # as spreadsheets give whole numbers
         return str(int(value))
     return str(value).strip()
+
+
+def _address(value: object) -> str:
+    """An address without a scheme, or with http(s): others can do things when they are clicked in a report."""
+    text = _text(value)
+    scheme = _SCHEME.match(text)
+    if scheme is not None and scheme[1].casefold() not in ("http", "https"):
+        raise ValueError(f"expected an address that begins with https://, got {text[:_SHOWN_CHARS]!r}; correct it")
+    return text
 
 
 def _names(value: object) -> tuple[str, ...]:
