@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -17,15 +18,12 @@ from postlens.cli.console import N_REASONS, plain
 from postlens.errors import UsageError
 
 if TYPE_CHECKING:
-    from postlens.train.products import ProductResult
+    from postlens.train.products import ProductRecipe, ProductResult
 
 T = TypeVar("T")
 
 
-class Recipe(StrEnum):
-    """What is trained."""
-
-    HEADS = "heads"
+HEADS = "heads"
 
 
 class Reads(StrEnum):
@@ -46,8 +44,12 @@ def products(
     ],
     out: Annotated[Path, typer.Option(help="New folder of the run; the setting product_models takes it.")],
     recipe: Annotated[
-        Recipe, typer.Option(help="heads: a linear head for each label, on the vectors that an analysis stores.")
-    ] = Recipe.HEADS,
+        str,
+        typer.Option(
+            help="heads: a linear head for each label, on the vectors that an analysis stores. two_networks: VGG16 and"
+            " ResNet50 over pixels (needs a GPU); two_networks_scratch, or a TOML file of your own nets."
+        ),
+    ] = HEADS,
     reads: Annotated[
         Reads,
         typer.Option(help="face: from the head around the main face; image: from the whole; auto: by the images."),
@@ -65,16 +67,27 @@ def products(
     ] = None,
     folds: Annotated[int, typer.Option(min=2, max=20, help="Parts, by group, each scored by heads of the others.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the folds and of the examples shown.")] = 0,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of nets: pretrained (downloaded by timm), none (random), or NET=FILE, given for each. Default: the"
+            " recipe's."
+        ),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images in a step of nets, for each device.")] = None,
+    devices: Annotated[str, typer.Option(help="How many to train nets on, or auto: all there are.")] = "1",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, or another that Lightning names.")] = "auto",
 ) -> int:
     """Train labels of your own for recommending products, from labelled images.
 
     Writes labels.csv, eda.html, report.html, metrics.json, answers.csv, the curves and the model with its cards into
-    the folder. A head reads what an analysis stores anyway: no media is looked at again when it is used.
+    the folder. A head reads what an analysis stores anyway: no media is looked at again when it is used. Nets look at
+    all media once more, and take hours to train.
     """
     from postlens.train.extra import require_train_extra
 
     require_train_extra("postlens train")
-    from postlens.train.products import ProductRecipe, train_products
+    from postlens.train.products import ProductRecipe
 
     chosen = ProductRecipe(
         labels=tuple(label or ()),
@@ -84,9 +97,57 @@ def products(
         priors=_pairs(prior, "--prior", float),
         seed=seed,
     )
-    result = train_products(data, out=out, recipe=chosen, command=shlex.join(["postlens", *sys.argv[1:]]))
-    _print_summary(result)
+    nets = NetOptions(recipe, tuple(weights or ()), batch_size, devices, accelerator)
+    _print_summary(_train(data, out, chosen, nets))
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class NetOptions:
+    """The flags that only nets have a use for."""
+
+    recipe: str
+    weights: tuple[str, ...]
+    batch_size: int | None
+    devices: str
+    accelerator: str
+
+    @property
+    def given(self) -> list[str]:
+        """Flags of nets that were given."""
+        changed = {
+            "--weights": bool(self.weights),
+            "--batch-size": self.batch_size is not None,
+            "--devices": self.devices != "1",
+            "--accelerator": self.accelerator != "auto",
+        }
+        return [name for name, is_given in changed.items() if is_given]
+
+
+def _train(data: Path, out: Path, recipe: ProductRecipe, nets: NetOptions) -> ProductResult:
+    command = shlex.join(["postlens", *sys.argv[1:]])
+    if nets.recipe != HEADS:
+        return _train_nets(data, out, recipe, nets, command=command)
+    if nets.given:
+        raise UsageError(f"expected {' and '.join(nets.given)} with a recipe of nets, got recipe {HEADS}; leave it out")
+    from postlens.train.products import train_products
+
+    return train_products(data, out=out, recipe=recipe, command=command)
+
+
+def _train_nets(data: Path, out: Path, recipe: ProductRecipe, options: NetOptions, *, command: str) -> ProductResult:
+    from postlens.train.two_networks_recipe import change_nets, load_nets
+
+    nets = load_nets(options.recipe)
+    weights = _pairs(options.weights, "--weights", str) if any("=" in one for one in options.weights) else None
+    named = weights or (options.weights[-1] if options.weights else None)
+    nets = change_nets(nets, weights=named, batch_size=options.batch_size)
+    from postlens.train.fit import Machine
+    from postlens.train.two_networks import train_two_networks
+
+    devices = int(options.devices) if options.devices.isdecimal() else options.devices
+    machine = Machine(devices, options.accelerator)
+    return train_two_networks(data, out=out, recipe=recipe, nets=nets, machine=machine, command=command)
 
 
 def _pairs(texts: Sequence[str] | None, flag: str, parse: Callable[[str], T]) -> dict[str, T]:
@@ -99,7 +160,7 @@ def _pairs(texts: Sequence[str] | None, flag: str, parse: Callable[[str], T]) ->
                 raise ValueError
             found[name.strip()] = parse(value.strip())
         except ValueError:
-            kind = "LABEL=NUMBER" if parse is float else "LABEL=ITEM"
+            kind = {"--prior": "LABEL=NUMBER", "--item": "LABEL=ITEM"}.get(flag, "NET=FILE")
             raise UsageError(f"expected {kind} for {flag}, got {text!r}") from None
     return found
 
