@@ -116,8 +116,9 @@ class Lens:
     ) -> tuple[Recommendation, ...]:
         """One product for each creator in the sources, then for each post, in their order; read `failures` after.
 
-        Media are looked at for products alone. A creator's share counts all media of it that the store has; creators
-        and posts without media that can be read are left out. Policy, order, audience, catalog and models are settings.
+        Media are looked at for products alone; `failures` also tells what of the catalog could not be used. A creator's
+        share counts all media of it that the store has; creators and posts without media that can be read are left out.
+        Policy, order, audience, catalog and models are settings.
         Raises `UsageError` for an unknown kind of source.
         """
         from postlens.pipelines.recommend import recommend_creator
@@ -139,6 +140,7 @@ class Lens:
                     own, theirs = recommend_creator(facts, self._answerer.recommender)
                     creators += [offered.answer for offered in own]
                     posts |= {offered.answer.subject_id: offered.answer for offered in theirs}
+        self.failures += self._answerer.recommender.notes
         return (*creators, *(posts[post_id] for post_id in wanted if post_id in posts))
 
     def enroll(self, name: str, photos: Iterable[PathOrUrl], *, largest: bool = False, force: bool = False) -> Enrolled:
