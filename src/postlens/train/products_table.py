@@ -95,7 +95,7 @@ def read_product_images(data: Path, *, labels: Sequence[str] = ()) -> ProductIma
         raise SourceNotFoundError(f"{name}: expected a folder of label folders or a CSV file, got nothing there")
     if missing := [label for label in labels if label not in found]:
         raise UsageError(f"{name}: expected labels out of {', '.join(found) or 'none'}, got {', '.join(missing)}")
-    images = _columns(listed, failures, tuple(labels or found))
+    images = _columns(listed, failures, tuple(labels or found), untold=np.nan if data.is_file() else 0.0)
     if not images.labels:
         raise EmptySourceError(
             f"{name}: expected a folder or column for each label, got only {' and '.join(NONE_LABELS)} or no images; "
@@ -130,7 +130,7 @@ def relative(path: str, root: Path) -> str:
 
 
 def _tree(root: Path) -> tuple[list[Listed], list[Failure], list[str]]:
-    """Files with the labels of their folder alone; `_columns` joins those of equal files."""
+    """Files with the label of their folder, or that they have none; `_columns` joins those of equal files."""
     listed, failures, found = [], [], set()
     for item in media_files(absolute(str(root))):
         if isinstance(item, Failure):
@@ -149,7 +149,7 @@ def _tree(root: Path) -> tuple[list[Listed], list[Failure], list[str]]:
         listed.append(Listed(item.path, {label: 1.0} if is_label else {}, "/".join(below[1:-1])))
     labels = sorted(found)
     zeros = dict.fromkeys(labels, 0.0)
-    return [one._replace(known={**zeros, **one.known}) for one in listed], failures, labels
+    return [one if one.known else one._replace(known=zeros) for one in listed], failures, labels
 
 
 def _csv(path: Path, labels: Sequence[str]) -> tuple[list[Listed], list[Failure], list[str]]:
@@ -191,8 +191,10 @@ def _part(text: str, where: str) -> bool:
 # --- equal files ----------------------------------------------------------------------------------------------------
 
 
-def _columns(listed: Sequence[Listed], failures: Sequence[Failure], labels: tuple[str, ...]) -> ProductImages:
-    """Each content once, with what all its files say."""
+def _columns(
+    listed: Sequence[Listed], failures: Sequence[Failure], labels: tuple[str, ...], *, untold: float
+) -> ProductImages:
+    """Each content once, with what all its files say; `untold`: the truth of a label of which none says anything."""
     same: dict[str, list[Listed]] = {}
     failed = list(failures)
     for one in listed:
@@ -202,12 +204,11 @@ def _columns(listed: Sequence[Listed], failures: Sequence[Failure], labels: tupl
             failed.append(Failure.of(display_name(one.path), STAGE, error))
     kept: list[tuple[str, Listed]] = []
     for sha256, files in same.items():
-        told = [one for one in files if any(value == 1 for value in one.known.values())]
-        if told and len(told) < len(files) and all(_is_none(one) for one in files if one not in told):
-            failed.append(_contradiction(files))
+        if disputed := _disputed(files):
+            failed.append(_contradiction(files, disputed))
         else:
-            kept.append((sha256, _joined(told or files)))
-    truth = np.array([[one.known.get(label, np.nan) for label in labels] for _, one in kept], np.float32)
+            kept.append((sha256, _joined(files)))
+    truth = np.array([[one.known.get(label, untold) for label in labels] for _, one in kept], np.float32)
     return ProductImages(
         paths=tuple(one.path for _, one in kept),
         sha256=tuple(sha256 for sha256, _ in kept),
@@ -219,20 +220,21 @@ def _columns(listed: Sequence[Listed], failures: Sequence[Failure], labels: tupl
     )
 
 
-def _is_none(one: Listed) -> bool:
-    return all(value == 0 for value in one.known.values())
+def _disputed(files: Sequence[Listed]) -> list[str]:
+    """Labels that one of equal files has and another has not."""
+    names = dict.fromkeys(name for one in files for name in one.known)
+    return [name for name in names if {0.0, 1.0} <= {one.known.get(name) for one in files}]
 
 
 def _joined(files: Sequence[Listed]) -> Listed:
-    """One of equal files: a label holds if it holds of any, and is unknown only where none tells."""
-    names = dict.fromkeys(name for one in files for name in one.known)
-    values = {name: [one.known[name] for one in files if not np.isnan(one.known.get(name, np.nan))] for name in names}
-    known = {name: max(found) if found else np.nan for name, found in values.items()}
+    """What equal files, which do not contradict each other, say together."""
+    known = {name: value for one in files for name, value in one.known.items() if not np.isnan(value)}
+    unknown = {name: np.nan for one in files for name in one.known}
     group = next((one.group for one in files if one.group), "")
-    return Listed(files[0].path, known, group, any(one.held_out for one in files))
+    return Listed(files[0].path, {**unknown, **known}, group, any(one.held_out for one in files))
 
 
-def _contradiction(files: Sequence[Listed]) -> Failure:
-    names = ", ".join(display_name(one.path) for one in files)
-    error = TableError(f"expected one truth of equal files, got labels and none of them ({names}); keep one")
+def _contradiction(files: Sequence[Listed], labels: Sequence[str]) -> Failure:
+    places = ", ".join(display_name(one.path) for one in files)
+    error = TableError(f"expected one truth of equal files, got both of {', '.join(labels)} ({places}); keep one")
     return Failure.of(display_name(files[0].path), STAGE, error)
