@@ -132,11 +132,13 @@ def test_forgetting_takes_the_files_and_pictures_away(photos: Path, tmp_path: Pa
     out = tmp_path / "out"
     found = recommend_media([str(photos / "ann")], out, settings=settings())
     write_recommendations(found, out, settings=settings(), now=NOW)
+    assert run(["recommend", str(out / "postlens.db"), "--out", str(tmp_path / "more")]) == 0
     (out / "pictures" / "mine.jpg").write_bytes(b"kept")
     with Store.open(out / "postlens.db") as store:
         subject = find_subject("unknown:ann", store=store)
         done = forget_subject(subject, store=store, out=out, settings=settings())
-    assert done.counts["recommendations"] == 4
+    assert done.counts["recommendations"] == 8
+    assert not list((tmp_path / "more" / "pictures").iterdir())
     assert [path.name for path in (out / "pictures").iterdir()] == ["mine.jpg"]
     assert not list(out.glob("recommendations.*"))
 
@@ -169,7 +171,7 @@ def masked(path: Path, to: Path) -> Path:
     return to
 
 
-@pytest.mark.parametrize("name", PORTRAITS)
+@pytest.mark.parametrize("name", PORTRAITS[:2])
 def test_a_face_behind_a_mask_gives_no_beard_product(photos: Path, tmp_path: Path, name: str) -> None:
     picture = masked(photos / "ann" / name, tmp_path / "masked.png")
     found = recommend_media([str(picture)], tmp_path / "out", settings=settings())

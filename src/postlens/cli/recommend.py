@@ -88,7 +88,7 @@ def _recommended(
     if any(is_store(source) for source in sources):
         if len(sources) > 1 or store or creator:
             raise UsageError("expected one store, without --store and --creator, or media only")
-        return recommend_store(sources[0], settings=settings)
+        return recommend_store(sources[0], settings=settings, out=out)
     with progress_bar("recommend") as update:
         return recommend_media(sources, out, settings=settings, store=store, creator=creator, progress=update)
 

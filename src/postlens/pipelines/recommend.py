@@ -136,15 +136,22 @@ def recommend_media(
         return recommend_all(opened, recommender, failures=failures, asked=tuple(dict.fromkeys(ingested.post_ids)))
 
 
-def recommend_store(location: str, *, settings: Settings) -> Recommended:
+def recommend_store(location: str, *, settings: Settings, out: Path | None = None) -> Recommended:
     """The recommendations for the creators in a store, from what is stored of their media.
 
+    `out` is where pictures of them will be written: the store remembers it, so that `forget` finds them there.
+
     Raises:
-        UsageError: a catalog or model that cannot be used.
+        UsageError: a catalog or model that cannot be used, or a folder that cannot be written.
         StoreError: the store cannot be used.
     """
     recommender = Recommender(settings)
-    with Store.open(location, read_only=True) as store:
+    if out is not None:
+        make_folder(out)
+    with Store.open(location, read_only=out is None) as store:
+        if out is not None:
+            with store.write() as conn:
+                write_folder(conn, str(out.resolve()))
         return recommend_all(store, recommender)
 
 
