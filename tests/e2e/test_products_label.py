@@ -101,15 +101,10 @@ def test_a_label_that_no_model_reads_is_told(story):
 
 
 def test_an_analysis_reads_the_label_out_of_what_it_has_stored(story):
-    settings = [f"product_models={story.folder / 'run'}", f"catalog={story.folder / 'catalog.csv'}"]
-    told(
-        "analyze",
-        story.folder / "profiles",
-        "--out",
-        story.folder / "before",
-        *(w for s in settings for w in ("--set", s)),
-    )
-    table = pl.read_parquet(story.folder / "before" / "products.parquet").filter(pl.col("chosen"), kind="creator")
+    out = story.folder / "before"
+    models, catalog = f"product_models={story.folder / 'run'}", f"catalog={story.folder / 'catalog.csv'}"
+    told("analyze", story.folder / "profiles", "--out", out, "--set", models, "--set", catalog)
+    table = pl.read_parquet(out / "products.parquet").filter(pl.col("chosen"), kind="creator")
     assert table.select("creator_id", "product_id", "share").rows() == [("unknown:dj", "hp-1", 0.75)]
     assert "Red headphones" in (out / "report.html").read_text()
 
