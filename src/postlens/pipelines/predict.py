@@ -123,7 +123,7 @@ def _categories(store: Store, answerer: Answerer, *, creator: str | None = None)
     without: list[str] = []
     with store.read() as conn:
         for one in _named(read_creators(conn), creator):
-            niche, niches = answerer.niches(answerer.read_facts(conn, one))
+            niche, niches = answerer.niches(answerer.read_facts(conn, one, products=False))
             if niche is None:
                 without.append(one.creator_id)
             else:
