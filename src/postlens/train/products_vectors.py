@@ -23,7 +23,7 @@ from postlens.vision.encoder import Encoder
 from postlens.vision.faces import FaceDetector
 
 STAGE: Final = "features"  # of the failures
-N_LOOKED_AT: Final = 60  # images, spread evenly, that tell whether most show a face
+N_LOOKED_AT: Final = 40  # images, spread evenly, that tell whether most show a face
 PAD_SHARE: Final = 0.3  # of the shorter side, repeated around a crop so tight that no face is found in it as it is
 TILE_PX: Final = 112  # of the pictures on the pages
 FACE_ZOOM: Final = 2.0  # side of a face's picture / longer side of its box: hat and chin are seen
@@ -59,7 +59,7 @@ class Reader:
         found = []
         for row in rows.tolist():
             try:
-                found.append(self.face(self.open(images.paths[row])) is not None)
+                found.append(self.face(self.open(images.paths[row]), padded=False) is not None)
             except MediaError:
                 continue
         return "face" if found and 2 * sum(found) > len(found) else "image"
@@ -103,9 +103,9 @@ class Reader:
     def open(self, path: str) -> DecodedImage:
         return decode_image(path, max_side_px=self._side, limits=self._limits)
 
-    def face(self, decoded: DecodedImage) -> tuple[Image, Faces] | None:
+    def face(self, decoded: DecodedImage, *, padded: bool = True) -> tuple[Image, Faces] | None:
         """The largest face, and the picture that it was found in: with its edges repeated for tight crops."""
-        for image in _views(decoded.image):
+        for image in _views(decoded.image, padded=padded):
             faces = self._detector.detect(image, scale=decoded.scale)
             row = main_row(faces, min_quality=0.0)
             if row is not None:
@@ -113,8 +113,10 @@ class Reader:
         return None
 
 
-def _views(image: Image) -> Iterator[Image]:
+def _views(image: Image, *, padded: bool) -> Iterator[Image]:
     yield image
+    if not padded:
+        return
     pad = round(PAD_SHARE * min(image.shape[:2]))
     yield np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
 

@@ -1,0 +1,220 @@
+"""Labelled pictures to a run folder: its files, its pages, and the model that answers as it was trained."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from postlens.errors import ModelError, NotEnoughDataError, SplitError, UsageError
+from postlens.tasks.products.model import load_product_models
+from postlens.train.products import ProductRecipe, train_products
+from postlens.train.products_export import export_heads
+from postlens.train.products_fit import fit_heads, root
+from postlens.train.products_table import read_product_images
+from postlens.train.products_vectors import Reader
+
+from .drawn import draw, fill_tree
+
+PORTRAITS = ("cap-badge", "flight-suit", "navy-cap", "smile")  # of the sample campaign: a face each
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory):
+    """Ten drawn pictures of each kind, one of both, and a file that is no picture."""
+    data = fill_tree(tmp_path_factory.mktemp("things"), n=10)
+    both = draw("shoes", "jewellery", seed=77)
+    for label in ("shoes", "jewellery"):
+        (data / label / "both").mkdir()
+        both.save(data / label / "both" / "both.png")
+    (data / "shoes" / "torn <i>.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    return data
+
+
+@pytest.fixture(scope="module")
+def trained(things, tmp_path_factory):
+    return train_products(things, out=tmp_path_factory.mktemp("out") / "run", recipe=ProductRecipe(n_folds=4))
+
+
+def test_drawn_things_are_told_apart(trained):
+    assert [one.label for one in trained.scores] == ["jewellery", "shoes"]
+    assert all(one.table["auc"] > 0.95 for one in trained.scores)
+    assert (trained.reads, trained.test, len(trained.images)) == ("image", (), 31)
+
+
+def test_the_folder_holds_table_pages_scores_and_model(trained):
+    names = {path.name for path in trained.out.iterdir()}
+    pages = {"labels.csv", "eda.html", "report.html", "metrics.json", "answers.csv", "roc.svg", "pr.svg"}
+    assert names == {*pages, "command.txt", "training.log", "head.onnx", "head.toml", "products.toml"}
+
+
+def test_the_model_answers_what_training_did(trained):
+    (model,) = load_product_models([trained.out])
+    vectors = np.random.default_rng(0).uniform(0, 2, (5, 1280)).astype(np.float32)
+    assert model.labels == trained.labels
+    assert model.scores(vectors).shape == (5, 2)
+    assert model.nets[0].metrics["parity"]["max_difference"] < 1e-4
+
+
+def test_metrics_have_counts_intervals_and_confusion(trained):
+    found = json.loads((trained.out / "metrics.json").read_text())
+    shoes = found["labels"]["shoes"]
+    assert (found["n"], found["n_failures"], found["n_folds"], found["reads"]) == (31, 1, 4, "image")
+    assert sum(shoes["confusion"]) == shoes["n"] == 31
+    assert shoes["auc_ci"][0] <= shoes["auc"] <= shoes["auc_ci"][1]
+    assert {"ap", "f1", "precision", "recall", "ece"} <= shoes.keys()
+
+
+def test_answers_are_listed_by_image_with_its_fold(trained):
+    rows = list(csv.DictReader((trained.out / "answers.csv").read_text().splitlines()))
+    assert len(rows) == 31
+    both = next(row for row in rows if row["file"].endswith("both.png"))
+    assert 0 <= float(both["shoes"]) <= 1
+    assert {row["fold"] for row in rows} == {"0", "1", "2", "3"}
+    assert {row["shoes_called"] for row in rows} == {"0", "1"}
+
+
+def test_the_table_is_read_as_data_where_the_images_are(trained, things):
+    (things / "labels.csv").write_bytes((trained.out / "labels.csv").read_bytes())
+    again = read_product_images(things / "labels.csv")
+    assert again.n_positive == trained.images.n_positive
+    (things / "labels.csv").unlink()
+
+
+@pytest.mark.parametrize("name", ["eda.html", "report.html"])
+def test_pages_escape_names_and_need_no_other_file(trained, name):
+    page = (trained.out / name).read_text()
+    assert "torn &lt;i&gt;.jpg" in page
+    assert "<i>.jpg" not in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_the_page_of_the_data_shows_what_there_is(trained):
+    page = (trained.out / "eda.html").read_text()
+    assert "31 images, each content once, with 2 labels; read from whole images" in page
+    assert "<td>jewellery</td><td>11</td>" in page
+    assert "expected a whole image" in page
+
+
+def test_images_of_the_test_part_are_scored_apart(tmp_path):
+    data = fill_tree(tmp_path / "data", n=8, labels=("shoes", "none"))
+    rows = [f"{path.relative_to(data)},{int(path.parent.name == 'shoes')},{'test' if i % 4 == 0 else 'train'}"
+            for i, path in enumerate(sorted(data.rglob("*.png")))]  # fmt: skip
+    (data / "table.csv").write_text("\n".join(["file,shoes,split", *rows]))
+    result = train_products(data / "table.csv", out=tmp_path / "run", recipe=ProductRecipe(reads="image", n_folds=2))
+    assert (result.scores[0].table["n"], result.test[0].table["n"]) == (12, 4)
+    assert "Scores on the test images" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_the_same_data_gives_the_same_model(things, trained, tmp_path):
+    again = train_products(things, out=tmp_path / "run", recipe=ProductRecipe(reads="image", n_folds=4))
+    assert (tmp_path / "run" / "head.onnx").read_bytes() == (trained.out / "head.onnx").read_bytes()
+    assert again.labels == trained.labels
+
+
+# --- faces ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def faces(sample_campaign, tmp_path_factory):
+    """Portraits with and without a red dot on the nose, each turned three ways, and a photo of a cup."""
+    folder, reader = tmp_path_factory.mktemp("faces"), Reader()
+    media = sample_campaign / "media"
+    for path in [media / "sample.portraits" / f"{name}.jpg" for name in PORTRAITS]:
+        for turn in (-4, 0, 4):
+            plain = folder / "none" / path.stem / f"{turn}.jpg"
+            plain.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(path) as photo:
+                upright = ImageOps.exif_transpose(photo).convert("RGB")
+                upright.thumbnail((480, 480))
+                upright.rotate(turn, resample=Image.Resampling.BICUBIC).save(plain, quality=92)
+            draw_dot(plain, folder / "clown" / path.stem / plain.name, reader)
+    shutil.copy(media / "sample.cats.coffee" / "espresso.jpg", folder / "none" / "cup.jpg")
+    return folder
+
+
+def draw_dot(source: Path, out: Path, reader: Reader) -> None:
+    """The photo with a red dot over the nose of its face."""
+    decoded = reader.open(source)
+    found = reader.face(decoded)
+    assert found is not None
+    left, _, right, _ = found[1].xyxy_px[0].tolist()
+    x, y = found[1].landmarks_px[0, 2].tolist()
+    size = (right - left) / 5
+    image = Image.fromarray(decoded.image)
+    ImageDraw.Draw(image).ellipse((x - size, y - size, x + size, y + size), fill=(220, 20, 30))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    image.save(out, quality=92)
+
+
+def test_labels_of_faces_are_read_from_the_face(faces, tmp_path):
+    result = train_products(faces, out=tmp_path / "run", recipe=ProductRecipe(n_folds=3))
+    assert result.reads == "face"
+    assert result.scores[0].table["auc"] > 0.9
+    assert [Path(one.subject).name for one in result.images.failures] == ["cup.jpg"]
+    assert "no face found" in result.images.failures[0].message
+    (model,) = load_product_models([result.out])
+    assert (model.reads, model.labels[0].reads) == ("face", "face")
+    assert "Side of the faces" in (result.out / "eda.html").read_text()
+
+
+# --- refused --------------------------------------------------------------------------------------------------------
+
+
+def test_three_images_of_a_label_are_too_few(tmp_path):
+    data = fill_tree(tmp_path / "data", n=3)
+    with pytest.raises(NotEnoughDataError, match="got 3 with jewellery, 3 with shoes; add some"):
+        train_products(data, out=tmp_path / "run", recipe=ProductRecipe(reads="image"))
+    assert (tmp_path / "run" / "eda.html").exists()
+    assert not (tmp_path / "run" / "products.toml").exists()
+
+
+def test_one_person_with_all_positives_is_told(tmp_path):
+    data = fill_tree(tmp_path / "data", n=6, labels=("shoes", "none"))
+    (data / "shoes").rename(data / "only")
+    (data / "shoes").mkdir()
+    (data / "only").rename(data / "shoes" / "only")
+    with pytest.raises(SplitError, match="got only one with shoes"):
+        train_products(data, out=tmp_path / "run", recipe=ProductRecipe(reads="image"))
+
+
+def test_a_run_that_was_refused_can_be_tried_again_in_its_folder(tmp_path):
+    data = fill_tree(tmp_path / "data", n=3, labels=("shoes", "none"))
+    with pytest.raises(NotEnoughDataError):
+        train_products(data, out=tmp_path / "run", recipe=ProductRecipe(reads="image"))
+    fill_tree(data, n=6, labels=("shoes", "none"))
+    assert (
+        train_products(data, out=tmp_path / "run", recipe=ProductRecipe(reads="image", n_folds=2)).out
+        == tmp_path / "run"
+    )
+    with pytest.raises(UsageError, match="expected a new folder"):
+        train_products(data, out=tmp_path / "run", recipe=ProductRecipe(reads="image"))
+
+
+def test_images_of_which_none_can_be_read_are_told(tmp_path):
+    for label in ("shoes", "none"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "a.jpg").write_bytes(label.encode())
+    with pytest.raises(NotEnoughDataError, match="expected images that can be read, got none of 2; the first"):
+        train_products(tmp_path / "data", out=tmp_path / "run", recipe=ProductRecipe(reads="image"))
+
+
+def test_an_exported_file_that_computes_something_else_is_removed(tmp_path, monkeypatch):
+    draw_ = np.random.default_rng(0)
+    vectors = draw_.normal(size=(40, 6)).astype(np.float32)
+    truth = (vectors[:, :1] > 0).astype(np.float32)
+    heads = fit_heads(vectors, truth, np.arange(40) % 2, labels=["a"], priors={})
+    assert heads.predict(root(vectors)).shape == (40, 1)
+    monkeypatch.setattr("postlens.train.products_export.PARITY", -1.0)
+    with pytest.raises(ModelError, match="expected the heads' probabilities within"):
+        export_heads(
+            heads, tmp_path, vectors=vectors, reads="image", labels=[], metrics={}, trained_on=(), limits="a test"
+        )
+    assert not (tmp_path / "head.onnx").exists()
