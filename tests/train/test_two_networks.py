@@ -135,7 +135,7 @@ def test_a_training_that_was_stopped_goes_on_and_gives_the_same(tmp_path, monkey
     whole = fit(tmp_path / "whole")
     from postlens.train import two_networks_fit
 
-    train = two_networks_fit._Runs.train
+    train = two_networks_fit.NetRuns.train
 
     def stop(self, name, split, number):
         if name == "fold3":
@@ -143,11 +143,11 @@ def test_a_training_that_was_stopped_goes_on_and_gives_the_same(tmp_path, monkey
         return train(self, name, split, number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(two_networks_fit._Runs, "train", stop)
+        patch.setattr(two_networks_fit.NetRuns, "train", stop)
         with pytest.raises(KeyboardInterrupt):
             fit(tmp_path / "cut")
     trained = []
-    monkeypatch.setattr(two_networks_fit._Runs, "train", lambda *a: trained.append(a[1]) or train(*a))
+    monkeypatch.setattr(two_networks_fit.NetRuns, "train", lambda *a: trained.append(a[1]) or train(*a))
     assert np.array_equal(fit(tmp_path / "cut").probs, whole.probs)
     assert trained == ["fold3", "final"]
     assert np.isfinite(whole.probs).all()

@@ -22,6 +22,7 @@ from postlens.train.module import NicheNet
 from postlens.train.phased import PhasedRun
 from postlens.train.pictures import Squares
 from postlens.train.predict import predict_logits
+from postlens.train.recipe import Recipe
 from postlens.train.run_folder import RunFolder
 from postlens.train.splits import Split
 from postlens.train.two_networks_recipe import Nets
@@ -61,22 +62,26 @@ def fit_nets(
         DivergedError, ModelError: as `train_niche`.
     """
     n_folds = int(folds.max()) + 1
-    _check(n_folds, nets, machine)
-    run = _Runs(pictures, truth, _fingerprint(pictures, truth, folds, nets), nets, out, machine)
+    if n_folds < MIN_FOLDS:
+        raise SplitError(
+            f"expected {MIN_FOLDS} folds or more, one of which chooses the best weights, got {n_folds}; add groups "
+            "(persons, sub-folders or shoots), or train recipe heads"
+        )
+    runs = NetRuns.of(pictures, truth, nets, out=out, machine=machine)
     probs = np.full(truth.shape, np.nan)
     for fold in range(n_folds):
         test, val = np.flatnonzero(folds == fold), np.flatnonzero(folds == (fold + 1) % n_folds)
         train = np.flatnonzero((folds >= 0) & (folds != fold) & (folds != (fold + 1) % n_folds))
-        probs[test] = run.answers(f"fold{fold + 1}", Split(train, val, test))
+        probs[test] = runs.answers(f"fold{fold + 1}", Split(train, val, test), test)
     last = Split(np.flatnonzero(folds > 0), np.flatnonzero(folds == 0), np.flatnonzero(folds < 0))
-    kept = [run.train(FINAL, last, number) for number in range(len(nets))]
-    probs[last.test] = np.mean([run.probs(net, last.test, number) for number, (net, _) in enumerate(kept)], axis=0)
+    kept = [runs.train(FINAL, last, number) for number in range(len(nets))]
+    probs[last.test] = np.mean([runs.probs(net, last.test, number) for number, (net, _) in enumerate(kept)], axis=0)
     return FittedNets(tuple(net for net, _ in kept), tuple(tuple(history) for _, history in kept), probs)
 
 
 @dataclass(frozen=True, slots=True)
-class _Runs:
-    """The trainings of all nets on one data set."""
+class NetRuns:
+    """The trainings of all nets on one set of images, each in a folder of its own below `out`."""
 
     pictures: Squares
     truth: FloatArray
@@ -85,36 +90,38 @@ class _Runs:
     out: Path
     machine: Machine
 
-    def answers(self, name: str, split: Split) -> NDArray[np.float64]:
-        """Mean probabilities (M, K) of the split's test rows; kept in files, so that nothing is trained twice."""
+    @classmethod
+    def of(cls, pictures: Squares, truth: FloatArray, nets: Nets, *, out: Path, machine: Machine) -> NetRuns:
+        """Raises `SettingsError` for several devices, or a precision that the machine has not."""
+        if machine.devices != 1:
+            raise SettingsError(f"expected 1 device for images of several labels, got {machine.devices}")
+        for net in nets:
+            precision_of(net, machine)
+        return cls(pictures, truth, _fingerprint(pictures, truth), nets, out, machine)
+
+    def answers(self, name: str, split: Split, rows: IntArray) -> NDArray[np.float64]:
+        """Mean probabilities (M, K) of the rows, by nets that learned from a split; kept, so that none learns twice."""
         parts = []
         for number, recipe in enumerate(self.nets):
-            kept = self.out / name / f"{recipe.name}.npz"
-            if not self._is_done(kept):
+            kept, key = self.out / name / f"{recipe.name}.npz", self._key(recipe, split, rows)
+            if not _is_done(kept, key):
                 net, history = self.train(name, split, number)
-                self._keep(kept, self.probs(net, split.test, number), history)
+                _keep(kept, key, self.probs(net, rows, number), history)
             with np.load(kept, allow_pickle=False) as file:
                 parts.append(file["probs"])
         return np.asarray(np.mean(parts, axis=0))
 
-    def _is_done(self, path: Path) -> bool:
-        if not path.exists():
-            return False
-        with np.load(path, allow_pickle=False) as file:
-            return str(file["fingerprint"]) == self.fingerprint
-
-    def _keep(self, path: Path, probs: NDArray[Any], history: Sequence[Row]) -> None:
-        """Answers and history; the weights, 0.5 GB for a fold of the two nets, are of no more use."""
-        write_history(history, path.with_suffix(".csv"))
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, probs=probs, fingerprint=np.array(self.fingerprint))
-        partial.replace(path)
-        shutil.rmtree(path.with_suffix(""))
+    def _key(self, recipe: Recipe, split: Split, rows: IntArray) -> str:
+        """16 hex digits over all that decides the answers but the machine."""
+        digest = hashlib.sha256(self.fingerprint.encode() + recipe.model_dump_json().encode())
+        for part in (*split.parts.values(), rows):
+            digest.update(part.tobytes())
+        return digest.hexdigest()[:16]
 
     def train(self, name: str, split: Split, number: int) -> tuple[NicheNet, list[Row]]:
         """One net with its best weights, and its history."""
         recipe = self.nets[number]
-        material = LabelMaterial(self.pictures, self.truth, split, self.fingerprint)
+        material = LabelMaterial(self.pictures, self.truth, split, self._key(recipe, split, split.test))
         run = PhasedRun(RunFolder(self.out / name / recipe.name), recipe, material, self.machine, LabelLearner)
         resumes = run.folder.last.exists()
         log.info(
@@ -132,21 +139,21 @@ class _Runs:
         return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))
 
 
-def _check(n_folds: int, nets: Nets, machine: Machine) -> None:
-    if n_folds < MIN_FOLDS:
-        raise SplitError(
-            f"expected {MIN_FOLDS} folds or more, one of which chooses the best weights, got {n_folds}; add groups "
-            "(persons, sub-folders or shoots), or train recipe heads"
-        )
-    if machine.devices != 1:
-        raise SettingsError(f"expected 1 device for images of several labels, got {machine.devices}")
-    for net in nets:
-        precision_of(net, machine)
+def _is_done(path: Path, key: str) -> bool:
+    if not path.exists():
+        return False
+    with np.load(path, allow_pickle=False) as file:
+        return str(file["key"]) == key
 
 
-def _fingerprint(pictures: Squares, truth: FloatArray, folds: IntArray, nets: Nets) -> str:
-    """Of everything that decides the answers but the machine."""
-    digest = hashlib.sha256(pictures.fingerprint.encode())
-    for part in (truth.tobytes(), folds.tobytes(), *(net.model_dump_json().encode() for net in nets)):
-        digest.update(part)
-    return digest.hexdigest()[:16]
+def _keep(path: Path, key: str, probs: NDArray[Any], history: Sequence[Row]) -> None:
+    """Answers and history; the weights, 0.5 GB for the two nets, are of no more use."""
+    write_history(history, path.with_suffix(".csv"))
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, probs=probs, key=np.array(key))
+    partial.replace(path)
+    shutil.rmtree(path.with_suffix(""))
+
+
+def _fingerprint(pictures: Squares, truth: FloatArray) -> str:
+    return hashlib.sha256(pictures.fingerprint.encode() + truth.tobytes()).hexdigest()[:16]
