@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from postlens.cli.console import N_REASONS, plain
+from postlens.cli.console import N_REASONS, plain, progress_bar, wide_table
 from postlens.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,7 +131,8 @@ def _train(data: Path, out: Path, recipe: ProductRecipe, nets: NetOptions) -> Pr
         raise UsageError(f"expected {' and '.join(nets.given)} with a recipe of nets, got recipe {HEADS}; leave it out")
     from postlens.train.products import train_products
 
-    return train_products(data, out=out, recipe=recipe, command=command)
+    with progress_bar("images") as progress:
+        return train_products(data, out=out, recipe=recipe, command=command, progress=progress)
 
 
 def _train_nets(data: Path, out: Path, recipe: ProductRecipe, options: NetOptions, *, command: str) -> ProductResult:
@@ -142,12 +142,15 @@ def _train_nets(data: Path, out: Path, recipe: ProductRecipe, options: NetOption
     weights = _pairs(options.weights, "--weights", str) if any("=" in one for one in options.weights) else None
     named = weights or (options.weights[-1] if options.weights else None)
     nets = change_nets(nets, weights=named, batch_size=options.batch_size)
-    from postlens.train.fit import Machine
+    from postlens.train.fit import Machine, choose_workers
     from postlens.train.two_networks import train_two_networks
 
     devices = int(options.devices) if options.devices.isdecimal() else options.devices
-    machine = Machine(devices, options.accelerator)
-    return train_two_networks(data, out=out, recipe=recipe, nets=nets, machine=machine, command=command)
+    machine = Machine(devices, options.accelerator, choose_workers(None, devices))
+    with progress_bar("images") as progress:
+        return train_two_networks(
+            data, out=out, recipe=recipe, nets=nets, machine=machine, command=command, progress=progress
+        )
 
 
 def _pairs(texts: Sequence[str] | None, flag: str, parse: Callable[[str], T]) -> dict[str, T]:
@@ -167,11 +170,9 @@ def _pairs(texts: Sequence[str] | None, flag: str, parse: Callable[[str], T]) ->
 
 def _print_summary(result: ProductResult) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    n_folds = f"{len(result.images)} images, read from {'faces' if result.reads == 'face' else 'whole images'}"
-    console.print(f"{n_folds}; scores by heads that saw no image of the group")
-    table = Table()
-    for name in ("label", "images", "with it", "AUC", "F1", "precision", "recall", "threshold"):
-        table.add_column(name, justify="left" if name == "label" else "right")
+    told = f"{len(result.images)} images, read from {'faces' if result.reads == 'face' else 'whole images'}"
+    console.print(f"{told}; scores by heads that saw no image of the group")
+    table = wide_table("label", "images", "with", "AUC", "F1", "prec.", "recall", "threshold", keep=("threshold",))
     for one, label in zip(result.scores, result.labels, strict=True):
         scores = [
             "" if one.table[name] is None else f"{one.table[name]:.3f}" for name in ("auc", "f1", "precision", "recall")
@@ -181,6 +182,6 @@ def _print_summary(result: ProductResult) -> None:
     if failures := result.images.failures:
         console.print(f"not used: {len(failures)} files, all in report.html")
         for failure in failures[:N_REASONS]:
-            told = failure.message.removeprefix(f"{failure.subject}: ")
-            console.print(f"  {plain(failure.subject)}: {plain(told)}")
+            why = failure.message.removeprefix(f"{failure.subject}: ")
+            console.print(f"  {plain(failure.subject)}: {plain(why)}")
     console.print(f"model and report: {plain(result.out)}")

@@ -1,0 +1,84 @@
+"""A label of one's own, from a small folder of pictures to a recommendation: no line of code."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from postlens.cli.app import run
+from postlens.store import Store
+from postlens.store.schema import ledger
+
+from ..train.drawn import draw, fill_tree
+
+CATALOG = """product_id,title,labels,price
+runner,Running shoe,shoes,89.90
+band,Gold ring,gifts,249
+oil,Beard oil,beard,12
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run that tells shoes and jewellery, the latter as the item gifts, from ten drawn pictures each."""
+    data = fill_tree(tmp_path_factory.mktemp("data"), n=10)
+    out = tmp_path_factory.mktemp("runs") / "things"
+    words = ["--data", str(data), "--out", str(out), "--reads", "image", "--item", "jewellery=gifts"]
+    assert run(["train", "products", *words]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory) -> Path:
+    """Three creators: one shows mostly shoes, one mostly rings, one plants alone."""
+    root = tmp_path_factory.mktemp("campaign")
+    shown = {"ann": ("shoes", "shoes", "jewellery"), "ben": ("jewellery", "jewellery", "none"), "cat": ("none", "none")}
+    for c, (creator, motifs) in enumerate(shown.items()):
+        (root / creator).mkdir()
+        for i, motif in enumerate(motifs):
+            draw(motif, seed=5000 + 100 * c + i).save(root / creator / f"{i}_{motif}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("catalog") / "catalog.csv"
+    path.write_text(CATALOG, encoding="utf-8")
+    return path
+
+
+def recommended(out: Path) -> dict[str, dict[str, str]]:
+    """Rows of recommendations.csv by creator."""
+    rows = csv.DictReader((out / "recommendations.csv").read_text(encoding="utf-8").splitlines())
+    return {row["creator"].partition(":")[2]: row for row in rows if row["kind"] == "creator"}
+
+
+def looked_at(out: Path) -> list[tuple[Any, ...]]:
+    """What was done to which media, and when."""
+    with Store.open(out / "postlens.db") as store, store.read() as conn:
+        return sorted(map(tuple, conn.execute(select(ledger))))
+
+
+def test_a_catalog_of_own_labels_is_recommended(trained, campaign, catalog, tmp_path):
+    words = [str(campaign), "--out", str(tmp_path), "--product-model", str(trained), "--catalog", str(catalog)]
+    assert run(["recommend", *words]) == 0
+    found = recommended(tmp_path)
+    assert {name: row["product_id"] for name, row in found.items()} == {"ann": "runner", "ben": "band", "cat": ""}
+    assert "shoes in 2 of 3 images" in found["ann"]["reason"]
+    assert found["cat"]["reason"].startswith("no items detected")
+
+
+def test_a_model_that_is_given_later_looks_at_no_media_again(trained, campaign, catalog, tmp_path):
+    where = ["--out", str(tmp_path), "--set", f"catalog={catalog}"]
+    assert run(["analyze", str(campaign), *where]) == 0
+    before = looked_at(tmp_path)
+    assert run(["analyze", str(campaign), *where, "--set", f"product_models={trained}"]) == 0
+    assert looked_at(tmp_path) == before
+    posts = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
+    assert "Running shoe" in json.dumps(posts)
+    assert "Running shoe" in (tmp_path / "report.html").read_text(encoding="utf-8")
