@@ -24,7 +24,7 @@ from postlens.pipelines.exports import (
 from postlens.tasks.niche.influencer import as_category
 from postlens.types import METRICS, Creator, EngagementSnapshot, Failure
 
-from .campaigns import NOW, analysis, campaign, niche, offer, person
+from .campaigns import NOW, analysis, campaign, niche, offer, offering, person
 
 
 @pytest.fixture
@@ -98,6 +98,17 @@ def test_predictions_name_category_confidence_and_the_runners_up(out):
     assert found["people"]["person-1"]["performance"]["likes"]["mean"] == 100.0
     assert found["models"] == {"encoder": "1.0 abc"}
     assert found["created_at"] == NOW.isoformat()
+
+
+def test_a_predicted_product_has_its_proof_and_all_that_may_change_it(tmp_path):
+    write_exports(offering(), tmp_path)
+    product = json.loads((tmp_path / "predictions.json").read_text())["creators"]["instagram:c0"]["product"]
+    assert (product["product_id"], product["attribute"], product["threshold"]) == ("f-1", "eyeglasses", 0.4)
+    assert [item["item"] for item in product["shares"]] == ["hat", "beard", "eyewear"]
+    assert [(one["product_id"], one["rank"], one["similarity"]) for one in product["products"]] == [
+        ("f-1", 1, 0.31), ("f-2", 2, None),
+    ]  # fmt: skip
+    assert product["without_face"] == [f"{0:064x}"]
 
 
 def test_top_predictions_fall_and_the_first_is_the_most_probable():

@@ -7,7 +7,7 @@ import pytest
 
 from postlens.pipelines.exports import PRODUCT_SCHEMA, write_exports
 
-from ..campaigns import campaign, offering
+from ..campaigns import campaign, offering, share
 
 
 def table(tmp_path, shown) -> pl.DataFrame:
@@ -35,6 +35,13 @@ def test_the_row_that_decided_has_product_proof_and_alternatives(tmp_path):
 def test_products_stand_only_where_an_item_decided(tmp_path):
     found = table(tmp_path, offering())
     assert found.filter(~pl.col("chosen"))["product_id"].null_count() == found.filter(~pl.col("chosen")).height
+
+
+def test_items_that_could_be_read_nowhere_have_no_row(tmp_path):
+    nowhere = share("hat", 0, n_images=0, label=None, media=None, face=None)
+    found = table(tmp_path, offering(items=(nowhere, share("eyewear", 3)))).filter(kind="creator")
+    assert found["item"].to_list() == ["eyewear"]
+    assert table(tmp_path, offering(items=(nowhere,), label=None)).filter(kind="creator")["item"].to_list() == [None]
 
 
 def test_posts_follow_creators_and_one_without_shares_is_a_row(tmp_path):

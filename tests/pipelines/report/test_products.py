@@ -96,6 +96,12 @@ def test_items_beyond_those_shown_are_counted_and_the_one_that_decided_is_among_
     assert "1 more item is in products.xlsx." in told
 
 
+def test_items_that_could_be_read_nowhere_come_last():
+    nowhere = share("hat", 0, n_images=0, label=None, media=None, face=None)
+    (card,) = offer_cards(offering(items=(nowhere, share("beard", 0), share("eyewear", 3))), {})
+    assert [row.share.item for row in card.rows] == ["eyewear", "beard", "hat"]
+
+
 def test_nothing_detected_says_so_and_keeps_the_shares():
     shown = offering(product=None, label=None, products=(), deciding_media=None, reason="no items detected")
     told = text(shown)

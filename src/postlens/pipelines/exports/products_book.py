@@ -1,6 +1,7 @@
-"""Offers to a workbook: what to show for each creator and post and why, all shares, and images without a face.
+"""Offers to a workbook: what to show and why, for creators and for posts, all shares, and images without a face.
 
-Texts stay texts (no formulas), a cell is a link only where `is_safe_link` says so.
+Of posts only those are listed for which an item decided: most show nothing, and all are in products.parquet. Texts stay
+texts (no formulas), a cell is a link only where `is_safe_link` says so.
 """
 
 from __future__ import annotations
@@ -52,8 +53,7 @@ OFFER_COLUMNS = (
     Column("policy", "text", 10),
 )
 SHARE_COLUMNS = (
-    Column("kind", "text", 9),
-    Column("subject_id", "text", 26),
+    Column("creator", "text", 26),
     Column("item", "text", 14),
     Column("share", "share", 8),
     Column("images_shown", "whole", 9),
@@ -74,10 +74,11 @@ def products_xlsx(campaign: Campaign) -> bytes:
     formats = book_formats(book)
     found = list(offers(campaign))
     for kind, title in (("creator", "creators"), ("post", "posts")):
-        own = [offer for offer in found if offer.kind == kind][:SHEET_ROWS]
-        _write_offers(book.add_worksheet(title), own, campaign, formats)
-    _write_rows(book, "shares", SHARE_COLUMNS, _share_rows(found), formats)
-    _write_rows(book, "without a face", FACELESS_COLUMNS, _faceless_rows(found), formats)
+        own = [offer for offer in found if offer.kind == kind and (kind == "creator" or offer.choice.label)]
+        _write_offers(book.add_worksheet(title), own[:SHEET_ROWS], campaign, formats)
+    creators = [offer for offer in found if offer.kind == "creator"]
+    _write_rows(book, "shares", SHARE_COLUMNS, _share_rows(creators), formats)
+    _write_rows(book, "without a face", FACELESS_COLUMNS, _faceless_rows(creators), formats)
     book.close()
     return buffer.getvalue()
 
@@ -138,13 +139,12 @@ def _share_rows(found: Sequence[Offer]) -> Iterator[tuple[Cell, ...]]:
         for item in offer.choice.items:
             figures = (item.share, item.n_shown, item.n_images, item.label, item.score, item.threshold)
             decided = "yes" if offer.is_chosen(item) else None
-            yield (offer.kind, offer.choice.subject_id, item.item, *figures, offer.place(item.media), decided)
+            yield (offer.creator_id, item.item, *figures, offer.place(item.media), decided)
 
 
 def _faceless_rows(found: Sequence[Offer]) -> Iterator[tuple[Cell, ...]]:
     for offer in found:
-        if offer.kind == "creator":
-            yield from ((offer.creator_id, offer.place(sha256)) for sha256 in offer.choice.without_face)
+        yield from ((offer.creator_id, offer.place(sha256)) for sha256 in offer.choice.without_face)
 
 
 def _write_rows(

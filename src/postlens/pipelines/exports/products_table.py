@@ -13,7 +13,7 @@ PRODUCT_SCHEMA = {
     "kind": "str",  # creator or post
     "subject_id": "str",
     "creator_id": "str",
-    "item": "str",  # null: the subject has no shares
+    "item": "str",  # null: no item could be read in any image
     "share": "f64",  # of the images in which the item could be read
     "n_shown": "i64",
     "n_images": "i64",
@@ -50,9 +50,10 @@ def _rows(offer: Offer) -> list[dict[str, Any]]:
         "policy": choice.policy,
         "n_without_face": len(choice.without_face),
     }
-    if not choice.items:
+    read = [item for item in choice.items if item.n_images]
+    if not read:
         return [about | {"chosen": False}]
-    return [about | _share(offer, item) | (_product(offer) if offer.is_chosen(item) else {}) for item in choice.items]
+    return [about | _share(offer, item) | (_product(offer) if offer.is_chosen(item) else {}) for item in read]
 
 
 def _share(offer: Offer, item: ItemShare) -> dict[str, Any]:

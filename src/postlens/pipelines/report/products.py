@@ -135,7 +135,7 @@ def _card(answer: CreatorAnswer, choice: Recommendation, *, anchor: str, campaig
         head=data_uri(head) if head else None,  # as it is stored, so that a search for it finds it
         rows=tuple(ShareRow(item, item.item == choice.label, album.seen(item.media)) for item in _listed(choice)),
         alternatives=tuple(one for one in choice.products if one.rank > 1)[:ALTERNATIVES_SHOWN],
-        faceless=tuple(seen for seen in faceless if seen is not None),
+        faceless=tuple(sorted((seen for seen in faceless if seen is not None), key=lambda seen: seen.title)),
     )
 
 
@@ -152,5 +152,6 @@ def _ware(product: Product, campaign: Campaign) -> Ware:
 
 
 def _listed(choice: Recommendation) -> Sequence[ItemShare]:
-    """The item that decided, then those with the largest shares; of equal ones the first."""
-    return sorted(choice.items, key=lambda item: (item.item != choice.label, -item.share))[:SHARES_SHOWN]
+    """The item that decided, then those with the largest shares, at the end those that could be read nowhere."""
+    order = sorted(choice.items, key=lambda item: (item.item != choice.label, not item.n_images, -item.share))
+    return order[:SHARES_SHOWN]
