@@ -142,15 +142,16 @@ def _side_px(face: Faces) -> float:
 
 
 def _tile(image: Image, box: FloatArray | None) -> bytes:
-    """The square around a face, or the whole image, as a small JPEG."""
-    from PIL import Image as PillowImage
-
+    """What of the image is in the square around the face, or the whole image, as a small JPEG."""
     if box is not None:
         left, top, right, bottom = box.tolist()
         half = max(right - left, bottom - top) * FACE_ZOOM / 2
         x, y = (left + right) / 2, (top + bottom) / 2
-        corners = (int(x - half), int(y - half), int(x + half), int(y + half))
-        image = np.asarray(PillowImage.fromarray(image).crop(corners))
+        height, width = image.shape[:2]
+        across = max(0, int(x - half)), min(width, int(x + half) + 1)
+        down = max(0, int(y - half)), min(height, int(y + half) + 1)
+        image = image[slice(*down), slice(*across)]
+    image = np.ascontiguousarray(image)
     return encode_jpeg(fit(DecodedImage(image, (image.shape[1], image.shape[0]), 1.0), TILE_PX).image, 80)
 
 
