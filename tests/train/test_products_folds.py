@@ -38,6 +38,12 @@ def test_near_copies_are_found_and_pictures_without_detail_are_not_compared():
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 1)]
 
 
+def test_many_pictures_are_compared_some_at_a_time(monkeypatch):
+    monkeypatch.setattr("postlens.train.products_folds._PAIRS", 1)
+    rows, columns = near_pairs(hashes(0, 100, 5, 105), np.full(4, 90))
+    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 2), (1, 3)]
+
+
 def test_groups_are_joined_by_near_copies():
     groups = join_groups(["ann", "ben", "", "ann"], hashes(0, 10, 128, 200), np.full(4, 90))
     assert groups[0] == groups[1] == groups[3] != groups[2]
@@ -93,6 +99,7 @@ def test_images_held_out_are_in_no_fold_and_count_for_nothing():
     [
         ([[1, 0]] * 3 + [[0, 1]] * 9, "got 3 with label0, 3 without label1; add some"),
         ([[1]] * 9, "0 without label0; add some, for images without any label in a folder `none`"),
+        ([[0, 0]] * 9, "got 0 with label0, 0 with label1; add some"),
         ([[1], [1], [np.nan], [0], [0], [0], [0], [0]], "2 with label0"),
     ],
 )

@@ -16,7 +16,7 @@ N_FOLDS = 5
 MIN_IMAGES = 5
 # PDQ's own limits (Facebook 2019): hashes up to 31 bits apart are of one picture, those below quality 50 say nothing.
 COPY_BITS, HASH_QUALITY = 31, 50
-_ROWS = 2_000  # compared at once: bounds memory
+_PAIRS = 8_000_000  # compared at once: 32 MB
 _DRAWS = 50  # divisions drawn, the most even of which is kept
 
 Bits = NDArray[np.uint8]
@@ -42,10 +42,10 @@ def near_pairs(bits: Bits, quality: IntArray) -> tuple[IntArray, IntArray]:
     """Rows (P,), (P,) of pictures whose hashes are at most COPY_BITS apart."""
     good = np.flatnonzero(quality >= HASH_QUALITY)
     signs = np.unpackbits(bits[good], axis=1).astype(np.float32) * 2 - 1
-    alike = signs.shape[1] - 2 * COPY_BITS
+    alike, step = signs.shape[1] - 2 * COPY_BITS, max(1, _PAIRS // max(1, len(signs)))
     pairs = [
-        np.argwhere(signs[start : start + _ROWS] @ signs.T >= alike) + np.array([start, 0])
-        for start in range(0, len(signs), _ROWS)
+        np.argwhere(signs[start : start + step] @ signs.T >= alike) + np.array([start, 0])
+        for start in range(0, len(signs), step)
     ]
     found = np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
     found = found[found[:, 0] < found[:, 1]]
