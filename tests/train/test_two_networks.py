@@ -79,6 +79,10 @@ def test_the_run_folder_tells_of_data_scores_and_trainings(trained):
     assert not list((trained.out / "nets").glob("fold*/*/*.safetensors"))
 
 
+def test_frozen_random_layers_are_told_of(trained):
+    assert "vgg16: its frozen layers are random" in (trained.out / "training.log").read_text()
+
+
 def test_the_run_is_a_product_model_over_pixels(trained):
     (model,) = load_product_models([trained.out])
     assert (model.takes, model.reads, model.names) == ("pixels", "image", ("jewellery", "shoes"))

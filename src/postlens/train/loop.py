@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from postlens.errors import SplitError
 from postlens.train.data import Material
-from postlens.train.fit import Machine, precision_of
+from postlens.train.fit import Machine, choose_workers, precision_of
 from postlens.train.history import SCORE, Row, best_at
 from postlens.train.labels import read_splits, split_by_group
 from postlens.train.learner import PhaseLearner
@@ -32,7 +31,6 @@ from postlens.train.predict import predict_rows
 from postlens.train.recipe import Recipe
 from postlens.train.run_folder import RunFolder, fingerprint_of, write_splits
 
-MOST_WORKERS = 16  # by default: more processes gained nothing on a machine of 16 cores with one GPU
 log = logging.getLogger("postlens.train")
 
 
@@ -91,7 +89,7 @@ def train_niche(
         ModelError: weights cannot be loaded, or the exported model does not compute what the net does.
         DivergedError: the loss is no number; weights and history of the epochs before are kept.
     """
-    machine = Machine(devices, accelerator, _workers(workers, devices), progress, compiled)
+    machine = Machine(devices, accelerator, choose_workers(workers, devices), progress, compiled)
     precision_of(recipe, machine)
     material = _open(data, splits, recipe=recipe, workers=_cores())
     run = PhasedRun(RunFolder(out), recipe, material, machine, PhaseLearner)
@@ -142,10 +140,3 @@ def _open(data: Path, splits: Path | None, *, recipe: Recipe, workers: int) -> M
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _workers(asked: int | None, devices: int | str) -> int:
-    if asked is not None:
-        return asked
-    n_devices = devices if isinstance(devices, int) and devices > 0 else max(1, torch.cuda.device_count())
-    return max(1, min(MOST_WORKERS, _cores() // n_devices))

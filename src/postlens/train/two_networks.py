@@ -7,6 +7,7 @@ five folds a net is trained six times: on a GPU hours for thousands of images, o
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,8 @@ from postlens.train.two_networks_recipe import TWO_NETWORKS, Nets, load_nets
 from postlens.train.two_networks_squares import cut_squares
 
 SQUARES, TRAININGS = "squares.npy", "nets"  # in the run folder
+ALL_LAYERS = 1000  # more than a net has
+log = logging.getLogger("postlens.train")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,21 @@ def train_two_networks(
     check_names(recipe, images.labels)
     begin(out, command=command)
     with RunFolder(out).logging():
+        _warn(nets)
         prepared = prepare(images, recipe, out=out, root=data, settings=settings, progress=progress)
         squares = cut_squares(prepared.images.paths, prepared.reads, out / SQUARES, reader=Reader(settings))
         truth, folds = prepared.images.truth, prepared.folds
         fitted = fit_nets(squares, truth, folds, nets, out=out / TRAININGS, machine=machine)
         return _finish(fitted, prepared, recipe, nets=nets, out=out, root=data)
+
+
+def _warn(nets: Nets) -> None:
+    """Log what a recipe asks for that cannot give a good model."""
+    for net in nets:
+        if net.weights == "none" and all(phase.unfrozen_layers < ALL_LAYERS for phase in net.phases):
+            log.warning(
+                "%s: its frozen layers are random and stay so; recipe two_networks_scratch trains all", net.name
+            )
 
 
 def _finish(
