@@ -1,4 +1,4 @@
-"""Drawn photos of things, for trainings on a small folder: no face, no camera."""
+"""Drawn photos of things, and portraits with something drawn on, for trainings on a small folder."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
+
+from postlens.train.products_vectors import Reader
 
 SIDE_PX = 240
+PORTRAITS = ("cap-badge", "flight-suit", "navy-cap", "smile")  # of the sample campaign: a face each
+TURNS = (-4, 0, 4)  # degrees
 
 
 def shoe(pen: ImageDraw.ImageDraw, x: float, y: float, colour: tuple[int, int, int]) -> None:
@@ -61,3 +65,37 @@ def fill_tree(root: Path, *, n: int = 10, labels: tuple[str, ...] = ("shoes", "j
         for i in range(n):
             draw(label, seed=1000 * k + i).save(root / label / f"{label}{i}.png")
     return root
+
+
+def fill_faces(root: Path, sample_campaign: Path) -> Path:
+    """Portraits turned three ways: with a red nose in the folder clown, as they are in none, a folder for each."""
+    reader = Reader()
+    for name in PORTRAITS:
+        for turn in TURNS:
+            plain, clown = (root / label / name / f"{turn}.jpg" for label in ("none", "clown"))
+            save_turned(sample_campaign / "media" / "sample.portraits" / f"{name}.jpg", plain, turn)
+            draw_nose(plain, clown, reader)
+    return root
+
+
+def save_turned(source: Path, out: Path, turn: float) -> None:
+    """The photo, made smaller and turned by so many degrees."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(source) as photo:
+        upright = ImageOps.exif_transpose(photo).convert("RGB")
+    upright.thumbnail((480, 480))
+    upright.rotate(turn, resample=Image.Resampling.BICUBIC).save(out, quality=92)
+
+
+def draw_nose(source: Path, out: Path, reader: Reader) -> None:
+    """The photo with a large red nose on its face."""
+    decoded = reader.open(str(source))
+    found = reader.face(decoded)
+    assert found is not None
+    left, _, right, _ = found[1].xyxy_px[0].tolist()
+    x, y = found[1].landmarks_px[0, 2].tolist()
+    size = (right - left) / 5
+    image = Image.fromarray(decoded.image)
+    ImageDraw.Draw(image).ellipse((x - size, y - size, x + size, y + size), fill=(220, 20, 30))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    image.save(out, quality=92)

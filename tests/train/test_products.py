@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
 
 from postlens.errors import ModelError, NotEnoughDataError, SplitError, UsageError
 from postlens.tasks.products.model import load_product_models
@@ -18,11 +17,8 @@ from postlens.train.products import ProductRecipe, train_products
 from postlens.train.products_export import export_heads
 from postlens.train.products_fit import fit_heads, root
 from postlens.train.products_table import read_product_images
-from postlens.train.products_vectors import Reader
 
-from .drawn import draw, fill_tree
-
-PORTRAITS = ("cap-badge", "flight-suit", "navy-cap", "smile")  # of the sample campaign: a face each
+from .drawn import draw, fill_faces, fill_tree
 
 
 @pytest.fixture(scope="module")
@@ -124,34 +120,11 @@ def test_the_same_data_gives_the_same_model(things, trained, tmp_path):
 
 @pytest.fixture(scope="module")
 def faces(sample_campaign, tmp_path_factory):
-    """Portraits with and without a red dot on the nose, each turned three ways, and a photo of a cup."""
-    folder, reader = tmp_path_factory.mktemp("faces"), Reader()
-    media = sample_campaign / "media"
-    for path in [media / "sample.portraits" / f"{name}.jpg" for name in PORTRAITS]:
-        for turn in (-4, 0, 4):
-            plain = folder / "none" / path.stem / f"{turn}.jpg"
-            plain.parent.mkdir(parents=True, exist_ok=True)
-            with Image.open(path) as photo:
-                upright = ImageOps.exif_transpose(photo).convert("RGB")
-                upright.thumbnail((480, 480))
-                upright.rotate(turn, resample=Image.Resampling.BICUBIC).save(plain, quality=92)
-            draw_dot(plain, folder / "clown" / path.stem / plain.name, reader)
-    shutil.copy(media / "sample.cats.coffee" / "espresso.jpg", folder / "none" / "cup.jpg")
+    """Portraits with and without a red nose, each turned three ways, and a photo of a cup."""
+    folder = fill_faces(tmp_path_factory.mktemp("faces"), sample_campaign)
+    cup = sample_campaign / "media" / "sample.cats.coffee" / "espresso.jpg"
+    shutil.copy(cup, folder / "none" / "cup.jpg")
     return folder
-
-
-def draw_dot(source: Path, out: Path, reader: Reader) -> None:
-    """The photo with a red dot over the nose of its face."""
-    decoded = reader.open(source)
-    found = reader.face(decoded)
-    assert found is not None
-    left, _, right, _ = found[1].xyxy_px[0].tolist()
-    x, y = found[1].landmarks_px[0, 2].tolist()
-    size = (right - left) / 5
-    image = Image.fromarray(decoded.image)
-    ImageDraw.Draw(image).ellipse((x - size, y - size, x + size, y + size), fill=(220, 20, 30))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    image.save(out, quality=92)
 
 
 def test_labels_of_faces_are_read_from_the_face(faces, tmp_path):
