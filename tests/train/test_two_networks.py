@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import postlens
 from postlens.config import Settings
 from postlens.errors import SettingsError, SplitError, UsageError
 from postlens.pipelines.analyze import Request, analyze
@@ -19,20 +21,23 @@ from postlens.pipelines.folder import STORE_FILE
 from postlens.store import Store
 from postlens.store.readings import read_readings
 from postlens.tasks.products.items import Label
-from postlens.tasks.products.model import load_product_models
+from postlens.tasks.products.model import load_product_models, write_product_card
 from postlens.tasks.products.pixels import image_square, read_squares
 from postlens.train.backbones import build_net, load_backbone
 from postlens.train.fit import Machine
 from postlens.train.phases import layers_of
 from postlens.train.products import ProductRecipe
+from postlens.train.products_vectors import Reader
 from postlens.train.recipe import Phase
 from postlens.train.two_networks import train_two_networks
 from postlens.train.two_networks_export import export_nets
 from postlens.train.two_networks_fit import fit_nets
 from postlens.train.two_networks_recipe import change_nets, load_nets
+from postlens.train.two_networks_squares import SquareFile, cut_squares
 from postlens.types import WHOLE
 from postlens.vision.zoo import open_card
 
+from ..runs import write_colour_net
 from .drawn import draw, fill_tree
 
 PHASES = (
@@ -107,6 +112,28 @@ def test_an_analysis_reads_what_the_nets_say_of_the_picture(trained, tmp_path):
 def test_a_finished_run_is_not_overwritten(trained):
     with pytest.raises(UsageError, match="earlier run"):
         train_two_networks(trained.data, out=trained.out, recipe=trained.recipe, nets=small_nets(), machine=MACHINE)
+
+
+def test_a_head_is_cut_for_training_as_an_analysis_cuts_it(tmp_path, sample_campaign):
+    path = sample_campaign / "media" / "sample.portraits" / "flight-suit.jpg"
+    square = cut_squares([str(path)], "face", tmp_path / "squares.npy", reader=Reader()).image(0)
+    write_colour_net(tmp_path, "net", labels=("red", "green", "blue"))
+    labels = [Label(name, name, "face", 0.5, wearable=True, optional=False) for name in ("red", "green", "blue")]
+    write_product_card(tmp_path, reads="face", takes="pixels", nets=["net.toml"], labels=labels)
+    (model,) = load_product_models([tmp_path])
+    with postlens.Lens(Settings(workers=1, product_models=(tmp_path,)), store=tmp_path / "postlens.db") as lens:
+        lens.analyze(path)
+    with Store.open(str(tmp_path / "postlens.db"), read_only=True) as store, store.read() as conn:
+        (found,) = read_readings(conn, None, model.fingerprint).values()
+    assert found.probs == pytest.approx(read_squares([square], [open_card(model.cards[0])]), abs=0.01)
+
+
+def test_squares_can_be_read_by_another_process(tmp_path):
+    np.save(tmp_path / "squares.npy", np.full((2, 224, 224, 3), 7, np.uint8))
+    squares = SquareFile(tmp_path / "squares.npy")
+    copied = pickle.loads(pickle.dumps(squares))
+    assert (len(copied), copied.fingerprint) == (2, squares.fingerprint)
+    assert (copied.image(1) == 7).all()
 
 
 # --- fitting --------------------------------------------------------------------------------------------------------

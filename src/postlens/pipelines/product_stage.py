@@ -17,7 +17,7 @@ from postlens.vision.session import Session
 from postlens.vision.zoo import open_card
 
 # Frames of a video that a net of whole images looks at, spread evenly; their mean counts. More: a thing that is seen
-# for a moment is met more often, and weighs less; each costs 0.3 s on one core with the two nets of `two_networks`.
+# for a moment is met more often, and weighs less; each costs 0.15 s on one core with the two nets of `two_networks`.
 MOST_FRAMES = 8
 
 
