@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from postlens.train.recipe import list_recipes
+from postlens.train.two_networks_recipe import list_net_recipes
 
 from ..conftest import ROOT
 
@@ -32,6 +33,7 @@ def test_the_wheel_is_under_its_size(wheel):
 def test_the_wheel_holds_the_recipes(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"postlens/train/recipes/{name}.toml" for name in list_recipes()} <= names
+    assert {f"postlens/train/product_recipes/{name}.toml" for name in list_net_recipes()} <= names
 
 
 def test_the_wheel_answers_away_from_the_checkout(wheel, tmp_path):
