@@ -1,4 +1,4 @@
-"""`postlens train products --data FOLDER --out RUN`: own labels for product recommendations (0.2 s for each image)."""
+"""`postlens train products --data FOLDER --out RUN`: own labels for product recommendations (0.1 s for each image)."""
 
 from __future__ import annotations
 
