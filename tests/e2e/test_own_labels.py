@@ -85,7 +85,6 @@ def test_a_model_that_is_given_later_looks_at_no_media_again(trained, campaign, 
     assert "Running shoe" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.xfail(reason="an analysis does not store looks yet")
 def test_a_label_of_the_face_is_read_from_what_is_stored(sample_campaign, tmp_path):
     data = fill_faces(tmp_path / "data", sample_campaign)
     assert run(["train", "products", "--data", str(data), "--out", str(tmp_path / "run"), "--folds", "3"]) == 0

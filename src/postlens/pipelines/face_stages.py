@@ -16,14 +16,14 @@ from postlens.media.between import SAME_TIME_S, Between
 from postlens.media.image import encode_jpeg
 from postlens.media.video import frames_at
 from postlens.pipelines.stage import MediaBatch, MediaWork, OwnPart
-from postlens.tasks.products.features import face_features
+from postlens.tasks.products.features import LOOK, face_features
 from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.predict import predict_attributes
 from postlens.tasks.products.recommend import MIN_QUALITY
 from postlens.tasks.reactions.features import EXPRESSION_HEAD, EXPRESSION_NET, read_expressions
-from postlens.types import ATTRIBUTES, EMOTIONS, Faces, FloatArray, FrameBatch, Image, IntArray
+from postlens.types import ATTRIBUTES, EMOTIONS, Faces, FrameBatch, Image, IntArray
 from postlens.vision.cuts import Picture, cut_pairs, place_cut
-from postlens.vision.encoder import ENCODER, Encoder
+from postlens.vision.encoder import Encoder
 from postlens.vision.faces import FaceDetector
 from postlens.vision.search import Quick, Span, search_faces
 from postlens.vision.tracks import extend_tracks, link_tracks, summarise_tracks
@@ -184,42 +184,44 @@ def _at_key(time_s: float) -> Cut:
 
 
 class AttributeStage:
-    """The best face of every track to attributes, which hold for all faces of the track: nobody changes hats in it.
+    """The best face of every track to its look and attributes, which hold for the track: nobody changes hats in it.
 
-    Faces of too low a quality for a recommendation are not read: NaN.
+    Attributes are told of all faces of the track, the look of that one. Faces of too low a quality for a recommendation
+    are not looked at: NaN.
     """
 
-    name, version, needs = "attributes", "1", ("detect", "track")
+    name, version, needs = "attributes", "2", ("detect", "track")
 
     def __init__(self) -> None:
-        self.fingerprint = joined_fingerprint(ENCODER, ATTRIBUTE_MODEL)
-        self._encoder = OwnPart()
+        self.fingerprint = joined_fingerprint(LOOK, ATTRIBUTE_MODEL)
+        self._net = OwnPart()
 
     def setup(self) -> None:
-        """Load the encoder and the head."""
-        self._encoder.get(Encoder)
+        """Load the net and the head."""
+        self._net.get(_open_look)
         open_model(ATTRIBUTE_MODEL)
 
     def __call__(self, batch: MediaBatch) -> MediaBatch:
-        """Attributes of all faces."""
+        """Looks and attributes of all faces."""
         return tuple(self._read(work) for work in batch)
 
     def _read(self, work: MediaWork) -> MediaWork:
-        faces, encoder = work.features.faces or Faces.none(), self._encoder.get(Encoder)
-        best = best_rows(faces)
-        found = {track: self._attributes(work, faces, row, encoder) for track, row in best.items()}
+        faces = work.features.faces or Faces.none()
+        best = {track: row for track, row in best_rows(faces).items() if faces.quality[row] >= MIN_QUALITY}
+        looks = np.full((len(faces), load_spec(LOOK).dim or 0), np.nan, np.float32)
+        for row in best.values():
+            image = work.image_of(int(faces.frame[row]))
+            looks[row] = face_features(image, faces[[row]], self._net.get(_open_look), scale=work.frames.scale)[0]
+        probs = np.full((len(faces), len(ATTRIBUTES)), np.nan, np.float32)
         tracks = _track_numbers(faces)
-        rows = [found[track] for track in tracks.tolist()]
-        probs = np.stack(rows) if rows else np.zeros((0, len(ATTRIBUTES)), np.float32)
-        return work.with_features(faces=replace(faces, attributes=probs))
+        rows = np.array([best.get(track, -1) for track in tracks.tolist()], np.int64)
+        seen = rows >= 0
+        probs[seen] = predict_attributes(looks[rows[seen]], open_model(ATTRIBUTE_MODEL))
+        return work.with_features(faces=replace(faces, attributes=probs, looks=looks))
 
-    def _attributes(self, work: MediaWork, faces: Faces, row: int, encoder: Encoder) -> FloatArray:
-        if faces.quality[row] < MIN_QUALITY:
-            return np.full(len(ATTRIBUTES), np.nan, np.float32)
-        image = work.image_of(int(faces.frame[row]))
-        features = face_features(image, faces[[row]], encoder, scale=work.frames.scale)
-        probs: FloatArray = predict_attributes(features, open_model(ATTRIBUTE_MODEL))[0]
-        return probs
+
+def _open_look() -> Encoder:
+    return Encoder(LOOK)
 
 
 def best_rows(faces: Faces) -> dict[int, int]:

@@ -57,7 +57,8 @@ class LayerLearner(lightning.LightningModule):  # type: ignore[misc]
 
     def configure_optimizers(self) -> dict[str, Any]:
         """The phase's optimizer, and its rate at every step."""
-        fused = self.device.type == "cuda" and self.recipe.precision != "fp16"
+        clips = self.recipe.clip_norm is not None  # Lightning clips no gradients of fused steps in mixed precision
+        fused = self.device.type == "cuda" and self.recipe.precision != "fp16" and not clips
         optimizer = make_optimizer(self.net, self.phase, fused=fused)
         steps = int(self.trainer.estimated_stepping_batches) // self.phase.epochs
         schedule = make_schedule(optimizer, self.phase, steps_per_epoch=steps)

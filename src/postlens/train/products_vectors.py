@@ -14,7 +14,7 @@ from postlens.errors import MediaError, NotEnoughDataError
 from postlens.media.hashing import pdq_hash
 from postlens.media.image import DecodedImage, ImageLimits, decode_image, encode_jpeg, fit
 from postlens.media.probe import display_name
-from postlens.tasks.products.features import face_features
+from postlens.tasks.products.features import LOOK, face_features
 from postlens.tasks.products.model import Reads
 from postlens.tasks.products.readings import main_row
 from postlens.train.products_table import ProductImages
@@ -46,12 +46,12 @@ class Vectors(Columns):
 
 
 class Reader:
-    """Opens images as an analysis does; holds the encoder and the detector."""
+    """Opens images as an analysis does; holds the encoder, the net of looks and the detector."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings()
         self._side, self._limits = settings.image_max_side_px, ImageLimits(max_pixels=settings.max_pixels)
-        self._encoder, self._detector = Encoder(), FaceDetector()
+        self._encoder, self._look, self._detector = Encoder(), Encoder(LOOK), FaceDetector()
 
     def choose(self, images: ProductImages) -> Reads:
         """ "face" where most of some images show one, else "image"; images that cannot be opened do not count."""
@@ -97,7 +97,7 @@ class Reader:
         if found is None:
             raise NotEnoughDataError("no face found; show the face, or train with --reads image")
         image, face = found
-        vector = face_features(image, face, self._encoder, scale=decoded.scale)[0]
+        vector = face_features(image, face, self._look, scale=decoded.scale)[0]
         return _row(decoded, image, vector, face)
 
     def open(self, path: str) -> DecodedImage:

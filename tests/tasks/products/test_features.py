@@ -1,4 +1,4 @@
-"""Faces to crops and features: the same for any scale, mirrored place and number of faces."""
+"""Faces to crops and looks: the same for any scale, turn and number of faces."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from postlens.errors import ShapeError
-from postlens.tasks.products.features import CROP_PX, CROPS, face_features, head_inputs, stack_crops
+from postlens.tasks.products.features import CROP_DOWN, CROP_PX, CROP_WIDTH, LOOK, face_features, head_crops
 from postlens.types import Faces, FloatArray, Image
+from postlens.vision.encoder import Encoder
+from postlens.vision.zoo import load_spec
 
 POINTS = np.array([[80, 80], [120, 80], [100, 100], [100, 121.6], [60, 85], [140, 85]], np.float32)
+SCALE_PX = 40  # between the eyes
 
 
 class MeanColour:
-    """Stands for the encoder: the mean colour of each crop."""
+    """Stands for the net: the mean colour of each crop."""
 
     def embed(self, images: Sequence[Image], /) -> tuple[FloatArray, FloatArray]:
         vectors = np.array([image.mean(axis=(0, 1)) for image in images], np.float32).reshape(len(images), 3)
@@ -38,28 +41,33 @@ def gradient(height: int = 240, width: int = 200) -> Image:
     return image
 
 
-def test_each_face_gives_one_square_per_crop() -> None:
-    crops = head_inputs(gradient(), faces(POINTS, POINTS + 5))
-    assert len(crops) == 2 * len(CROPS)
-    assert {crop.shape for crop in crops} == {(CROP_PX, CROP_PX, 3)}
+def test_each_face_gives_one_square_as_the_net_takes_it() -> None:
+    crops = head_crops(gradient(), faces(POINTS, POINTS + 5))
+    assert [crop.shape for crop in crops] == [(CROP_PX, CROP_PX, 3)] * 2
+    assert load_spec(LOOK).input_size == (3, CROP_PX, CROP_PX)
 
 
-def test_the_crops_reach_from_the_brim_to_the_chin() -> None:
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        pytest.param(-1.0, True, id="the brim of a hat"),
+        pytest.param(1.6, True, id="below the chin"),
+        pytest.param(-1.25, False, id="above"),
+        pytest.param(2.0, False, id="the neck"),
+    ],
+)
+def test_the_crop_reaches_from_the_brim_to_below_the_chin(row: float, shown: bool) -> None:
     image = np.zeros((240, 200, 3), np.uint8)
-    image[30:40, 90:110] = 255  # one and a bit face scales above the eyes
-    image[145:155, 90:110] = 255  # the chin
-    upper, lower, chin = head_inputs(image, faces(POINTS))
-    assert upper[: CROP_PX // 8].max() > 200
-    assert min(lower[-CROP_PX // 3 :].max(), chin[-CROP_PX // 3 :].max()) > 200
+    y = round(80 + row * SCALE_PX)
+    image[y - 2 : y + 2] = 255
+    assert bool(head_crops(image, faces(POINTS))[0].max() > 200) is shown
 
 
-def test_the_chin_crop_leaves_the_eyes_out() -> None:
+def test_the_eyes_lie_above_the_middle() -> None:
     image = np.zeros((240, 200, 3), np.uint8)
-    image[70:85] = 255
-    names = [shape.name for shape in CROPS]
-    crops = head_inputs(image, faces(POINTS))
-    assert crops[names.index("chin")].max() == 0
-    assert crops[names.index("lower")].max() == 255
+    image[79:81] = 255
+    brightest = head_crops(image, faces(POINTS))[0].mean(axis=(1, 2)).argmax()
+    assert brightest == pytest.approx(CROP_PX * (0.5 - CROP_DOWN / CROP_WIDTH), abs=2)
 
 
 def test_a_tilted_head_is_levelled() -> None:
@@ -67,36 +75,42 @@ def test_a_tilted_head_is_levelled() -> None:
     image = gradient(200, 200)
     points = (POINTS - 100) @ turn.T + 100
     turned = np.ascontiguousarray(np.rot90(image, k=-1))
-    straight, levelled = head_inputs(image, faces(POINTS))[1], head_inputs(turned, faces(points))[1]
+    straight, levelled = head_crops(image, faces(POINTS))[0], head_crops(turned, faces(points))[0]
     assert np.abs(straight.astype(int) - levelled).mean() < 2
 
 
-def test_a_reduced_image_gives_nearly_the_same_crops() -> None:
+def test_a_reduced_image_gives_nearly_the_same_crop() -> None:
     small = gradient()[::2, ::2]
-    whole, half = head_inputs(gradient(), faces(POINTS)), head_inputs(small, faces(POINTS), scale=0.5)
-    assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(whole, half, strict=True)) < 3
+    whole, half = head_crops(gradient(), faces(POINTS))[0], head_crops(small, faces(POINTS), scale=0.5)[0]
+    assert np.abs(whole.astype(int) - half).mean() < 3
 
 
 @pytest.mark.parametrize("shift", [(-90, -70), (95, 150), (-500, 0), (0, 900)])
 def test_beyond_the_border_the_edge_is_repeated(shift: tuple[int, int]) -> None:
     image = np.full((240, 200, 3), 77, np.uint8)
-    crops = head_inputs(image, faces(POINTS + np.array(shift, np.float32)))
-    assert all((crop == 77).all() for crop in crops)
+    assert (head_crops(image, faces(POINTS + np.array(shift, np.float32)))[0] == 77).all()
 
 
-def test_features_are_the_crops_vectors_face_by_face() -> None:
-    image, encoder = gradient(), MeanColour()
-    features = face_features(image, faces(POINTS, POINTS + 9), encoder)
-    assert features.shape == (2, 3 * len(CROPS))
-    assert np.array_equal(features[1], face_features(image, faces(POINTS + 9), encoder)[0])
+def test_a_wider_crop_shows_more() -> None:
+    image = np.zeros((240, 200, 3), np.uint8)
+    image[190:200] = 255  # under what is served
+    assert head_crops(image, faces(POINTS))[0].max() == 0
+    wide = head_crops(image, faces(POINTS), width=2 * CROP_WIDTH, size_px=64)[0]
+    assert wide.shape == (64, 64, 3)
+    assert wide.max() > 200
 
 
-def test_no_faces_give_no_features() -> None:
-    assert face_features(gradient(), Faces.none(), MeanColour()).shape == (0, 3 * len(CROPS))
+def test_looks_are_the_crops_vectors_face_by_face() -> None:
+    image, net = gradient(), MeanColour()
+    looks = face_features(image, faces(POINTS, POINTS + 9), net)
+    assert looks.shape == (2, 3)
+    assert np.array_equal(looks[1], face_features(image, faces(POINTS + 9), net)[0])
 
 
-def test_too_few_landmarks_or_odd_vectors_are_refused() -> None:
+def test_no_faces_give_no_looks() -> None:
+    assert face_features(gradient(), Faces.none(), Encoder(LOOK)).shape == (0, load_spec(LOOK).dim)
+
+
+def test_too_few_landmarks_are_refused() -> None:
     with pytest.raises(ShapeError, match="landmarks_px"):
-        head_inputs(gradient(), Faces.none(n_landmarks=3))
-    with pytest.raises(ShapeError, match="vectors"):
-        stack_crops(np.zeros((len(CROPS) + 1, 3), np.float32))
+        head_crops(gradient(), Faces.none(n_landmarks=3))

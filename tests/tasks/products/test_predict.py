@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from postlens.errors import ShapeError
-from postlens.tasks.products.features import CROPS
+from postlens.tasks.products.features import LOOK
 from postlens.tasks.products.predict import MODEL, predict_attributes
 from postlens.types import ATTRIBUTES
 from postlens.vision.session import Session
@@ -22,10 +22,10 @@ def features(n: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).gamma(0.5, 1.0, size=(n, width)).astype(np.float32)
 
 
-def test_the_head_reads_all_crops_of_the_encoder(head: Session) -> None:
-    encoder = load_spec("efficientnet_lite0")
-    assert head.spec.input_size == (len(CROPS) * (encoder.dim or 0),)
-    assert encoder.fingerprint in head.spec.upstream
+def test_the_head_reads_the_looks_of_its_net(head: Session) -> None:
+    look = load_spec(LOOK)
+    assert head.spec.input_size == (look.dim,)
+    assert look.fingerprint in head.spec.upstream
 
 
 def test_the_card_has_a_threshold_and_held_out_scores_for_each_label(head: Session) -> None:

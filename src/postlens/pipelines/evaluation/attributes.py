@@ -22,7 +22,7 @@ from postlens.media.image import DecodedImage
 from postlens.pipelines.evaluation.layout import read_table
 from postlens.pipelines.evaluation.media import read_photo
 from postlens.tasks.products.evaluate import score_attributes
-from postlens.tasks.products.features import face_features
+from postlens.tasks.products.features import LOOK, face_features
 from postlens.tasks.products.predict import MODEL, predict_attributes
 from postlens.tasks.products.recommend import main_row
 from postlens.types import ATTRIBUTES, FloatArray, ModelSpec
@@ -103,7 +103,7 @@ class AttributeReader:
     """Photo files to the attributes of their largest face; holds the models of one thread."""
 
     def __init__(self) -> None:
-        self._detector, self._encoder, self._head = FaceDetector(), Encoder(), open_model(MODEL)
+        self._detector, self._encoder, self._head = FaceDetector(), Encoder(LOOK), open_model(MODEL)
         self._settings = Settings.load()
 
     @property

@@ -1,7 +1,7 @@
 """What would this person buy? Faces to attributes, attributes to one product of a catalog."""
 
 from postlens.tasks.products.catalog import DEFAULT_CATALOG, Catalog, parse_catalog
-from postlens.tasks.products.features import face_features, head_inputs
+from postlens.tasks.products.features import face_features, head_crops
 from postlens.tasks.products.predict import MODEL, predict_attributes
 from postlens.tasks.products.ranking import rank_products
 from postlens.tasks.products.recommend import recommend
@@ -11,7 +11,7 @@ __all__ = [
     "MODEL",
     "Catalog",
     "face_features",
-    "head_inputs",
+    "head_crops",
     "parse_catalog",
     "predict_attributes",
     "rank_products",

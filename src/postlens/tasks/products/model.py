@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from postlens.errors import ModelError, SettingsError, ShapeError
-from postlens.tasks.products.features import CROPS
+from postlens.tasks.products.features import LOOK
 from postlens.tasks.products.items import Label
 from postlens.types import FloatArray, ModelSpec
 from postlens.vision.cards import read_card
@@ -80,9 +80,8 @@ class ProductModel:
 
 
 def looks_fingerprint() -> str:
-    """16 hex digits over what makes a look (`features.face_features`): the encoder, the mesh and the crops."""
-    parts = [load_spec(ENCODER).fingerprint, load_spec("face_mesh").fingerprint, *map(repr, CROPS)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    """16 hex digits over what makes a look (`features.face_features`): the net, on whose card stands the mesh's."""
+    return load_spec(LOOK).fingerprint
 
 
 def vectors_fingerprint(reads: Reads) -> str:

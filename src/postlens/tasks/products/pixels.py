@@ -12,14 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.tasks.products.features import EYES, CropShape, head_inputs
+from postlens.tasks.products.features import head_crops
 from postlens.types import Faces, FloatArray, Image, ModelSpec
 from postlens.vision.encoder import centre_square, normalize
 
 SQUARE_PX = 224  # side of the squares that are cut: as ResNet50 takes them; VGG16's 150 px are made of these
 # The whole head from above the hair to below the chin, with the ears. The nets learn themselves where to look, so the
-# crops of `features`, each of which shows a part, would only cut away what a label of a user may need.
-HEAD = CropShape(name="head", anchor=EYES, down=0.35, width=4.6, height=4.6)
+# tighter crop of `features` would only cut away what a label of a user may need.
+HEAD_WIDTH = 4.6  # in face scales
 BATCH_SIZE = 4  # squares at a time: VGG16 holds about 30 MB of activations for each
 
 
@@ -37,8 +37,8 @@ class Net(Protocol):
 
 
 def head_squares(image: Image, faces: Faces, *, scale: float = 1.0) -> list[Image]:
-    """A square uint8 (224, 224, 3) around the head of each face, levelled; `scale` as `features.head_inputs`."""
-    return head_inputs(image, faces, scale=scale, crops=(HEAD,))
+    """A square uint8 (224, 224, 3) around the head of each face, levelled; `scale` as `features.head_crops`."""
+    return head_crops(image, faces, scale=scale, width=HEAD_WIDTH, size_px=SQUARE_PX)
 
 
 def image_square(image: Image) -> Image:
