@@ -499,8 +499,13 @@ class ReactionForecast:
     emotions: tuple[str, ...]  # those above their thresholds, most probable first
     allowed: tuple[str, ...]
     blocked: tuple[str, ...]
-    reader: Literal["scene", "scene+faces"]
+    reader: Literal["scene", "scene+faces", "model"]  # model: a net of `postlens train reactions`
     low_confidence: bool = False
+    valence: float | None = None  # of the scene, 1 (unpleasant) to 7 (pleasant), as OASIS's raters gave it
+    arousal: float | None = None  # of the scene, 1 (calm) to 7 (excited)
+    n_faces: int = 0  # whose expressions counted
+    decided_by: Literal["scene", "faces", "both", "model"] = "scene"  # which reader names the first emotion
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 # --- provenance -----------------------------------------------------------------------------------------------------
