@@ -499,7 +499,7 @@ class ReactionForecast:
     emotions: tuple[str, ...]  # those above their thresholds, most probable first
     allowed: tuple[str, ...]
     blocked: tuple[str, ...]
-    reader: Literal["scene", "scene+faces", "model"]  # model: a net of `postlens train reactions`
+    reader: Literal["scene", "faces", "scene+faces", "model"]  # model: a net of `postlens train reactions`
     low_confidence: bool = False
     valence: float | None = None  # of the scene, 1 (unpleasant) to 7 (pleasant), as OASIS's raters gave it
     arousal: float | None = None  # of the scene, 1 (calm) to 7 (excited)

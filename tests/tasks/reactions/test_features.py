@@ -13,6 +13,7 @@ from postlens.tasks.reactions.features import (
     EXPRESSION_NET,
     MIN_PROB,
     SCENE_HEAD,
+    SceneReading,
     expression_crops,
     expression_features,
     read_affect,
@@ -101,11 +102,18 @@ def test_heads_answer_in_the_order_of_the_emotions(name: str) -> None:
 
 def test_a_scene_is_the_mean_over_its_frames() -> None:
     vectors = np.random.default_rng(0).gamma(0.5, 1.0, (3, 1280)).astype(np.float32)
-    head = open_model(SCENE_HEAD)
-    each = np.stack([read_scene(vectors[i : i + 1], head) for i in range(3)])
-    np.testing.assert_allclose(read_scene(vectors, head), each.mean(axis=0), atol=1e-6)
+    heads = open_model(SCENE_HEAD), open_model(AFFECT_HEAD)
+    each, whole = [read_scene(vectors[i : i + 1], *heads) for i in range(3)], read_scene(vectors, *heads)
+    np.testing.assert_allclose(whole.probs, np.mean([one.probs for one in each], axis=0), atol=1e-6)
+    assert whole.valence == pytest.approx(np.mean([one.valence for one in each]), abs=1e-4)
 
 
 def test_valence_and_arousal_stay_on_the_raters_scale() -> None:
     vectors = np.random.default_rng(0).gamma(0.5, 9.0, (5, 1280)).astype(np.float32)
     assert all(1 <= value <= 7 for value in read_affect(vectors, open_model(AFFECT_HEAD)))
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(7, np.float32), np.full(8, 2, np.float32), np.full(8, np.nan, np.float32)])
+def test_a_scene_reading_refuses_what_are_no_probabilities(wrong: np.ndarray) -> None:
+    with pytest.raises(ShapeError, match="probabilities"):
+        SceneReading(wrong, 4.0, 3.0)

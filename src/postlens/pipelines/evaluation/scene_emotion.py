@@ -25,11 +25,10 @@ from postlens.tasks.reactions.features import (
     EXPRESSION_HEAD,
     EXPRESSION_NET,
     SCENE_HEAD,
-    read_affect,
     read_expressions,
     read_scene,
 )
-from postlens.tasks.reactions.predict import average_expression, fuse
+from postlens.tasks.reactions.fuse import fuse, pool_expressions
 from postlens.types import EMOTIONS, Faces, FloatArray
 from postlens.vision.encoder import Encoder
 from postlens.vision.faces import FaceDetector
@@ -80,11 +79,10 @@ class SceneReader:
     def read(self, photo: DecodedImage) -> FloatArray:
         """One row: fused probabilities, scene probabilities, valence and arousal."""
         vectors, _ = self._encoder.embed([photo.image])
-        scene = read_scene(vectors, self._scene)
-        shown = average_expression(self.faces(photo))
+        scene = read_scene(vectors, self._scene, self._affect)
+        shown = pool_expressions(self.faces(photo))
         self.n_with_faces += shown is not None
-        fused = scene if shown is None else fuse(scene, shown[0], weight=shown[1])
-        row = np.concatenate([fused, scene, read_affect(vectors, self._affect)])
+        row = np.concatenate([fuse(scene, shown), scene.probs, [scene.valence, scene.arousal]])
         return np.asarray(row[None], np.float32)
 
     def faces(self, photo: DecodedImage) -> Faces:

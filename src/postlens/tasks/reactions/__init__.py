@@ -6,10 +6,12 @@ from postlens.tasks.reactions.features import (
     EXPRESSION_HEAD,
     EXPRESSION_NET,
     SCENE_HEAD,
+    SceneReading,
     read_affect,
     read_expressions,
     read_scene,
 )
+from postlens.tasks.reactions.fuse import pool_expressions
 from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD, predict
 
 __all__ = [
@@ -20,9 +22,11 @@ __all__ = [
     "SCENE_HEAD",
     "EmojiRule",
     "EmojiTable",
+    "SceneReading",
     "choose_emoji",
     "default_table",
     "load_table",
+    "pool_expressions",
     "predict",
     "read_affect",
     "read_expressions",

@@ -8,13 +8,14 @@ its features brought nothing on sources held out (docs/log/reactions.md).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from postlens.errors import ShapeError
-from postlens.types import Faces, FloatArray, Image, ModelSpec
+from postlens.types import EMOTIONS, Faces, FloatArray, Image, ModelSpec
 from postlens.vision import align
 from postlens.vision.encoder import normalize
 
@@ -62,23 +63,27 @@ def calibrated(features: FloatArray, head: Model) -> FloatArray:
     return np.asarray(head.run({"features": features})["probs"], np.float32)
 
 
-def expression_crops(image: Image, faces: Faces, *, scale: float = 1.0) -> list[Image]:
-    """A levelled crop (112, 112, 3) of each face; beyond the image's border its edge pixels are repeated."""
+def expression_crops(
+    image: Image, faces: Faces, *, scale: float = 1.0, size_px: int = CROP_PX, margin: float = 1.0
+) -> list[Image]:
+    """A levelled crop (size_px, size_px, 3) of each face, `margin` times as wide as what is read, about its centre.
+
+    Beyond the image's border its edge pixels are repeated.
+    """
     if faces.landmarks_px.shape[1] < _LANDMARKS:
         raise ShapeError(f"landmarks_px must have shape (N, 6, 2), got {faces.landmarks_px.shape}")
     return [
-        align.crop_repeating(image, _matrix(points), size_px=CROP_PX)
+        align.crop_repeating(image, _matrix(points, size_px, margin), size_px=size_px)
         for points in faces.landmarks_px.astype(np.float64) * scale
     ]
 
 
-def whole_crop(image: Image) -> Image:
+def whole_crop(image: Image, *, size_px: int = CROP_PX, margin: float = 1.0) -> Image:
     """The whole image as if it were a face box: a square of its longer side, edge pixels repeated."""
     height, width = image.shape[:2]
     centre = np.array([width / 2, height / 2])
-    return align.crop_repeating(
-        image, align.square_matrix(centre, max(height, width), 0.0, size_px=CROP_PX), size_px=CROP_PX
-    )
+    square = align.square_matrix(centre, margin * max(height, width), 0.0, size_px=size_px)
+    return align.crop_repeating(image, square, size_px=size_px)
 
 
 def expression_features(crops: Sequence[Image], net: Model) -> FloatArray:
@@ -95,20 +100,37 @@ def _log_probs(batch: FloatArray, net: Model) -> FloatArray:
     return np.asarray(np.log(np.maximum(np.concatenate(parts), MIN_PROB)), np.float32)
 
 
-def _matrix(points: NDArray[np.float64]) -> align.Matrix:
+def _matrix(points: NDArray[np.float64], size_px: int, margin: float) -> align.Matrix:
     """Crop-to-image matrix (2, 3) of the face with landmarks (6, 2)."""
     side, angle = CROP_SIDE * max(align.face_scale(points), 1.0), align.level_angle(points[:2])
     down = np.array([-np.sin(angle), np.cos(angle)])
     centre = points[:2].mean(axis=0) + down * side * (0.5 - EYE_ROW)
-    return align.square_matrix(centre, side, angle, size_px=CROP_PX)
+    return align.square_matrix(centre, side * margin, angle, size_px=size_px)
 
 
 # --- the scene ------------------------------------------------------------------------------------------------------
 
 
-def read_scene(vectors: FloatArray, head: Model) -> FloatArray:
-    """Emotion probabilities (8,) of one image or video from the embeddings (N, D) of its frames: their mean."""
-    return np.asarray(head.run({"features": vectors})["probs"].mean(axis=0), np.float32)
+@dataclass(frozen=True, slots=True)
+class SceneReading:
+    """What the scene of one image or video conveys."""
+
+    probs: FloatArray  # (8,) in the order of EMOTIONS
+    valence: float  # 1 (unpleasant) to 7 (pleasant), as OASIS's raters gave it
+    arousal: float  # 1 (calm) to 7 (excited)
+
+    def __post_init__(self) -> None:
+        if self.probs.shape != (len(EMOTIONS),) or not ((self.probs >= 0) & (self.probs <= 1 + 1e-4)).all():
+            raise ShapeError(f"probs must be probabilities of shape ({len(EMOTIONS)},), got {self.probs!r}")
+
+
+def read_scene(vectors: FloatArray, scene_head: Model, affect_head: Model) -> SceneReading:
+    """The scene of one image or video from the embeddings (N, D) of its frames: the mean of what each conveys.
+
+    `scene_head` and `affect_head` are the opened SCENE_HEAD and AFFECT_HEAD.
+    """
+    probs = np.asarray(scene_head.run({"features": vectors})["probs"].mean(axis=0), np.float32)
+    return SceneReading(probs, *read_affect(vectors, affect_head))
 
 
 def read_affect(vectors: FloatArray, head: Model) -> tuple[float, float]:

@@ -3,49 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from postlens.errors import SettingsError, ShapeError, UnknownNameError
 from postlens.tasks.reactions.emoji import EmojiTable, Policy, choose_emoji, default_table
+from postlens.tasks.reactions.features import SceneReading
+from postlens.tasks.reactions.fuse import Shown, checked_probs, fuse, pool_expressions
 from postlens.types import EMOTIONS, Faces, FloatArray, ReactionForecast
 
-# An emotion counts from this probability on. The project's default; higher finds fewer emotions and blocks fewer emoji.
-# At 0.35 at most two of eight probabilities that sum to 1 can count.
+# Where neither the user nor a card has a threshold. The project's default; higher finds fewer emotions and blocks
+# fewer emoji.
 DEFAULT_THRESHOLD = 0.35
-# Share of the faces in the fused logits at full quality; the scene has the rest. Of .1 to .9 the least log loss on the
-# 47 OASIS photos with faces, themes held out (docs/log/reactions.md); flat from .3 to .6. Higher trusts expressions
-# more where they contradict the scene.
-FACE_SHARE = 0.5
-FLOOR = 1e-4  # keeps a reader that is sure from vetoing the other: no logit is below log(FLOOR)
+
+Reader = Literal["scene", "faces", "scene+faces", "model"]
+Decider = Literal["scene", "faces", "both", "model"]
 
 
 def predict(
     subject_id: str,
-    scene_probs: ArrayLike,
+    scene: SceneReading | None,
     faces: Faces | None,
     *,
-    thresholds: float | Mapping[str, float] = DEFAULT_THRESHOLD,
+    thresholds: float | Mapping[str, float] | None = None,
     table: EmojiTable | None = None,
     policy: Policy = "strict",
+    model_probs: ArrayLike | None = None,
 ) -> ReactionForecast:
     """The emotions of one image or video and the emoji that fit.
 
-    scene_probs (8,): probabilities in the order of EMOTIONS (of a video: the mean over its frames). faces: with
-    `expression` (N, 8), any number of frames; without faces, or before their expressions were read, the scene decides
-    alone and `reader` says so. thresholds: one for all, or by emotion (the default for those left out).
-
     Emotions at or above their threshold are detected; when there is none, the most probable one stands in and
-    `low_confidence` is set. Raises `ShapeError` for other shapes or values outside [0, 1], `SettingsError` for a
-    threshold outside [0, 1], `UnknownNameError` for an unknown emotion.
+    `low_confidence` is set.
+
+    Args:
+        subject_id: of the image, video or post.
+        scene: as `read_scene` has it; `None` where no frame was encoded.
+        faces: with `expression` (N, 8), any number of frames. Without faces, or before their expressions were read,
+            the scene answers alone and `reader` says so.
+        thresholds: one for all emotions, or by emotion; by default, and for emotions left out, those of the card.
+        table: of emoji; default: the packaged one.
+        policy: as `choose_emoji`.
+        model_probs: (8,) of a net of `postlens train reactions`, which then answers instead; give its thresholds too.
+
+    Raises:
+        ShapeError: other shapes, values outside [0, 1], or nothing to answer from.
+        SettingsError: a threshold outside [0, 1].
+        UnknownNameError: an unknown emotion.
     """
-    scene = _checked(scene_probs, "scene_probs", (len(EMOTIONS),))
-    shown = average_expression(faces) if faces is not None else None
-    probs = scene if shown is None else fuse(scene, shown[0], weight=shown[1])
+    shown = pool_expressions(faces)
+    probs, reader = _answer(scene, shown, model_probs)
     limits = _limits(thresholds)
     emotions = detected(probs, limits)
-    sure = bool(probs[EMOTIONS.index(emotions[0])] >= limits[emotions[0]])
     allowed, blocked = choose_emoji(emotions, table or default_table(), policy=policy)
     return ReactionForecast(
         subject_id=subject_id,
@@ -53,39 +63,14 @@ def predict(
         emotions=emotions,
         allowed=allowed,
         blocked=blocked,
-        reader="scene" if shown is None else "scene+faces",
-        low_confidence=not sure,
+        reader=reader,
+        low_confidence=not bool(probs[EMOTIONS.index(emotions[0])] >= limits[emotions[0]]),
+        valence=None if scene is None else scene.valence,
+        arousal=None if scene is None else scene.arousal,
+        n_faces=0 if shown is None else shown.n_faces,
+        decided_by=_decider(reader, emotions[0], scene, shown),
+        thresholds=limits,
     )
-
-
-def average_expression(faces: Faces) -> tuple[FloatArray, float] | None:
-    """Mean expression (8,) over all faces and frames, and how far to trust it in [0, 1]; `None` without expressions.
-
-    A face counts by the side of its box times its quality: a portrait outweighs passers-by, a sharp frontal frame a
-    blurred one. The trust is the best quality among them. Faces of quality 0 count for nothing.
-    """
-    if faces.expression is None or not len(faces):
-        return None
-    probs = _checked(faces.expression, "faces.expression", (len(faces), len(EMOTIONS)))
-    sides = np.clip(faces.xyxy_px[:, 2:] - faces.xyxy_px[:, :2], 0, None)
-    quality = np.clip(faces.quality, 0, 1)
-    weights = np.sqrt(sides.prod(axis=1)) * quality
-    if not weights.sum() > 0:
-        return None
-    return np.average(probs, axis=0, weights=weights).astype(np.float32), float(quality[weights > 0].max())
-
-
-def fuse(scene: FloatArray, expression: FloatArray, *, weight: float = 1.0) -> FloatArray:
-    """One distribution (8,) from two: their weighted geometric mean, renormalised.
-
-    A logarithmic opinion pool (Genest and Zidek 1986): logits are averaged with weight FACE_SHARE x `weight` for the
-    expression and the rest for the scene, so agreement sharpens less than multiplying would, and neither reader can
-    veto the other.
-    """
-    share = FACE_SHARE * weight
-    logits = (1 - share) * np.log(np.maximum(scene, FLOOR)) + share * np.log(np.maximum(expression, FLOOR))
-    fused = np.exp(logits - logits.max())
-    return np.asarray(fused / fused.sum(), np.float32)
 
 
 def detected(probs: FloatArray, thresholds: Mapping[str, float]) -> tuple[str, ...]:
@@ -95,19 +80,40 @@ def detected(probs: FloatArray, thresholds: Mapping[str, float]) -> tuple[str, .
     return found or (order[0],)
 
 
-def _limits(thresholds: float | Mapping[str, float]) -> dict[str, float]:
-    given = thresholds if isinstance(thresholds, Mapping) else dict.fromkeys(EMOTIONS, thresholds)
+def _answer(
+    scene: SceneReading | None, shown: Shown | None, model_probs: ArrayLike | None
+) -> tuple[FloatArray, Reader]:
+    """Eight probabilities, and what they were read from."""
+    if model_probs is not None:
+        return checked_probs(model_probs, "model_probs", (len(EMOTIONS),)), "model"
+    if scene is None and shown is None:
+        raise ShapeError("expected a scene, faces with expressions or model_probs, got none; read one of them first")
+    reader: Reader = "faces" if scene is None else "scene" if shown is None else "scene+faces"
+    return fuse(scene, shown), reader
+
+
+def _decider(reader: Reader, emotion: str, scene: SceneReading | None, shown: Shown | None) -> Decider:
+    """Which reader alone would name the emotion; where neither would, the one that finds it more probable."""
+    if reader == "model" or scene is None or shown is None:
+        return "model" if reader == "model" else "faces" if scene is None else "scene"
+    row = EMOTIONS.index(emotion)
+    by_scene, by_faces = _names(scene.probs, row), _names(shown.probs, row)
+    if by_scene == by_faces:
+        return "both" if by_scene else "scene" if scene.probs[row] >= shown.probs[row] else "faces"
+    return "scene" if by_scene else "faces"
+
+
+def _names(probs: FloatArray, row: int) -> bool:
+    """Whether the reader finds this emotion more probable than any other."""
+    return bool(probs[row] > np.delete(probs, row).max())
+
+
+def _limits(thresholds: float | Mapping[str, float] | None) -> dict[str, float]:
+    given = thresholds if isinstance(thresholds, Mapping) else {}
+    if isinstance(thresholds, int | float):
+        given = dict.fromkeys(EMOTIONS, float(thresholds))
     if unknown := sorted(set(given) - set(EMOTIONS)):
         raise UnknownNameError(f"expected thresholds for emotions out of {list(EMOTIONS)}, got {unknown}")
     if wrong := {name: value for name, value in given.items() if not 0 <= value <= 1}:
         raise SettingsError(f"expected reaction thresholds between 0 and 1, got {wrong}")
     return {name: float(given.get(name, DEFAULT_THRESHOLD)) for name in EMOTIONS}
-
-
-def _checked(values: ArrayLike, name: str, shape: tuple[int, ...]) -> FloatArray:
-    array = np.asarray(values, np.float32)
-    if array.shape != shape:
-        raise ShapeError(f"{name} must have shape {shape} in the order of EMOTIONS, got {array.shape}")
-    if not ((array >= 0) & (array <= 1 + 1e-4)).all():
-        raise ShapeError(f"{name} must be probabilities between 0 and 1; run them through their head first")
-    return array
