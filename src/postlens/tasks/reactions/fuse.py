@@ -33,8 +33,8 @@ def pool_expressions(faces: Faces | None) -> Shown | None:
 
     A face counts by the side of its box times its quality: a portrait outweighs passers-by, a sharp frontal frame a
     blurred one. Of a video each track is averaged over its frames first, so that a person who is seen for long does
-    not outvote the others; tracks of several media files need different numbers. Faces of quality 0 count for nothing. Raises `ShapeError` for expressions that are no
-    probabilities (N, 8).
+    not outvote the others; tracks of several media files need different numbers. Faces of quality 0 count for nothing.
+    Raises `ShapeError` for expressions that are no probabilities (N, 8).
     """
     if faces is None or faces.expression is None or not len(faces):
         return None
