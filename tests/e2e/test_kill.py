@@ -60,6 +60,9 @@ def test_killed_runs_end_in_the_store_of_an_undisturbed_run(campaign, tmp_path):
 
 
 def test_ctrl_c_exits_with_130_says_how_to_go_on_and_keeps_what_was_done(campaign, tmp_path):
+    for path in [*campaign.rglob("*.jpg")]:  # enough media that it goes on for seconds after the first commit
+        for number in range(4):
+            path.with_name(f"{path.stem}-{number}.jpg").write_bytes(path.read_bytes() + bytes([number]))
     process = subprocess.Popen(command(campaign, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "run.log"
     deadline = time.monotonic() + 60
