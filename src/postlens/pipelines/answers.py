@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from statistics import median
 
-import numpy as np
 from sqlalchemy import Connection
 
 from postlens.config import Settings
 from postlens.pipelines.answers_products import Recommender
+from postlens.pipelines.answers_reactions import Reactor
 from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
@@ -24,9 +24,6 @@ from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.niche.predict import predict_creator, predict_posts
 from postlens.tasks.products.readings import ImageReading
 from postlens.tasks.reactions.emoji import EmojiTable, load_table
-from postlens.tasks.reactions.features import SCENE_HEAD, read_scene
-from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD
-from postlens.tasks.reactions.predict import predict as predict_reaction
 from postlens.types import (
     Appearance,
     Creator,
@@ -41,11 +38,9 @@ from postlens.types import (
     Post,
     PostAnalysis,
     Product,
-    ReactionForecast,
     order_metrics,
 )
 from postlens.vision.encoder import ENCODER
-from postlens.vision.search import join_faces
 from postlens.vision.zoo import list_models, load_spec, open_model
 
 
@@ -60,10 +55,9 @@ class Answerer:
         self._niche = self.niche_model.open_head()
         self._niche_faces = self.niche_model.open_faces()
         self._creator_model = self.niche_model.open_creator()
-        self._scene = open_model(SCENE_HEAD)
         self._engagement = open_model(ENGAGEMENT_MODEL)
         self.recommender = Recommender(settings)
-        self._emoji = load_table(settings.emoji_table)
+        self.reactor = Reactor(settings)
 
     def models(self) -> dict[str, ModelSpec]:
         """Cards of all models that answer, by name; those of a training as `niche_model/<name>` and the like."""
@@ -110,7 +104,7 @@ class Answerer:
                 niche=niches.get(post.post_id),
                 faces=_shown_faces(post, facts),
                 recommendation=self.recommender.recommend(post.post_id, post.media, readings, facts),
-                reaction=self._reaction(post, facts),
+                reaction=self.reactor.react(post, facts),
                 forecast=forecasts.get(post.post_id),
                 appearances=tuple(appearances.get(post.post_id, ())),
                 failures=_failures(post, facts, failures),
@@ -166,22 +160,6 @@ class Answerer:
             recommendation=self.recommender.recommend(creator_id, media, readings, facts),
             followers=_latest_followers(facts),
             medians=_medians(facts),
-        )
-
-    def _reaction(self, post: Post, facts: CreatorFacts) -> ReactionForecast | None:
-        """None when no frame of the post was encoded."""
-        vectors = [facts.embeddings[sha256][0].vectors for sha256 in post.media if sha256 in facts.embeddings]
-        if not vectors:
-            return None
-        read = [facts.faces[sha256] for sha256 in post.media if sha256 in facts.faces]
-        threshold = self.settings.reaction_threshold
-        return predict_reaction(
-            post.post_id,
-            read_scene(np.concatenate(vectors), self._scene),
-            join_faces([faces for faces in read if faces.expression is not None]),
-            thresholds=DEFAULT_THRESHOLD if threshold is None else threshold,
-            table=self._emoji,
-            policy=self.settings.reaction_policy,
         )
 
     def _forecasts(self, facts: CreatorFacts) -> dict[str, EngagementForecast]:

@@ -1,0 +1,84 @@
+"""Stored facts to reactions: what the scene and the faces of a post say together, and the emoji that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from postlens.config import Settings
+from postlens.pipelines.facts import CreatorFacts
+from postlens.tasks.reactions.emoji import load_table
+from postlens.tasks.reactions.features import (
+    AFFECT_HEAD,
+    EXPRESSION_HEAD,
+    EXPRESSION_NET,
+    SCENE_HEAD,
+    SceneReading,
+    read_scene,
+)
+from postlens.tasks.reactions.predict import predict as predict_reaction
+from postlens.types import Embeddings, Faces, FloatArray, Post, ReactionForecast
+from postlens.vision.encoder import ENCODER
+from postlens.vision.search import join_faces
+from postlens.vision.zoo import load_spec, open_model
+
+MODELS = (ENCODER, SCENE_HEAD, AFFECT_HEAD, EXPRESSION_NET, EXPRESSION_HEAD)
+FrameVectors = Mapping[str, tuple[Embeddings, FloatArray]]  # by sha256, with the frames' times
+
+
+class Reactor:
+    """Heads and emoji table, opened once; reads one post at a time. For one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError` for an emoji table that cannot be used, `ModelError`."""
+        self.settings = settings
+        self.table = load_table(settings.emoji_table)
+        self._scene = open_model(SCENE_HEAD)
+        self._affect = open_model(AFFECT_HEAD)
+
+    def models(self) -> dict[str, str]:
+        """Name to version and fingerprint of all models that a reaction rests on."""
+        specs = [load_spec(name) for name in MODELS]
+        return {spec.name: f"{spec.version} {spec.fingerprint}" for spec in specs}
+
+    def react(self, post: Post, facts: CreatorFacts, *, vectors: FrameVectors | None = None) -> ReactionForecast | None:
+        """The post's emotions over all its media; `None` when neither a frame nor a face of it was read.
+
+        `vectors`: the frames' embeddings where others than the facts' count.
+        """
+        scene = self._read_scene(post, facts.embeddings if vectors is None else vectors)
+        faces = shown_faces(post, facts)
+        if scene is None and not len(faces):
+            return None
+        return predict_reaction(
+            post.post_id,
+            scene,
+            faces,
+            thresholds=self.settings.reaction_threshold,
+            table=self.table,
+            policy=self.settings.reaction_policy,
+        )
+
+    def _read_scene(self, post: Post, vectors: FrameVectors) -> SceneReading | None:
+        frames = [vectors[sha256][0].vectors for sha256 in post.media if sha256 in vectors]
+        return read_scene(np.concatenate(frames), self._scene, self._affect) if frames else None
+
+
+def shown_faces(post: Post, facts: CreatorFacts) -> Faces:
+    """The faces of all media of a post whose expressions were read; tracks of two files have different numbers."""
+    read = [facts.faces[sha256] for sha256 in post.media if sha256 in facts.faces]
+    return join_faces(_numbered_on([faces for faces in read if faces.expression is not None]))
+
+
+def _numbered_on(parts: Sequence[Faces]) -> list[Faces]:
+    """Tracks count from 0 in every file: here they go on from one file to the next."""
+    found, first = [], 0
+    for part in parts:
+        if part.track_id is None or not len(part):
+            found.append(part)
+            continue
+        found.append(replace(part, track_id=part.track_id + first))
+        first += int(part.track_id.max()) + 1
+    return found
