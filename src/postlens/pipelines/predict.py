@@ -122,7 +122,7 @@ def _categories(store: Store, answerer: Answerer, *, creator: str | None = None)
     posts: list[tuple[str, NichePrediction]] = []
     without: list[str] = []
     with store.read() as conn:
-        for one in _named(read_creators(conn), creator):
+        for one in named_creators(read_creators(conn), creator):
             niche, niches = answerer.niches(answerer.read_facts(conn, one, products=False))
             if niche is None:
                 without.append(one.creator_id)
@@ -133,8 +133,8 @@ def _categories(store: Store, answerer: Answerer, *, creator: str | None = None)
     return Categories(tuple(creators), tuple(posts), models, tuple(without))
 
 
-def _named(creators: Sequence[Creator], name: str | None) -> list[Creator]:
-    """Those of the id or handle; all without a name."""
+def named_creators(creators: Sequence[Creator], name: str | None) -> list[Creator]:
+    """Those of the id or handle; all without a name. Raises `UnknownNameError` where there is none."""
     found = [one for one in creators if name is None or name.removeprefix("@") in (one.creator_id, one.handle)]
     if name is not None and not found:
         some = ", ".join(one.handle for one in creators[:5])
