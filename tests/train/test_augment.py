@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from postlens.errors import ShapeError
-from postlens.train.augment import as_tensor, eval_transform, mix_batch, named_transforms, train_transform
+from postlens.train.augment import apply_seeded, as_tensor, eval_transform, mix_batch, named_transforms, train_transform
 from postlens.train.augment_recipe import AugmentRecipe
 from postlens.vision.encoder import centre_square, normalize, prepare
 from postlens.vision.zoo import load_spec
@@ -256,3 +256,13 @@ def test_values_out_of_range_are_refused(values):
 def test_every_field_says_what_moving_it_does(name):
     text = AugmentRecipe.model_fields[name].description or ""
     assert len(text) > 40
+
+
+def test_a_turn_is_drawn_within_its_angle():
+    recipe = AugmentRecipe.none().model_copy(update={"rotation_deg": 15})
+    assert [name for name, _ in named_transforms(recipe, size_px=32)] == ["centre square", "turn"]
+    image = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    image[:, 16] = 255
+    turned = apply_seeded(train_transform(recipe, size_px=32), image, seed=1)
+    assert not torch.equal(turned, image)
+    assert turned[0, 10:22, 15].max() > 100  # the line still crosses the middle

@@ -37,6 +37,17 @@ def test_a_recipe_of_nothing_changes_nothing(seed):
     assert torch.allclose(apply_draws(images, torch.from_numpy(row)[None], size_px=SIZE), images.float(), atol=1e-2)
 
 
+def test_a_turn_keeps_the_middle_and_greys_the_corners():
+    images = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    rows = [
+        draw(AugmentRecipe.none().model_copy(update={"rotation_deg": 45}), np.random.default_rng(seed))
+        for seed in (3, 4)
+    ]
+    turned = [apply_draws(images, torch.from_numpy(row)[None], size_px=64) for row in rows]
+    assert all(float(one[0, :, 28:36, 28:36].abs().max()) < 0.1 for one in turned)
+    assert max(float(one[0, 0, 0, 0]) for one in turned) == pytest.approx(GREY, abs=1)
+
+
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 SHIFT = np.array([[1, 0, 1.0], [0, 1, 0], [0, 0, 1]])  # by half a side to the left
 WAYS = [

@@ -25,7 +25,7 @@ GREY = 127  # fills what is erased or turned in from outside; near the mean of p
 
 
 def train_transform(augment: AugmentRecipe, *, size_px: int) -> Transform:
-    """Random crop to (3, size_px, size_px), mirror, colours, RandAugment, erasing: in this order, where switched on.
+    """Random crop to (3, size_px, size_px), mirror, turn, colours, RandAugment, erasing: in this order, where on.
 
     Without a random crop the picture is what `eval_transform` gives.
     """
@@ -37,6 +37,8 @@ def named_transforms(augment: AugmentRecipe, *, size_px: int) -> list[tuple[str,
     parts: list[tuple[str, Transform]] = [_crop(augment, size_px)]
     if augment.flip_probability > 0:
         parts.append(("mirror", v2.RandomHorizontalFlip(augment.flip_probability)))
+    if augment.rotation_deg > 0:
+        parts.append(("turn", _turn(augment.rotation_deg)))
     if augment.colour_probability > 0:
         parts.append(("colours", _Colours(augment)))
     if augment.rand_augment_ops > 0:
@@ -60,6 +62,10 @@ def _crop(augment: AugmentRecipe, size_px: int) -> tuple[str, Transform]:
         antialias=True,
     )
     return "random crop", crop
+
+
+def _turn(most_deg: float) -> Transform:
+    return v2.RandomRotation(most_deg, interpolation=v2.InterpolationMode.BILINEAR, fill=GREY)  # type: ignore[no-any-return]
 
 
 # Luma and the two colour axes of NTSC; turning the latter turns the hue and leaves the luma.

@@ -35,6 +35,13 @@ class AugmentRecipe(BaseModel):
     flip_probability: float = Field(
         0.5, ge=0, le=1, description="Share of pictures mirrored left to right. 0 where letters or sides matter."
     )
+    rotation_deg: float = Field(
+        0.0,
+        ge=0,
+        le=180,
+        description="Pictures are turned by up to this angle either way, grey behind the corners. Higher: tilted shots"
+        " tell less, more of the picture is corner. 0: off.",
+    )
     colour_probability: float = Field(0.8, ge=0, le=1, description="Share of pictures whose colours are moved.")
     brightness: float = Field(
         0.2, ge=0, lt=1, description="Factor drawn from 1 - this to 1 + this. Higher: light tells less."
@@ -113,6 +120,7 @@ class AugmentRecipe(BaseModel):
             crop_area_min=1,
             crop_aspect_max=1,
             flip_probability=0,
+            rotation_deg=0,
             colour_probability=0,
             rand_augment_ops=0,
             erase_probability=0,

@@ -75,6 +75,8 @@ def draw(augment: AugmentRecipe, rng: np.random.Generator) -> FloatArray:
     one = Drawn(place=_crop(augment, rng))
     if rng.random() < augment.flip_probability:
         one.place = one.place @ np.diag([-1.0, 1.0, 1.0])
+    if augment.rotation_deg:
+        one.place = one.place @ _turn(math.radians(augment.rotation_deg) * rng.uniform(-1, 1))
     if rng.random() < augment.colour_probability:
         for name in ("brightness", "contrast", "saturation"):
             most = getattr(augment, name)
@@ -94,6 +96,12 @@ def _crop(augment: AugmentRecipe, rng: np.random.Generator) -> Matrix:
     width, height = min(1.0, math.sqrt(area * aspect)), min(1.0, math.sqrt(area / aspect))
     x, y = rng.uniform(-1, 1) * (1 - width), rng.uniform(-1, 1) * (1 - height)
     return np.array([[width, 0, x], [0, height, y], [0, 0, 1.0]])
+
+
+def _turn(angle: float) -> Matrix:
+    """Output to input of a turn about the centre of a square picture, by an angle in radians."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1.0]])
 
 
 def _operate(one: Drawn, name: str, strength: float, rng: np.random.Generator) -> None:
