@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from postlens.train.data import Batch
 from postlens.train.history import SCORE
 from postlens.train.layer_learner import VAL, LayerLearner
+from postlens.train.losses import LOSSES
 from postlens.train.module import NicheNet
 from postlens.train.pictures import Squares
 from postlens.train.recipe import Recipe
@@ -42,7 +42,7 @@ class LabelMaterial:
 
 
 class LabelLearner(LayerLearner):
-    """Learns which labels an image has. On one device: scores need all answers of an epoch at once."""
+    """Learns which labels an image has."""
 
     def __init__(self, net: NicheNet, recipe: Recipe, material: LabelMaterial, *, phase: int, **options: bool) -> None:
         """`options`: as `LayerLearner`."""
@@ -50,10 +50,11 @@ class LabelLearner(LayerLearner):
         truth = torch.from_numpy(np.asarray(material.truth, np.float32))
         self.register_buffer("truth", torch.nan_to_num(truth), persistent=False)
         self.register_buffer("known", ~torch.isnan(truth), persistent=False)
-        self._answers: list[tuple[Tensor, Tensor]] = []
+        self.register_buffer("answers", torch.zeros_like(truth), persistent=False)  # logits of validation rows, else 0
+        self._val = np.asarray(material.split.val)
 
     def loss(self, images: Tensor, rows: Tensor, *, rng: np.random.Generator) -> Tensor:
-        """Binary cross-entropy, the mean over the labels that are known, with smoothed truth."""
+        """The recipe's loss, the mean over the labels that are known, with smoothed truth."""
         truth, smoothing = self.truth[rows], self.recipe.label_smoothing
         return self._mean(self._run(images).float(), truth * (1 - smoothing) + smoothing / 2, rows)
 
@@ -62,19 +63,24 @@ class LabelLearner(LayerLearner):
         images, rows = batch
         logits = self._run(self.prepare(images)).float()
         self._add(VAL, self._mean(logits, self.truth[rows], rows), weight=len(rows))
-        self._answers.append((logits.detach(), rows))
+        self.answers[rows] = logits.detach()
 
     def scores(self) -> dict[str, float]:
-        """Of the epoch that ends; starts the next one. Raises `DivergedError`."""
+        """Of the epoch that ends, over all processes; starts the next one. Raises `DivergedError`."""
         losses = self._losses()
-        logits, rows = (torch.cat(parts) for parts in zip(*self._answers, strict=True))
-        self._answers.clear()
-        truth = torch.where(self.known, self.truth, torch.nan)[rows]
-        return {**losses, **label_scores(logits.cpu().numpy(), truth.cpu().numpy())}
+        # Each validation row is answered by one process; in the others its logits are 0.
+        answers = self.trainer.strategy.reduce(self.answers.clone(), reduce_op="sum")
+        truth = torch.where(self.known, self.truth, torch.nan)
+        self.answers.zero_()
+        return {**losses, **self.measure(answers.cpu().numpy()[self._val], truth.cpu().numpy()[self._val])}
+
+    def measure(self, logits: NDArray[Any], truth: NDArray[Any]) -> dict[str, float]:
+        """Scores of the validation images: logits and truth (M, K), NaN where not known."""
+        return label_scores(logits, truth)
 
     def _mean(self, logits: Tensor, truth: Tensor, rows: Tensor) -> Tensor:
         known = self.known[rows]
-        every = binary_cross_entropy_with_logits(logits, truth, reduction="none")
+        every = LOSSES[self.recipe.loss](logits, truth)
         return (every * known).sum() / known.sum().clamp(min=1)
 
 

@@ -72,6 +72,8 @@ class Recipe(BaseModel):
     # workers: where pictures are read (torchvision, the whole of `augment`); device: in batches on the GPU, about as
     # `train.device_augment` tells, for machines whose processors cannot keep up with it.
     augment_on: Literal["workers", "device"] = "workers"
+    # Of images with several labels (Lin et al. 2017; Ridnik et al. 2021); images with one label take cross-entropy.
+    loss: Literal["bce", "focal", "asymmetric"] = "bce"
     batch_size: int = Field(32, ge=1)  # for each device
     label_smoothing: Fraction = 0.1  # Szegedy et al. 2016
     # loss: rows weigh in the loss, sampler: rows are drawn more or less often, none: as they come.
@@ -110,23 +112,23 @@ class Recipe(BaseModel):
         return check_recipe(self.model_dump() | given, origin=f"recipe {self.name}")
 
 
-def list_recipes() -> tuple[str, ...]:
+def list_recipes(folder: Path = SHIPPED_RECIPES) -> tuple[str, ...]:
     """Names of the shipped recipes, sorted."""
-    return tuple(sorted(path.stem for path in SHIPPED_RECIPES.glob("*.toml")))
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
-def load_recipe(name_or_path: str | Path) -> Recipe:
-    """A shipped recipe by name, or one from a TOML file.
+def load_recipe(name_or_path: str | Path, *, folder: Path = SHIPPED_RECIPES) -> Recipe:
+    """A shipped recipe by name, or one from a TOML file; `folder`: of the shipped ones.
 
     Raises:
         SettingsError: no such name or file, the file is not TOML, or a value cannot be used.
     """
-    named = SHIPPED_RECIPES / f"{name_or_path}.toml"
-    path = named if str(name_or_path) in list_recipes() else Path(name_or_path)
+    named = folder / f"{name_or_path}.toml"
+    path = named if str(name_or_path) in list_recipes(folder) else Path(name_or_path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        known = ", ".join(list_recipes())
+        known = ", ".join(list_recipes(folder))
         raise SettingsError(
             f"expected a recipe out of [{known}] or a TOML file, got {name_or_path} ({error})"
         ) from error
