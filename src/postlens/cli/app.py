@@ -27,6 +27,7 @@ from postlens.cli import (
     people,
     predict,
     preprocess,
+    react,
     recommend,
     sample,
     train,
@@ -59,6 +60,7 @@ train.app.command("products")(train_products.products)
 app.add_typer(train.app, name="train")
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
+app.command("react")(react.react)
 app.command("extract")(extract.extract)
 app.add_typer(people.app, name="people")
 app.add_typer(catalog.app, name="catalog")

@@ -20,6 +20,7 @@ DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the outp
 STATE = ".postlens-state"  # beside the outputs, since several stores may write to one folder
 LOG = "run.log"
 RECOMMENDATIONS, RECOMMENDATIONS_TABLE = "recommendations.json", "recommendations.csv"  # of `postlens recommend`
+REACTIONS_TABLE, REACTIONS_LINES = "reactions.csv", "reactions.jsonl"  # of `postlens react --batch`
 PICTURES = "pictures"  # the folder of its pictures, which show faces
 CLEAN_BOOK, CLEAN_TABLE, DUPLICATES = "clean.xlsx", "clean.csv", "duplicates.csv"  # of `postlens clean`
 
@@ -82,6 +83,20 @@ def remove_recommendations(out: Path) -> int:
     found = [out / name for name in names if (out / name).is_file()]
     if (out / PICTURES).is_dir():
         found += [path for path in (out / PICTURES).iterdir() if is_own_picture(path.name)]
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def remove_reactions(out: Path) -> int:
+    """Delete what `postlens react --batch` wrote, which names files; returns how many files.
+
+    Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
+    """
+    names = (REACTIONS_TABLE, REACTIONS_LINES)
+    if out.is_dir():
+        remove_leftovers(out, names)
+    found = [out / name for name in names if (out / name).is_file()]
     for path in found:
         path.unlink()
     return len(found)

@@ -17,6 +17,7 @@ from postlens.pipelines.folder import (
     remove_clean_tables,
     remove_downloads,
     remove_log_lines,
+    remove_reactions,
     remove_recommendations,
 )
 from postlens.pipelines.forgotten_copies import forget_in_copies
@@ -134,10 +135,12 @@ def _delete(subject: Subject, *, store: Store, now: datetime) -> tuple[Counts, T
 
 
 def _clean(folder: Path, traces: Traces | None, counts: Counts) -> None:
-    """Delete what killed processes left, recommendations, and of a creator downloads, log lines and clean tables."""
+    """Delete what killed processes left, tables of single verbs, and of a creator downloads and log lines."""
     remove_leftovers(folder, LEFTOVERS)
     if n_files := remove_recommendations(folder):
         counts["recommendations"] = counts.get("recommendations", 0) + n_files
+    if n_files := remove_reactions(folder):
+        counts["reactions"] = counts.get("reactions", 0) + n_files
     if traces is not None:
         counts["downloads"] = counts.get("downloads", 0) + remove_downloads(folder, traces.urls)
         counts["log lines"] = counts.get("log lines", 0) + remove_log_lines(folder, traces)

@@ -27,7 +27,7 @@ from postlens.store import Store
 from postlens.store.people import appearances
 from postlens.store.posts import read_creators, read_posts
 from postlens.tasks.products.model import load_product_models
-from postlens.types import Appearance, Failure, PostAnalysis, Recommendation
+from postlens.types import Appearance, Failure, PostAnalysis, ReactionForecast, Recommendation
 
 if TYPE_CHECKING:
     from postlens.pipelines.enrol import Enrolled
@@ -53,6 +53,7 @@ class Lens:
         self.failures: tuple[Failure, ...] = ()  # of the last call, those of sources included
         self._keeps = store is not None
         self._products: Processor | None = None
+        self._reactions: dict[bool, Processor] = {}  # by whether scenes are read in several views
         with ExitStack() as opened:
             self._answerer = Answerer(self.settings)
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="postlens-")))
@@ -143,6 +144,27 @@ class Lens:
         self.failures += self._answerer.recommender.notes
         return (*creators, *(posts[post_id] for post_id in wanted if post_id in posts))
 
+    def react(
+        self, sources: PathOrUrl | Iterable[PathOrUrl], *, creator: str | None = None, tta: bool = False
+    ) -> tuple[ReactionForecast, ...]:
+        """Emotions and fitting emoji of each post in the sources, in their order; read `failures` after.
+
+        Media are looked at for reactions alone; posts without media that can be read are left out. `tta`: the scene is
+        read in several views, whose mean counts. Threshold, policy and emoji table are settings.
+        Raises `UsageError` for an unknown kind of source.
+        """
+        from postlens.pipelines.react import react_posts
+
+        now = datetime.now(UTC)
+        ingested = self._ingest(sources, creator=creator, now=now)
+        done = self._reaction_processor(views=tta).run(ingested.paths, now=now)
+        self.failures += tuple(ingested.at_every_place(done.failures))
+        if self._keeps:
+            conclude(self._store, settings=self.settings, now=now)
+        with self._store.read() as conn:
+            found = react_posts(conn, self._answerer.reactor, post_ids=ingested.post_ids, tta=tta)
+        return tuple(one.forecast for one in found)
+
     def enroll(self, name: str, photos: Iterable[PathOrUrl], *, largest: bool = False, force: bool = False) -> Enrolled:
         """Make a person known by photos of one face each, new or more of them; needs a store.
 
@@ -211,6 +233,15 @@ class Lens:
             runner = self._closing.enter_context(Runner(stages, self.settings))
             self._products = Processor(self._store, runner, encoder=self._answerer.encoder_fingerprint)
         return self._products
+
+    def _reaction_processor(self, *, views: bool) -> Processor:
+        """Looks at media for reactions alone; made when first needed, as that of products."""
+        if views not in self._reactions:
+            from postlens.pipelines.react_stages import reaction_stages
+
+            runner = self._closing.enter_context(Runner(reaction_stages(views=views), self.settings))
+            self._reactions[views] = Processor(self._store, runner, encoder=self._answerer.encoder_fingerprint)
+        return self._reactions[views]
 
     def _steps(self, ingested: Ingested, now: datetime) -> Iterator[Sequence[str]]:
         """Look at the media step by step; the posts that are complete after each."""

@@ -50,7 +50,7 @@ class Reacted:
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
-    """The reactions of posts, in the order of the sources."""
+    """The reactions of posts, in the order of the sources; of a store by creator and file."""
 
     posts: tuple[Reacted, ...]
     failures: tuple[Failure, ...] = ()  # of the media of this run
@@ -130,7 +130,7 @@ def react_store(
             chosen = named_creators(read_creators(conn), creator)
             facts = (_facts(conn, one, tta=tta) for one in chosen)
             known = (_expect_views(one) for one in facts) if tta else facts
-            posts = tuple(chain.from_iterable(_of_creator(one, reactor, tta=tta) for one in known))
+            posts = tuple(chain.from_iterable(_by_file(_of_creator(one, reactor, tta=tta)) for one in known))
     return Reactions(posts, models=reactor.models())
 
 
@@ -175,6 +175,10 @@ def _of_creator(facts: CreatorFacts, reactor: Reactor, *, tta: bool) -> Iterator
         forecast = reactor.react(post, facts, vectors=facts.niche_embeddings if tta else None)
         if forecast is not None:
             yield Reacted(facts.creator, post, _files(post, facts), forecast)
+
+
+def _by_file(found: Iterable[Reacted]) -> list[Reacted]:
+    return sorted(found, key=lambda one: (one.files, one.post.post_id))
 
 
 def _files(post: Post, facts: CreatorFacts) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from postlens.types import EMOTIONS
 
 Policy = Literal["strict", "union"]
 DEFAULT_TABLE = Path(__file__).with_name("emoji.toml")
+ENGLISH = "en"
 _FIELDS = ("allowed", "blocked", "labels")
 
 # The form of an emoji sequence as Unicode Technical Standard 51 (revision 25) gives it in section 1.4.9: flag, keycap,
@@ -50,6 +51,24 @@ class EmojiTable:
     def __post_init__(self) -> None:
         if missing := [name for name in EMOTIONS if name not in self.rules]:
             raise SettingsError(f"expected a rule for each of {list(EMOTIONS)}, missing {missing}; add them")
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages in which every emotion has a name, English first."""
+        known = set.intersection(*(set(rule.labels) for rule in self.rules.values()))
+        return tuple(sorted(known, key=lambda code: (code != ENGLISH, code)))
+
+    def labels(self, language: str = ENGLISH) -> dict[str, str]:
+        """Emotion to its name in a language; English is always known, by the emotions themselves at least.
+
+        Raises `UnknownNameError` for a language in which an emotion has no name.
+        """
+        if language not in (ENGLISH, *self.languages):
+            raise UnknownNameError(
+                f"expected a language out of {', '.join(self.languages) or ENGLISH}, got {language!r}; "
+                "add it to the labels of every emotion in the emoji table"
+            )
+        return {name: rule.labels.get(language, name) for name, rule in self.rules.items()}
 
 
 def is_emoji(text: str) -> bool:
