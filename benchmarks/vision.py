@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import postlens
+from postlens.tasks.products.features import LOOK, face_features
+from postlens.tasks.products.predict import MODEL, predict_attributes
 from postlens.types import Image as Pixels
 from postlens.vision.encoder import Encoder, prepare
 from postlens.vision.faces import FaceDetector
@@ -60,6 +62,16 @@ def measure(images: list[Pixels]) -> Iterator[tuple[str, float, str]]:
     yield "detect, nobody there", float(np.median(costs[counts == 0])), "image"
     yield "detect and describe, one face", float(np.median(costs[counts == 1])), "image"
     yield "each face", float(np.median(costs[counts == 1]) - np.median(costs[counts == 0])), "face"
+    yield (
+        "look and attributes",
+        median_ms(_reads_attributes(images[int(np.flatnonzero(counts == 1)[0])], detector)),
+        "face",
+    )
+
+
+def _reads_attributes(image: Pixels, detector: FaceDetector) -> Callable[[], object]:
+    net, head, face = Encoder(LOOK), open_model(MODEL), detector.detect(image)
+    return lambda: predict_attributes(face_features(image, face, net), head)
 
 
 def median_ms(work: Callable[[], object]) -> float:
