@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postlens.errors import UsageError
-from postlens.tasks.products.items import LABELS, Label, by_item, catalog_labels, join_labels, shipped_labels
+from postlens.tasks.products.items import (
+    LABELS,
+    Label,
+    by_item,
+    catalog_labels,
+    join_labels,
+    label_key,
+    label_name,
+    shipped_labels,
+)
 from postlens.types import ATTRIBUTES
 
 SHIPPED = shipped_labels(dict.fromkeys(ATTRIBUTES, 0.5))
@@ -35,3 +46,29 @@ def test_a_later_label_of_a_name_replaces_the_earlier_in_its_place() -> None:
 def test_a_catalog_may_name_labels_and_items() -> None:
     assert set(catalog_labels(SHIPPED)) == set(LABELS)
     assert {"ring", "jewellery"} < set(catalog_labels(join_labels(SHIPPED, (RING,))))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Interior", "interior"),
+        ("  Gold \t ring ", "gold ring"),
+        ("MU\u0308TZE", "m\u00fctze"),  # as some disks keep it
+        ("Straße", "strasse"),
+        ("STRASSE", "strasse"),
+    ],
+)
+def test_a_label_has_one_spelling(text: str, name: str) -> None:
+    assert label_key(text) == label_name(text) == name
+
+
+@given(st.text())
+def test_the_one_spelling_stays_as_it_is(text: str) -> None:
+    key = label_key(text)
+    assert label_key(key) == key
+
+
+@pytest.mark.parametrize("text", ["", "  ", "rings, gold", "rings;gold", "a|b", "tab\x07", "\udcff", "\u200b"])
+def test_a_name_that_a_catalog_could_not_hold_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="rename it"):
+        label_name(text)

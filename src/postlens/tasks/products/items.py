@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,6 +25,29 @@ OPTIONAL = frozenset({"moustache", "stubble"})
 WEARABLE = ("hat", "eyewear")
 # What a catalog may name when no other model is used: an attribute, or an item for those of it that are not optional.
 LABELS = (*ATTRIBUTES, *(item for item in ITEMS if item not in ATTRIBUTES))
+
+SEPARATORS = ";,|"  # between the labels of a catalog's cell, so that no label's name may have one
+
+
+def label_key(text: str) -> str:
+    """The one spelling of a label or an item: without case, and with single spaces, none of them at an end.
+
+    Accents are composed, whichever way they were typed or a disk keeps them (Unicode 15, D145: caseless matching).
+    """
+    folded = unicodedata.normalize("NFD", text).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
+
+
+def label_name(text: str) -> str:
+    """`label_key` of a name that a label or an item may have.
+
+    Raises `UsageError` for an empty name, and for one that a catalog or a card could not hold.
+    """
+    name = label_key(text)
+    if not name or not name.isprintable() or any(sign in name for sign in SEPARATORS):
+        signs = " ".join(SEPARATORS)
+        raise UsageError(f"expected a label's name of printable signs without {signs}, got {text!r}; rename it")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
