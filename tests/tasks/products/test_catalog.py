@@ -45,7 +45,9 @@ def test_absent_columns_are_none_and_a_product_is_active() -> None:
     assert parse(CAP) == Catalog((Product("1", "Cap", ("hat",)),), ())
 
 
-@pytest.mark.parametrize("cell", ["Hat; beard", "hat,BEARD", "hat | beard |", ["hat", "beard"], "hat;hat;beard"])
+@pytest.mark.parametrize(
+    "cell", ["Hat; beard", "hat,BEARD", [" Hat", "BEARD"], "hat | beard |", ["hat", "beard"], "hat;hat;beard"]
+)
 def test_labels_are_a_list_or_a_text_with_signs_between(cell: object) -> None:
     assert parse({**CAP, "labels": cell}).products[0].labels == ("hat", "beard")
 

@@ -110,9 +110,20 @@ def test_what_a_label_leaves_out_has_a_default(tmp_path: Path) -> None:
     assert load(folder).labels[1] == Label("shoe", "shoe", "face", 0.6, wearable=True, optional=False)
 
 
+def test_labels_and_items_are_read_without_case(tmp_path: Path) -> None:
+    folder = change(
+        change(write(tmp_path / "run"), '[labels."ring"]', '[labels."RING"]'), '"jewellery"', '" Jewellery"'
+    )
+    net = folder / "head0.toml"
+    net.write_text(net.read_text().replace('"ring"', '"Ring"'))
+    assert load(folder).labels == (RING, SHOE)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
+        ('item = "jewellery"', 'item = "gold, silver"', r"\[labels.ring\]: expected a label's name .* without ; , \|"),
+        ('[labels."shoe"]', '[labels."Ring"]', "expected each label once, got several spellings of ring"),
         ('reads = "face"', 'reads = "hand"', "expected reads to be face or image, got 'hand'"),
         ('takes = "vectors"', "", "expected takes to be vectors or pixels, got None"),
         ("threshold = 0.4", "threshold = 1.5", r"\[labels.ring\]: expected threshold to be a number in 0..1, got 1.5"),

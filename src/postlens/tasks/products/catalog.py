@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from postlens.errors import RowError, UnknownNameError
+from postlens.tasks.products.items import SEPARATORS, label_key
 from postlens.tasks.products.prices import Price, parse_currency, parse_price
 from postlens.types import Failure, Product
 
@@ -186,12 +187,12 @@ def _address(value: object) -> str:
 
 def _names(value: object) -> tuple[str, ...]:
     """Each name once: of a list, or of a text with `;`, `,` or `|` between."""
-    parts = value if isinstance(value, list | tuple) else re.split("[;,|]", _text(value))
+    parts = value if isinstance(value, list | tuple) else re.split(f"[{SEPARATORS}]", _text(value))
     return tuple(dict.fromkeys(name for part in parts if (name := _text(part))))
 
 
 def _labels(value: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.lower() for name in _names(value)))
+    return tuple(dict.fromkeys(label_key(name) for name in _names(value)))
 
 
 def _flag(value: object) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from postlens.errors import ModelError, SettingsError, ShapeError
+from postlens.errors import ModelError, SettingsError, ShapeError, UsageError
 from postlens.tasks.products.features import LOOK
-from postlens.tasks.products.items import Label
+from postlens.tasks.products.items import Label, label_key, label_name
 from postlens.types import FloatArray, ModelSpec
 from postlens.vision.cards import read_card
 from postlens.vision.encoder import ENCODER
@@ -159,7 +160,10 @@ def _labels(values: Mapping[str, Any], reads: Reads, path: Path) -> tuple[Label,
     tables = values.get("labels")
     if not isinstance(tables, dict) or not tables or not all(isinstance(one, dict) for one in tables.values()):
         raise SettingsError(f"{path}: expected a table [labels.NAME] for each label, got {tables!r}; {RUN_REMEDY}")
-    return tuple(_label(name, table, reads, path) for name, table in tables.items())
+    labels = tuple(_label(name, table, reads, path) for name, table in tables.items())
+    if twice := sorted(name for name, n in Counter(label.name for label in labels).items() if n > 1):
+        raise SettingsError(f"{path}: expected each label once, got several spellings of {', '.join(twice)}; keep one")
+    return labels
 
 
 def _label(name: str, table: Mapping[str, Any], reads: Reads, path: Path) -> Label:
@@ -172,13 +176,21 @@ def _label(name: str, table: Mapping[str, Any], reads: Reads, path: Path) -> Lab
             got = values.get(key)
             raise SettingsError(f"{path}: [labels.{name}]: expected {key} to be {wanted}, got {got!r}; correct it")
     return Label(
-        name=name,
-        item=values["item"],
+        name=_canonical(name, name, path),
+        item=_canonical(values["item"], name, path),
         reads=reads,
         threshold=float(values["threshold"]),
         wearable=values["wearable"],
         optional=values["optional"],
     )
+
+
+def _canonical(text: str, table: str, path: Path) -> str:
+    """A name in the spelling in which the catalog's labels are compared."""
+    try:
+        return label_name(text)
+    except UsageError as error:
+        raise SettingsError(f"{path}: [labels.{table}]: {error}") from error
 
 
 def _is_share(value: Any) -> bool:
@@ -190,7 +202,7 @@ def _net(card: Path, names: Sequence[str]) -> ModelSpec:
     spec = read_card(card, remedy=RUN_REMEDY)
     if "probs" not in spec.outputs:
         raise ModelError(f"{card}: expected an output probs, got {', '.join(spec.outputs)}; {RUN_REMEDY}")
-    if list(spec.labels) != list(names):
+    if [label_key(name) for name in spec.labels] != list(names):
         raise SettingsError(
             f"{card}: expected the labels of {CARD} in its order ({', '.join(names)}), got {', '.join(spec.labels)}; "
             f"keep the tables of {CARD} as they were written"
