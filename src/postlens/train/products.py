@@ -13,7 +13,7 @@ import numpy as np
 from postlens.config import Settings
 from postlens.errors import UsageError
 from postlens.media.probe import display_name
-from postlens.tasks.products.items import Label
+from postlens.tasks.products.items import Label, trained_label
 from postlens.tasks.products.model import CARD, Reads
 from postlens.train.products_eda import write_eda
 from postlens.train.products_export import export_heads
@@ -27,7 +27,6 @@ from postlens.train.run_folder import RunFolder
 from postlens.types import IntArray
 
 log = logging.getLogger(__name__)
-NOT_WEARABLE = ("beard", "moustache", "stubble")  # labels that cannot be put on, unless `wearable` is changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +177,7 @@ def score(heads: Answered, data: ProductData, *, seed: int) -> tuple[tuple[Label
 
 def meaning(name: str, reads: Reads, recipe: ProductRecipe, *, threshold: float) -> Label:
     """What a label of a new run means until its products.toml is changed."""
-    item = recipe.items.get(name, name)
-    wearable = not {name, item} & {*NOT_WEARABLE}
-    return Label(name, item, reads, round(threshold, 4), wearable=wearable, optional=False)
+    return trained_label(name, reads, threshold=round(threshold, 4), item=recipe.items.get(name))
 
 
 def facts(data: ProductData, *, recipe: str) -> dict[str, Any]:

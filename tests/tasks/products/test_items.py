@@ -16,6 +16,7 @@ from postlens.tasks.products.items import (
     label_key,
     label_name,
     shipped_labels,
+    trained_label,
 )
 from postlens.types import ATTRIBUTES
 
@@ -72,3 +73,18 @@ def test_the_one_spelling_stays_as_it_is(text: str) -> None:
 def test_a_name_that_a_catalog_could_not_hold_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="rename it"):
         label_name(text)
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda label: label.name)
+def test_a_shipped_label_that_is_trained_again_keeps_its_meaning(shipped: Label) -> None:
+    assert trained_label(shipped.name, "face", threshold=0.5) == shipped
+
+
+@pytest.mark.parametrize(
+    ("name", "item", "wearable"),
+    [("ring", None, True), ("ring", "jewellery", True), ("goatee", "beard", False), ("stubble", "razor", False)],
+)
+def test_a_label_of_ones_own_is_its_own_item_or_the_one_that_is_named(name: str, item: str, wearable: bool) -> None:
+    assert trained_label(name, "image", threshold=0.5, item=item) == Label(
+        name, item or name, "image", 0.5, wearable=wearable, optional=False
+    )

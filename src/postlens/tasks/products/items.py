@@ -76,6 +76,17 @@ def shipped_labels(thresholds: Mapping[str, float]) -> tuple[Label, ...]:
     )
 
 
+def trained_label(name: str, reads: Literal["face", "image"], *, threshold: float, item: str | None = None) -> Label:
+    """What a label of an own model means where nothing else is said: as shipped if it ships, else its own item.
+
+    `item`: that it shows; another than the shipped one makes an optional label count wherever it is seen.
+    """
+    shipped = next((item for item, names in ITEMS.items() if name in names), name)
+    item = item or shipped
+    wearable = all(one in WEARABLE or one not in ITEMS for one in (item, shipped))
+    return Label(name, item, reads, threshold, wearable=wearable, optional=name in OPTIONAL and item == shipped)
+
+
 def join_labels(shipped: Sequence[Label], *models: Sequence[Label]) -> tuple[Label, ...]:
     """All labels by first mention; a later label of the same name replaces an earlier one in its place."""
     found = {label.name: label for label in shipped}

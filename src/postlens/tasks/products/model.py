@@ -19,7 +19,7 @@ import numpy as np
 
 from postlens.errors import ModelError, SettingsError, ShapeError, UsageError
 from postlens.tasks.products.features import LOOK
-from postlens.tasks.products.items import Label, label_key, label_name
+from postlens.tasks.products.items import Label, label_key, label_name, trained_label
 from postlens.types import FloatArray, ModelSpec
 from postlens.vision.cards import read_card
 from postlens.vision.encoder import ENCODER
@@ -167,7 +167,8 @@ def _labels(values: Mapping[str, Any], reads: Reads, path: Path) -> tuple[Label,
 
 
 def _label(name: str, table: Mapping[str, Any], reads: Reads, path: Path) -> Label:
-    values: dict[str, Any] = {"item": name, "wearable": True, "optional": False, **table}
+    usual = trained_label(label_key(name), reads, threshold=0)
+    values = {key: getattr(usual, key) for key in _FIELDS if key != "threshold"} | {**table}
     if unknown := sorted(values.keys() - _FIELDS.keys()):
         raise SettingsError(f"{path}: [labels.{name}]: expected {', '.join(_FIELDS)}, got {', '.join(unknown)}")
     for key, kind in _FIELDS.items():
