@@ -92,6 +92,7 @@ class Campaign:
     policy: Literal["matching", "missing"] = "matching"  # of offers
     audience: tuple[str, ...] = ()  # for whom products may be offered; (): everybody
     product_order: Literal["similar", "rotate", "listed"] = "listed"  # of several products that fit
+    reaction_policy: Literal["strict", "union"] = "strict"  # of emoji
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -55,5 +55,6 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
         policy=answerer.settings.product_policy,
         audience=answerer.settings.audience,
         product_order=answerer.settings.product_order,
+        reaction_policy=answerer.settings.reaction_policy,
         models={name: f"{spec.version} {spec.fingerprint}" for name, spec in answerer.models().items()},
     )

@@ -29,6 +29,7 @@ from postlens.pipelines.report.people import (
     shown_posts,
 )
 from postlens.pipelines.report.products import offer_cards, offered_media, tabled_offers, unread_creators
+from postlens.pipelines.report.reactions import creator_reactions
 from postlens.pipelines.report.timeline import PEOPLE_PER_VIDEO, clock, shown_videos, timelines
 from postlens.types import NICHES
 from postlens.version import __version__
@@ -72,6 +73,7 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
     environment.filters.update(count=count, percent=percent, lift=lift, seconds=seconds, spot=spot, clock=clock)
     cards = post_cards(campaign, person_labels(campaign.people), thumbnails)
     creators = creator_cards(campaign, cards)
+    reactions, more_reactions = creator_reactions(campaign, cards, thumbnails)
     script = loader.get_source(environment, SCRIPT)[0]
     return environment.get_template("report.html.j2").render(
         campaign=campaign,
@@ -86,6 +88,9 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
         offers=offer_cards(campaign, thumbnails),
         more_offers=tabled_offers(campaign),
         unread=unread_creators(campaign),
+        reactions=reactions,
+        more_reactions=more_reactions,
+        reaction_policy=campaign.reaction_policy,
         timelines=timelines(campaign, cards, thumbnails),
         n_videos_with_people=shown_videos(campaign)[1],
         n_people_per_video=PEOPLE_PER_VIDEO,
