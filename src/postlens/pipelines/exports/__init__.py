@@ -24,6 +24,7 @@ from postlens.pipelines.exports.people_table import PEOPLE_TABLE, PERSON_SCHEMA,
 from postlens.pipelines.exports.predictions import PREDICTIONS, prediction_lines
 from postlens.pipelines.exports.products_book import PRODUCTS_BOOK, products_xlsx
 from postlens.pipelines.exports.products_table import PRODUCT_SCHEMA, PRODUCTS_TABLE, product_rows
+from postlens.pipelines.exports.reactions_table import REACTION_SCHEMA, REACTIONS_PARQUET, reaction_rows
 from postlens.pipelines.exports.tables import (
     CREATOR_SCHEMA,
     CREATORS,
@@ -45,6 +46,7 @@ __all__ = [
     "PERSON_SCHEMA",
     "POST_SCHEMA",
     "PRODUCT_SCHEMA",
+    "REACTION_SCHEMA",
     "add_failure",
     "csv_bytes",
     "remove_leftovers",
@@ -60,6 +62,7 @@ FILES = (
     PEOPLE_TABLE,
     PRODUCTS_BOOK,
     PRODUCTS_TABLE,
+    REACTIONS_PARQUET,
     PREDICTIONS,
     SCORES,
     FAILURES,
@@ -78,6 +81,7 @@ def write_exports(campaign: Campaign, out: Path) -> None:
     replace_bytes(out / PEOPLE_BOOK, people_xlsx(campaign))
     write_parquet(out / PRODUCTS_TABLE, product_rows(campaign), PRODUCT_SCHEMA)
     replace_bytes(out / PRODUCTS_BOOK, products_xlsx(campaign))
+    write_parquet(out / REACTIONS_PARQUET, reaction_rows(campaign), REACTION_SCHEMA)
     replace_bytes(out / PREDICTIONS, prediction_lines(campaign))
     write_scores(campaign, out)
     write_failures(campaign.failures, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from postlens.media.probe import display_name
 from postlens.pipelines.campaign import Campaign, CreatorAnswer
 from postlens.pipelines.exports.files import replace_bytes
-from postlens.types import METRICS, PostAnalysis
+from postlens.tasks.reactions.summary import ReactionSummary, summarise
+from postlens.types import METRICS, PostAnalysis, ReactionForecast
 
 POSTS = "posts.parquet"
 CREATORS = "creators.parquet"
@@ -54,6 +56,10 @@ CREATOR_SCHEMA = {
     "product_label": "str",
     "product_share": "f64",
     "product_reason": "str",
+    "emotion": "str",  # the first emotion of most posts
+    "emotion_share": "f64",  # of the posts whose emotions could be read
+    "n_low_confidence": "i64",  # of these
+    "always_allowed_emoji": "list",  # fit each of them
     **{f"median_{name}": "f64" for name in METRICS},
 }
 
@@ -122,10 +128,14 @@ def _forecast_columns(post: PostAnalysis) -> dict[str, Any]:
 
 def creator_rows(campaign: Campaign) -> list[dict[str, Any]]:
     """Rows with the columns of `creator_schema`; a median that a creator has not is absent."""
-    return [_creator_row(answer) for answer in campaign.creators]
+    by_creator: dict[str, list[ReactionForecast]] = defaultdict(list)
+    for post in campaign.posts:
+        if post.reaction is not None:
+            by_creator[post.post.creator_id].append(post.reaction)
+    return [_creator_row(answer, by_creator[answer.creator.creator_id]) for answer in campaign.creators]
 
 
-def _creator_row(answer: CreatorAnswer) -> dict[str, Any]:
+def _creator_row(answer: CreatorAnswer, reactions: Sequence[ReactionForecast]) -> dict[str, Any]:
     choice = answer.recommendation
     return {
         "creator_id": answer.creator.creator_id,
@@ -142,7 +152,17 @@ def _creator_row(answer: CreatorAnswer) -> dict[str, Any]:
         "product_label": choice.label if choice else None,
         "product_share": choice.share if choice else None,
         "product_reason": choice.reason if choice else None,
+        **(_emotion_columns(summarise(reactions)) if reactions else {}),
         **{f"median_{name}": value for name, value in answer.medians.items()},
+    }
+
+
+def _emotion_columns(summary: ReactionSummary) -> dict[str, Any]:
+    return {
+        "emotion": summary.emotion,
+        "emotion_share": summary.emotions[0][1] / summary.n_posts,
+        "n_low_confidence": summary.n_low_confidence,
+        "always_allowed_emoji": list(summary.always_allowed),
     }
 
 
