@@ -49,6 +49,12 @@ def test_what_is_no_price_is_refused(cell: object) -> None:
         parse_price(cell)
 
 
+@pytest.mark.parametrize("exponent", [309, 5_000, -5_000])
+def test_an_integer_of_any_length_is_refused(exponent: int) -> None:
+    with pytest.raises(ValueError, match="expected a price .*got an integer of .* bits; correct it"):
+        parse_price(10**exponent if exponent > 0 else -(10**-exponent))
+
+
 def test_a_currency_is_a_sign_or_three_letters() -> None:
     assert [parse_currency(text) for text in ("€", " eur ", "")] == ["EUR", "EUR", None]
     with pytest.raises(ValueError, match="expected a currency"):

@@ -7,6 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 SYMBOLS: Final = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "fr.": "CHF", "sfr.": "CHF", "zł": "PLN"}
+TOLD: Final = 10**300  # digits beyond it help nobody, and of the longest Python writes none
 _SPACES: Final = re.compile("[\\s\u00a0\u202f'’]+")  # separate thousands in French and Swiss spelling
 _AMOUNT: Final = re.compile(r"([^\d,–—-]*?)(\d[\d.,]*?)(?:[.,]?[-–—]{1,2})?([^\d,–—-]*)")  # `45.–` is 45
 _GROUPS: Final = re.compile(r"[1-9]\d{0,2}(?:([.,])\d{3})(?:\1\d{3})*")
@@ -29,7 +30,8 @@ def parse_price(value: object) -> Price | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return None if math.isnan(value) else Price(_checked(float(value), value), None)
+        amount = _float(value)
+        return None if math.isnan(amount) else Price(_checked(amount, value), None)
     match = _AMOUNT.fullmatch(_SPACES.sub("", value)) if isinstance(value, str) else None
     if match is None or (match[1] and match[3]):
         raise _no_price(value)
@@ -58,6 +60,13 @@ def _number(digits: str, value: object) -> float:
     return float(f"{re.sub('[.,]', '', whole)}.{cents or 0}")
 
 
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # TOML and JSON hold integers of any length
+        return math.inf
+
+
 def _checked(amount: float, value: object) -> float:
     if not math.isfinite(amount) or amount < 0:
         raise _no_price(value)
@@ -65,4 +74,5 @@ def _checked(amount: float, value: object) -> float:
 
 
 def _no_price(value: object) -> ValueError:
-    return ValueError(f"expected a price such as 12.90 or 12,90 €, got {value!r}; correct it")
+    told = f"an integer of {value.bit_length()} bits" if isinstance(value, int) and abs(value) > TOLD else repr(value)
+    return ValueError(f"expected a price such as 12.90 or 12,90 €, got {told}; correct it")
