@@ -38,6 +38,8 @@ def test_flags_outweigh_environment_and_environment_outweighs_the_file(toml, mon
         ('emoji_table = ["a.toml"]', "emoji_table (from postlens.toml)"),
         ('metric = "hearts"', "metric (from postlens.toml)"),
         ("workers = ", "readable TOML"),
+        (f"workers = {'1' * 5000}", "readable TOML"),
+        (f"workers = {'[' * 50_000}", "nested too deeply"),
     ],
 )
 def test_a_wrong_file_says_what_and_where(toml, text, said):

@@ -178,13 +178,27 @@ def _merge(config: Path | None, flags: dict[str, Any]) -> tuple[dict[str, Any], 
     return values, origins
 
 
+def read_toml(path: Path, *, encoding: str = "utf-8") -> dict[str, Any]:
+    """The tables of a TOML file; the one reader, since tomllib lets more errors through than it documents.
+
+    Raises `OSError` when it cannot be read, and `ValueError` for all else that is wrong with it: `UnicodeDecodeError`,
+    `TOMLDecodeError`, lists nested beyond the interpreter's depth, an integer that Python does not write.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding=encoding))
+        repr(values)  # hexadecimal integers are read at any length, and fail only in a message
+    except RecursionError as error:
+        raise ValueError("lists or tables are nested too deeply") from error
+    return values
+
+
 def _read_file(config: Path | None) -> dict[str, Any]:
     path = config or Path(DEFAULT_FILE)
     if config is None and not path.exists():
         return {}
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = read_toml(path)
+    except (OSError, ValueError) as error:
         raise SettingsError(f"expected a readable TOML file of settings at {path}, got: {error}") from error
     for name in values:
         if name not in Settings.model_fields:

@@ -110,6 +110,8 @@ def test_a_guard_against_formulas_is_no_part_of_a_title(tmp_path: Path) -> None:
         ("c.toml", "product = 3", r"\[\[product\]\]"),
         ("c.toml", "product = [3]", r"\[\[product\]\]"),
         ("c.toml", "[[product]\n", "not valid TOML"),
+        ("c.toml", f"a = {'[' * 50_000}", "not valid TOML: lists or tables are nested too deeply; correct it"),
+        ("c.toml", f"[[product]]\nprice = {'1' * 5000}", "not valid TOML: Exceeds the limit"),
         ("c.xlsx", "no workbook", "expected a spreadsheet"),
         ("c.parquet", "no table", "expected a Parquet file"),
         ("c.pdf", "x", r"one of \.csv, .*'\.pdf'"),
@@ -118,6 +120,16 @@ def test_a_guard_against_formulas_is_no_part_of_a_title(tmp_path: Path) -> None:
 def test_a_file_that_is_no_catalog_says_what_was_expected(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(TableError, match=message):
         read_catalog(write(tmp_path, text, name))
+
+
+@pytest.mark.parametrize("name", ["c.toml", "c.jsonl"])
+def test_a_price_of_four_hundred_digits_breaks_its_row_alone(tmp_path: Path, name: str) -> None:
+    rows = [f'"product_id"="{n}"|"title"="Cap"|"labels"="hat"|"price"={price}' for n, price in ((1, 5), (2, 10**400))]
+    toml = "\n".join(["[[product]]", rows[0], "[[product]]", rows[1]]).replace("|", "\n")
+    jsonl = "\n".join("{" + row.replace("|", ",").replace("=", ":") + "}" for row in rows)
+    found = read_catalog(write(tmp_path, toml if name == "c.toml" else jsonl, name))
+    assert [product.product_id for product in found.products] == ["1"]
+    assert "column price: expected a price" in found.failures[0].message
 
 
 def test_toml_in_another_encoding_an_absent_file_and_a_folder_are_refused(tmp_path: Path) -> None:

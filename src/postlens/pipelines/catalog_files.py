@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from postlens.config import read_toml
 from postlens.errors import RowError, SourceNotFoundError, TableError
 from postlens.media.probe import display_name
 from postlens.sources.marks import BrokenValue, LinkedText
@@ -101,12 +101,12 @@ def _linked(cell: Any) -> Any:
 def _toml_rows(path: Path) -> Iterator[CatalogRow | Failure]:
     name = display_name(path)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("product", [])
+        tables = read_toml(path, encoding="utf-8-sig").get("product", [])
     except UnicodeDecodeError as error:
         raise TableError(
             f"{name}: expected UTF-8 text, got byte {error.start} that is not; save it as UTF-8"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise TableError(f"{name}: not valid TOML: {error}; correct it") from error
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise TableError(f"{name}: expected [[product]] tables, got {type(tables).__name__}; write one per product")

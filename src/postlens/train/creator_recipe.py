@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from postlens.config import read_toml
 from postlens.errors import SettingsError
 from postlens.train.recipe import Phase
 
@@ -99,8 +99,8 @@ def load_creator_recipe(path: Path | None) -> CreatorRecipe:
     if path is None:
         return CreatorRecipe()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = read_toml(path)
+    except (OSError, ValueError) as error:
         raise SettingsError(f"expected a readable TOML file of a creator recipe at {path}, got: {error}") from error
     return _checked(values, origin=str(path))
 

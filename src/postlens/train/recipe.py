@@ -7,13 +7,13 @@ file under `recipes/`.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from postlens.config import read_toml
 from postlens.errors import SettingsError
 from postlens.train.augment_recipe import AugmentRecipe
 
@@ -126,8 +126,8 @@ def load_recipe(name_or_path: str | Path, *, folder: Path = SHIPPED_RECIPES) -> 
     named = folder / f"{name_or_path}.toml"
     path = named if str(name_or_path) in list_recipes(folder) else Path(name_or_path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = read_toml(path)
+    except (OSError, ValueError) as error:
         known = ", ".join(list_recipes(folder))
         raise SettingsError(
             f"expected a recipe out of [{known}] or a TOML file, got {name_or_path} ({error})"

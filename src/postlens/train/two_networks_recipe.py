@@ -5,11 +5,11 @@ No torch here. Each net's table holds what it has of its own; all else is that o
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from postlens.config import read_toml
 from postlens.errors import SettingsError
 from postlens.train.recipe import FORMS, Recipe, check_recipe
 
@@ -33,8 +33,8 @@ def load_nets(name_or_path: str | Path = TWO_NETWORKS) -> Nets:
     shipped = str(name_or_path) in list_net_recipes()
     path = SHIPPED / f"{name_or_path}.toml" if shipped else Path(name_or_path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = read_toml(path)
+    except (OSError, ValueError) as error:
         known = ", ".join(list_net_recipes())
         raise SettingsError(
             f"expected a recipe out of [{known}] or a TOML file, got {name_or_path} ({error})"

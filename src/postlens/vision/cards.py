@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from postlens.config import read_toml
 from postlens.errors import ModelError
 from postlens.types import ModelSpec
 
@@ -27,8 +27,8 @@ def read_card(path: Path, *, remedy: str = "reinstall postlens") -> ModelSpec:
     remedy: what the error tells to do about a card that cannot be read.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = read_toml(path)
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot read the model card ({error}); {remedy}") from error
     known = {f.name for f in fields(ModelSpec)}
     missing, unknown = [name for name in _REQUIRED if not values.get(name)], sorted(values.keys() - known)

@@ -135,6 +135,9 @@ def test_labels_and_items_are_read_without_case(tmp_path: Path) -> None:
         ('nets = ["head0.toml"]', "nets = []", "expected nets to name cards beside it"),
         ('nets = ["head0.toml"]', 'nets = ["../head0.toml"]', "expected nets to name cards beside it"),
         ("reads =", "reads", "expected a readable TOML file"),
+        ("threshold = 0.4", f"threshold = {'1' * 5000}", "expected a readable TOML file, got: Exceeds the limit"),
+        ("threshold = 0.4", f"threshold = 0x{'f' * 5000}", "expected a readable TOML file, got: Exceeds the limit"),
+        ("threshold = 0.4", f"threshold = {'[' * 50_000}", "expected a readable TOML file, got: .* nested too deeply"),
         ('[labels."shoe"]', '[labels."boot"]', "expected the labels of products.toml in its order"),
     ],
 )

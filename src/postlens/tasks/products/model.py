@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from postlens.config import read_toml
 from postlens.errors import ModelError, SettingsError, ShapeError, UsageError
 from postlens.tasks.products.features import LOOK
 from postlens.tasks.products.items import Label, label_key, label_name, trained_label
@@ -138,8 +138,8 @@ def _load(folder: Path) -> ProductModel:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_toml(path)
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: expected a readable TOML file, got: {error}; {RUN_REMEDY}") from error
 
 
