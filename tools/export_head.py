@@ -3,8 +3,8 @@
 Imported by the recipes (`sys.path.insert(0, "tools")`); needs the `onnx` package; takes under a second.
 
 The graph reads `features` (N, D) float32 and returns `logits` and `probs` (N, K). It can widen the features by the log
-probabilities of the encoder's own classes (`ClassLogs`): frozen features say more about a new label when their nearest
-known classes stand beside them. Its bytes depend on nothing but the
+probabilities of the encoder's own classes (`ClassLogs`), or by what is known of these (`ClassMeans`): frozen features
+say more about a new label when their nearest known classes stand beside them. Its bytes depend on nothing but the
 arguments. What was written is run again by the product's own session and compared with numpy.
 """
 
@@ -53,16 +53,32 @@ class ClassLogs:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassMeans:
+    """softmax(features @ w + b) @ values, appended to the features before they are standardised.
+
+    What is known of the encoder's classes, averaged over what it takes the image for. w is stored as in `ClassLogs`.
+    """
+
+    w: NDArray[np.float16]  # (D, C)
+    b: Array  # (C,)
+    values: Array  # (C, M)
+
+    def run(self, features: Array) -> Array:
+        """(N, M)."""
+        return np.asarray(_softmax(features @ self.w.astype(np.float64) + self.b) @ self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """A head: transform, widen, standardise, dense layers, temperature, output activation."""
 
     layers: tuple[tuple[Array, Array, Activation], ...]  # W (in, out), b (out,)
-    mean: Array | None  # (D,) or, widened, (D + C,): subtracted after the transform
+    mean: Array | None  # (D,) or, widened, (D + C,) or (D + M,): subtracted after the transform
     scale: Array | None  # as mean: divided by after it
     transform: Transform  # sqrt: of the features cut at 0; l2: rows to length 1
     activation: Literal["softmax", "sigmoid"]
     temperature: float
-    classes: ClassLogs | None = None
+    classes: ClassLogs | ClassMeans | None = None
 
     def __post_init__(self) -> None:
         width = self.layers[0][0].shape[0]
@@ -107,7 +123,7 @@ def export_head(
     transform: Transform = "none",
     activation: Literal["softmax", "sigmoid"] = "softmax",
     temperature: float = 1.0,
-    classes: ClassLogs | None = None,
+    classes: ClassLogs | ClassMeans | None = None,
     folder: Path = WEIGHTS,
 ) -> ModelSpec:
     """Write `<folder>/<name>.onnx` and `<name>.toml`, check them, and return the spec.
@@ -217,6 +233,8 @@ def _widened(g: _Graph, head: Head, x: str) -> str:
         return x
     w = g.node("Cast", g.weight(head.classes.w, dtype=np.float16), to=TensorProto.FLOAT)
     probs = g.node("Softmax", g.node("Gemm", "features", w, g.weight(head.classes.b)), axis=1)
+    if isinstance(head.classes, ClassMeans):
+        return g.node("Concat", x, g.node("MatMul", probs, g.weight(head.classes.values)), axis=1)
     return g.node("Concat", x, g.node("Log", g.node("Add", probs, g.weight(head.classes.floor))), axis=1)
 
 

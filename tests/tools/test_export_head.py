@@ -75,6 +75,14 @@ def test_widened_features_carry_the_log_probabilities_of_the_classes(tool, tmp_p
     assert logits == pytest.approx(np.full((1, 2), np.log(0.501)), abs=1e-6)
 
 
+def test_widened_features_carry_what_is_known_of_the_classes(tool, tmp_path):
+    classes = tool.ClassMeans(w=np.eye(2, dtype=np.float16), b=np.zeros(2), values=np.array([[1.0], [4.0]]))
+    last = np.array([[0.0], [0.0], [1.0]])
+    spec = tool.export_head("head", layers=[(last, np.zeros(1), "none")], classes=classes, card=CARD, folder=tmp_path)
+    logits = Session(spec, tmp_path / "head.onnx").run({"features": np.array([[1.0, 1.0]], np.float32)})["logits"]
+    assert spec.input_size == (2,) and logits == pytest.approx(np.array([[2.5]]), abs=1e-6)
+
+
 def test_same_arguments_give_the_same_bytes(tool, tmp_path):
     first = tool.export_head("head", layers=layers(5, 3), card=CARD, folder=tmp_path)
     card = (tmp_path / "head.toml").read_bytes()
