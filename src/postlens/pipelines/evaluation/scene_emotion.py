@@ -66,7 +66,7 @@ class SceneReader:
     """Decoded photos to fused (8), scene (8) and affect (2) in one row (1, 18); holds the models of one thread."""
 
     def __init__(self) -> None:
-        self._encoder, self._detector = Encoder(), FaceDetector()
+        self.encoder, self._detector = Encoder(), FaceDetector()
         self._scene, self._affect = open_model(SCENE_HEAD), open_model(AFFECT_HEAD)
         self._net, self._head = open_model(EXPRESSION_NET), open_model(EXPRESSION_HEAD)
         self.n_with_faces = 0
@@ -78,7 +78,7 @@ class SceneReader:
 
     def read(self, photo: DecodedImage) -> FloatArray:
         """One row: fused probabilities, scene probabilities, valence and arousal."""
-        vectors, _ = self._encoder.embed([photo.image])
+        vectors, _ = self.encoder.embed([photo.image])
         scene = read_scene(vectors, self._scene, self._affect)
         shown = pool_expressions(self.faces(photo))
         self.n_with_faces += shown is not None
