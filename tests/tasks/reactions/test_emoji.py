@@ -16,10 +16,9 @@ from postlens.tasks.reactions.emoji import (
     EmojiTable,
     choose_emoji,
     default_table,
-    is_emoji,
     load_table,
-    plain,
 )
+from postlens.tasks.reactions.sequences import is_emoji, plain
 from postlens.types import EMOTIONS
 
 QUICK = settings(deadline=None, max_examples=50)  # no deadline: machines under load stall
@@ -70,7 +69,41 @@ def test_a_block_holds_for_every_skin_tone() -> None:
 def test_the_packaged_table_names_every_emotion_in_several_languages() -> None:
     table = load_table()
     assert set(table.rules) == set(EMOTIONS)
-    assert all({"en", "de", "es", "fr"} <= set(rule.labels) for rule in table.rules.values())
+    assert table.languages == ("en", "de", "es", "fr", "it", "nl", "pt")
+    assert all(len(set(table.labels(language).values())) == len(EMOTIONS) for language in table.languages)
+
+
+def test_the_packaged_table_is_versioned_and_has_what_was_asked_for() -> None:
+    table = default_table()
+    assert table.version >= 2
+    assert table.rules["happy"].allowed == ("😀", "😄", "😁", "😍", "😂", "❤️", "👍", "🎉")
+    assert table.rules["disgust"] == EmojiRule(("🤢", "😒", "🙄"), ("😍", "😘", "🥰"), table.rules["disgust"].labels)
+    assert table.rules["surprise"].blocked == () == table.rules["other"].blocked
+
+
+def test_every_emoji_of_the_packaged_table_is_one_and_no_emotion_contradicts_itself() -> None:
+    for rule in default_table().rules.values():
+        assert all(is_emoji(emoji) for emoji in (*rule.allowed, *rule.blocked))
+        assert not set(map(plain, rule.allowed)) & set(map(plain, rule.blocked))
+
+
+def test_what_surprise_rules_out_is_told_by_what_else_is_found() -> None:
+    alone, pleased, shocked = (
+        choose_emoji(found, default_table())[1]
+        for found in (("surprise",), ("surprise", "happy"), ("surprise", "fear"))
+    )
+    assert alone == ()
+    assert "😭" in pleased and "🎉" in shocked
+
+
+def test_a_language_without_all_names_is_not_offered() -> None:
+    rules = dict(default_table().rules)
+    rules["sad"] = EmojiRule((), (), {"de": "traurig"})
+    table = EmojiTable(version=1, rules=rules)
+    assert table.languages == ("de",)
+    assert (table.labels("de")["sad"], table.labels()["sad"]) == ("traurig", "sad")
+    with pytest.raises(UnknownNameError, match="expected a language out of de, got 'fr'"):
+        table.labels("fr")
 
 
 @pytest.mark.parametrize("name", ["glad", "Happy", ""])
@@ -84,36 +117,42 @@ def test_an_unknown_policy_is_refused() -> None:
         choose_emoji(["happy"], default_table(), policy="lenient")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["😀", "❤️", "👍🏽", "🤷", "🤷🏽‍♀️", "👨‍👩‍👧", "🏳️‍🌈", "🇩🇪", "1️⃣", "☀️", "🏴󠁧󠁢󠁿"])
+@pytest.mark.parametrize(
+    "text", ["😀", "❤️", "👍🏽", "🤷", "🤷🏽‍♀️", "👨‍👩‍👧", "🏳️‍🌈", "🇩🇪", "1️⃣", "☀️", "🏴󠁧󠁢󠁿", "🫠", "☝🏽", "🅰️"]
+)
 def test_an_emoji_sequence_is_recognised(text: str) -> None:
     assert is_emoji(text)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1", ":)", "😀😀", "😀 ", "❤", "é", "漢", "\u200d", "🏽" * 2, "happy"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1", ":)", "😀😀", "😀 ", "❤", "é", "漢", "\u200d", "🏽" * 2, "happy", "😀🏽", "🕏", "\U0001f3ff"]
+)
 def test_other_text_is_no_emoji(text: str) -> None:
     assert not is_emoji(text)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "reason"),
+    ("old", "new", "at", "reason"),
     [
-        ("version = 1", 'version = "1"', 3, "whole number"),
-        ("version = 1\n", "\n", 1, "whole number"),
-        ("[sad]\n", "[sorrow]\n", 15, "unknown emotion 'sorrow'"),
-        ('"😢", "😭", "💔"', '"😢", "sob", "💔"', 16, "'sob' in allowed of sad is no emoji"),
-        ('"😢", "😭", "💔"', '"😢", 7, "💔"', 16, "7 in allowed of sad is no emoji"),
-        ('["😍", "😘", "🥰"]', '["😍", "🤢"]', 58, "both allowed and blocked by disgust"),
-        ('blocked = ["😍", "😘", "🥰"]', 'blocked = "😍"', 58, "expected a list"),
-        ('blocked = ["😍", "😘", "🥰"]', 'bloked = ["😍"]', 58, "unknown key 'bloked'"),
-        ('de = "Ekel"', "de = 3", 62, "expected a text as de"),
-        ("[angry]\n", "[angry\n", 25, "no valid TOML"),
+        ("version = 2", 'version = "2"', 'version = "', "whole number"),
+        ("version = 2\n", "\n", "# Which", "whole number"),
+        ("[sad]\n", "[sorrow]\n", "[sorrow]", "unknown emotion 'sorrow'"),
+        ('"😢", "😭", "💔"', '"😢", "sob", "💔"', '"sob"', "'sob' in allowed of sad is no emoji"),
+        ('"😢", "😭", "💔"', '"😢", 7, "💔"', "7,", "7 in allowed of sad is no emoji"),
+        ('"😢", "😭", "💔"', '"😢", "❤", "💔"', '"❤"', "needs U\\+FE0F"),
+        ('["😍", "😘", "🥰"]', '["😍", "🤢"]', '"🤢"]', "both allowed and blocked by disgust"),
+        ('blocked = ["😍", "😘", "🥰"]', 'blocked = "😍"', 'blocked = "', "expected a list"),
+        ('blocked = ["😍", "😘", "🥰"]', 'bloked = ["😍"]', "bloked", "unknown key 'bloked'"),
+        ('de = "Ekel"', "de = 3", "de = 3", "expected a text as de"),
+        ("[angry]\n", "[angry\n", "[angry", "no valid TOML"),
     ],
 )
-def test_a_wrong_table_is_refused_with_line_and_reason(tmp_path: Path, old: str, new: str, line: int, reason: str):
+def test_a_wrong_table_is_refused_with_line_and_reason(tmp_path: Path, old: str, new: str, at: str, reason: str):
     text = DEFAULT_TABLE.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "emoji.toml"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    line = next(i for i, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if at in row)
     with pytest.raises(SettingsError, match=reason) as error:
         load_table(path)
     assert f"line {line}" in str(error.value) and str(path) in str(error.value)

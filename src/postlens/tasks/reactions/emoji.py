@@ -11,25 +11,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from postlens.errors import SettingsError, UnknownNameError
+from postlens.tasks.reactions.sequences import is_emoji, plain
 from postlens.types import EMOTIONS
 
 Policy = Literal["strict", "union"]
 DEFAULT_TABLE = Path(__file__).with_name("emoji.toml")
 ENGLISH = "en"
 _FIELDS = ("allowed", "blocked", "labels")
-
-# The form of an emoji sequence as Unicode Technical Standard 51 (revision 25) gives it in section 1.4.9: flag, keycap,
-# or elements joined by ZWJ, each with a variation selector, a skin tone or tags. The bases are the pictographic blocks;
-# those below U+1F000 are text unless U+FE0F follows or they are among the few with emoji presentation.
-_EMOJI_ALONE = "⌚⌛⏩-⏬⏰⏳◽◾☔☕♈-♓♿⚓⚡⚪⚫⚽⚾⛄⛅⛎⛔⛪⛲⛳⛵⛺⛽✅✊✋✨❌❎❓-❕❗➕-➗➰➿⬛⬜⭐⭕"
-_PICTOGRAPH = "\U0001f004\U0001f0cf\U0001f170-\U0001f251\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
-_TEXT_DEFAULT = "©®‼⁉™ℹ↔-↪⌨⏏⏭-⏯⏱⏲⏸-⏺Ⓜ▪▫▶◀◻◼☀-➿⤴⤵⬅-⬇〰〽㊗㊙"
-_ELEMENT = f"(?:[{_PICTOGRAPH}{_EMOJI_ALONE}]|[{_TEXT_DEFAULT}](?=[\ufe0f\U0001f3fb-\U0001f3ff]))"
-_MODIFIED = f"{_ELEMENT}(?:\ufe0f\u20e3?|[\U0001f3fb-\U0001f3ff]|[\U000e0020-\U000e007e]+\U000e007f)?"
-_SEQUENCE = re.compile(
-    f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f\u20e3|{_MODIFIED}(?:\u200d(?:{_MODIFIED}|[♀♂⚕⚖✈❤]\ufe0f?))*"
-)
-_FORMS = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +59,6 @@ class EmojiTable:
         return {name: rule.labels.get(language, name) for name, rule in self.rules.items()}
 
 
-def is_emoji(text: str) -> bool:
-    """Whether the text has the form of exactly one emoji sequence (UTS 51, section 1.4.9)."""
-    return _SEQUENCE.fullmatch(text) is not None
-
-
 def choose_emoji(
     emotions: Collection[str], table: EmojiTable, *, policy: Policy = "strict"
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -92,11 +75,6 @@ def choose_emoji(
     blocked = _unique(emoji for rule in rules for emoji in rule.blocked)
     allowed = _unique(emoji for rule in rules for emoji in rule.allowed)
     return (_without(allowed, blocked) if policy == "strict" else allowed), blocked
-
-
-def plain(emoji: str) -> str:
-    """The emoji without variation selectors and skin tones: a block holds for all forms of an emoji."""
-    return _FORMS.sub("", emoji)
 
 
 def _without(allowed: tuple[str, ...], blocked: tuple[str, ...]) -> tuple[str, ...]:
