@@ -123,12 +123,12 @@ def test_a_file_that_is_no_catalog_says_what_was_expected(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("name", ["c.toml", "c.jsonl"])
-def test_a_price_of_four_hundred_digits_breaks_its_row_alone(tmp_path: Path, name: str) -> None:
+def test_a_price_of_four_hundred_digits_breaks_its_cell_alone(tmp_path: Path, name: str) -> None:
     rows = [f'"product_id"="{n}"|"title"="Cap"|"labels"="hat"|"price"={price}' for n, price in ((1, 5), (2, 10**400))]
     toml = "\n".join(["[[product]]", rows[0], "[[product]]", rows[1]]).replace("|", "\n")
     jsonl = "\n".join("{" + row.replace("|", ",").replace("=", ":") + "}" for row in rows)
     found = read_catalog(write(tmp_path, toml if name == "c.toml" else jsonl, name))
-    assert [product.product_id for product in found.products] == ["1"]
+    assert [(product.product_id, product.price) for product in found.products] == [("1", 5), ("2", None)]
     assert "column price: expected a price" in found.failures[0].message
 
 
