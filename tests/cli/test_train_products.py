@@ -26,7 +26,7 @@ def train(data, out, *more):
 
 
 def test_the_folder_of_a_run_is_a_product_model(things, tmp_path, capsys, monkeypatch):
-    words = ["--item", "jewellery=gifts", "--prior", "shoes=0.1", "--folds", "3"]
+    words = ["--item", "Jewellery=Gifts", "--prior", "SHOES=0.1", "--folds", "3"]
     monkeypatch.setattr(sys, "argv", ["postlens", "train", "products", *words])
     assert train(things, tmp_path / "run", *words) == 0
     told = capsys.readouterr().out
@@ -45,6 +45,7 @@ def test_the_folder_of_a_run_is_a_product_model(things, tmp_path, capsys, monkey
         (["--prior", "shoes"], "expected LABEL=NUMBER for --prior, got 'shoes'"),
         (["--prior", "shoes=often"], "expected LABEL=NUMBER"),
         (["--prior", "shoes=2"], "expected a prior between 0 and 1"),
+        (["--item", "shoes=red, blue"], "expected a label's name of printable signs without ; , |"),
         (["--item", "=x"], "expected LABEL=ITEM for --item"),
         (["--item", "hats=x"], "expected items and priors of the labels jewellery, shoes, got hats"),
         (["--label", "hats"], "expected labels out of jewellery, shoes, got hats"),

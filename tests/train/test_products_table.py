@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,31 @@ def test_a_folder_is_a_label_and_none_is_no_label(tmp_path):
     images = read_product_images(tmp_path)
     assert images.labels == ("hat", "scarf")
     assert truths(images) == {"a.jpg": [1, 0], "b.jpg": [0, 1], "c.jpg": [0, 0], "d.jpg": [0, 0]}
+
+
+def test_a_label_is_one_whatever_its_case_and_spaces(tmp_path):
+    put(tmp_path, "Hat/a.jpg", "hat/b.jpg", "Straw  Hat/c.jpg", "None/d.jpg")
+    images = read_product_images(tmp_path, labels=["HAT"])
+    assert truths(images) == {"a.jpg": [1], "b.jpg": [1], "c.jpg": [0], "d.jpg": [0]}
+    assert read_product_images(tmp_path).labels == ("hat", "straw hat")
+    table = csv(tmp_path, "file, Hat ,Group", "Hat/a.jpg,1,ann", "hat/b.jpg,0,ben")
+    assert (read_product_images(table).labels, read_product_images(table).groups) == (("hat",), ("ann", "ben"))
+
+
+@pytest.mark.parametrize("name", ["hat, cap", "hat;cap", "hat|cap", os.fsdecode(b"h\xfct"), "hat\x7f"])
+def test_a_name_that_no_label_may_have_is_refused(tmp_path, name):
+    put(tmp_path, f"{name}/a.jpg", "none/b.jpg", content="any")
+    with pytest.raises(UsageError, match=r"expected a label.s name of printable signs .*; rename it"):
+        read_product_images(tmp_path)
+    if name.isprintable():
+        with pytest.raises(UsageError, match=r"table\.csv: expected a label.s name"):
+            read_product_images(csv(tmp_path, f'file,"{name}"', "none/b.jpg,1"))
+
+
+def test_a_column_in_two_spellings_is_refused(tmp_path):
+    put(tmp_path, "a.jpg")
+    with pytest.raises(TableError, match="expected each column once, got several of hat; keep one"):
+        read_product_images(csv(tmp_path, "file,Hat,hat", "a.jpg,1,0"))
 
 
 def test_an_image_in_several_folders_has_several_labels(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 from postlens.config import Settings
 from postlens.errors import UsageError
 from postlens.media.probe import display_name
-from postlens.tasks.products.items import Label, trained_label
+from postlens.tasks.products.items import Label, label_name, trained_label
 from postlens.tasks.products.model import CARD, Reads
 from postlens.train.products_eda import write_eda
 from postlens.train.products_export import export_heads
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProductRecipe:
-    """How heads are trained."""
+    """How heads are trained. Labels and items are spelled as `items.label_name` spells them, however they are given."""
 
     labels: tuple[str, ...] = ()  # (): all that the data has
     reads: ReadsAsked = "auto"
@@ -45,6 +45,13 @@ class ProductRecipe:
             raise UsageError(f"expected 2 folds or more, got {self.n_folds}")
         if wrong := {name: share for name, share in self.priors.items() if not 0 < share < 1}:
             raise UsageError(f"expected a prior between 0 and 1, got {wrong}")
+        named = {
+            "labels": tuple(label_name(label) for label in self.labels),
+            "items": {label_name(label): label_name(item) for label, item in self.items.items()},
+            "priors": {label_name(label): share for label, share in self.priors.items()},
+        }
+        for name, value in named.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from postlens.media.probe import IMAGE_SUFFIXES, display_name
 from postlens.sources.protocol import absolute
 from postlens.sources.rows import read_table
 from postlens.sources.walk import media_files
+from postlens.tasks.products.items import label_key, label_name
 from postlens.tasks.products.model import NONE_LABELS
 from postlens.types import Columns, Failure, FloatArray
 
@@ -79,14 +80,16 @@ def read_product_images(data: Path, *, labels: Sequence[str] = ()) -> ProductIma
     - A CSV: the column `file` (relative to the CSV), a column for each label with 1, 0 or nothing (not known), and if
       wanted `group` or `person`, and `split` (train or test: test images are only scored).
 
+    Labels are spelled as `items.label_name` spells them: folders `Hat` and `hat` are one label.
+
     labels: those to learn; of a CSV its other columns are then left alone. Default: all.
 
     Raises:
         SourceNotFoundError, TableError: the folder or table cannot be read, or a column is no label.
         EmptySourceError: no image, or no label.
-        UsageError: a label that is asked for is not there.
+        UsageError: a label that is asked for is not there, or has a name that no label may have.
     """
-    name = display_name(data)
+    name, labels = display_name(data), [label_name(label) for label in labels]
     if data.is_file():
         listed, failures, found = _csv(data, labels)
     elif data.is_dir():
@@ -143,24 +146,28 @@ def _tree(root: Path) -> tuple[list[Listed], list[Failure], list[str]]:
             error = TableError("expected the image in a folder named after its label; move it into one")
             failures.append(Failure.of(display_name(item.path), STAGE, error))
             continue
-        label = item.group.strip()
-        is_label = label.casefold() not in NONE_LABELS
+        label = label_key(item.group)
+        is_label = label not in NONE_LABELS
         found |= {label} if is_label else set()
         listed.append(Listed(item.path, {label: 1.0} if is_label else {}, "/".join(below[1:-1])))
-    labels = sorted(found)
+    labels = _named(sorted(found), root)
     zeros = dict.fromkeys(labels, 0.0)
     return [one if one.known else one._replace(known=zeros) for one in listed], failures, labels
 
 
 def _csv(path: Path, labels: Sequence[str]) -> tuple[list[Listed], list[Failure], list[str]]:
     rows = read_table(path, FILE)
-    header = [name.strip() for name in (rows[0] if rows else {})]
+    header = [label_key(name) for name in (rows[0] if rows else {})]
     other = {FILE, *GROUPS, SPLIT, *NONE_LABELS}
-    found = [name for name in header if name and name not in other]
-    wanted = [name for name in found if not labels or name in labels]
+    found = [name for name in dict.fromkeys(header) if name and name not in other]
+    wanted = _named([name for name in found if not labels or name in labels], path)
+    if twice := [name for name in (*wanted, *sorted(other)) if header.count(name) > 1]:
+        raise TableError(
+            f"{display_name(path)}: expected each column once, got several of {', '.join(twice)}; keep one"
+        )
     listed, failures = [], []
     for number, raw in enumerate(rows, start=2):
-        row = {name.strip(): cell.strip() for name, cell in raw.items()}
+        row = {label_key(name): cell.strip() for name, cell in raw.items()}
         file = absolute(str(path.parent / row[FILE]))
         known = {name: _cell(row[name], f"{display_name(path)}, row {number}, column {name}") for name in wanted}
         group = next((row[name] for name in GROUPS if row.get(name)), "")
@@ -171,6 +178,14 @@ def _csv(path: Path, labels: Sequence[str]) -> tuple[list[Listed], list[Failure]
             error = MediaNotFoundError("the table lists it, but there is no such file; copy it or remove the row")
             failures.append(Failure.of(f"{display_name(path)}, row {number}: {row[FILE]}", STAGE, error))
     return listed, failures, found
+
+
+def _named(labels: Sequence[str], source: Path) -> list[str]:
+    """The labels, if each has a name that a label may have."""
+    try:
+        return [label_name(label) for label in labels]
+    except UsageError as error:
+        raise UsageError(f"{display_name(source)}: {error}") from error
 
 
 def _cell(text: str, where: str) -> float:
