@@ -83,7 +83,7 @@ def about(scored: Sequence[Scored], report: Mapping[str, Any], *, recipe: Recipe
     best = report[scored[0].part] if scored else {}
     known = ("temperature", "calibrated_on")
     return About(
-        source=f"postlens train niche: recipe {recipe.name}, {recipe.backbone}, weights {_weights_words(recipe)}",
+        source=f"postlens train niche: recipe {recipe.name}, {recipe.backbone}, weights {weights_words(recipe)}",
         limits=_limits(best, report),
         trained_on=_data_words(report),
         train_manifests=manifests_of(data),
@@ -91,7 +91,7 @@ def about(scored: Sequence[Scored], report: Mapping[str, Any], *, recipe: Recipe
     )
 
 
-def _weights_words(recipe: Recipe) -> str:
+def weights_words(recipe: Recipe) -> str:
     """The kind of the first weights; of a checkpoint its file's name alone."""
     named = recipe.weights in ("shipped", "pretrained", "none")
     return recipe.weights if named else f"of the checkpoint {Path(recipe.weights).name}"
