@@ -33,6 +33,7 @@ from postlens.cli import (
     train,
     train_creator,
     train_products,
+    train_reactions,
     verify,
     version,
 )
@@ -57,6 +58,7 @@ app.command("preprocess")(preprocess.preprocess)
 app.command("inspect")(inspect.inspect)
 train.app.command("creator")(train_creator.creator)
 train.app.command("products")(train_products.products)
+train.app.command("reactions")(train_reactions.reactions)
 app.add_typer(train.app, name="train")
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)

@@ -123,10 +123,10 @@ def _recipe(
         recipe = recipe_for(recipe, backbone)
     if values["weights"] == "none":
         values = values | {"batch_norm": "train"}  # random norms have no statistics to keep
-    return recipe.changed(**values, phases=_phases(recipe, epochs, learning_rate))
+    return recipe.changed(**values, phases=change_phases(recipe, epochs, learning_rate))
 
 
-def _phases(recipe: Recipe, epochs: str | None, learning_rate: str | None) -> list[dict[str, Any]]:
+def change_phases(recipe: Recipe, epochs: str | None, learning_rate: str | None) -> list[dict[str, Any]]:
     """The recipe's phases with other epochs and learning rates, those of 0 epochs left out."""
     n = len(recipe.phases)
     counts = _numbers(epochs, n, "--epochs") or [phase.epochs for phase in recipe.phases]
