@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 import postlens
 from postlens.config import Settings
-from postlens.errors import SettingsError, SplitError, UsageError
+from postlens.errors import NotEnoughDataError, SettingsError, SplitError, UsageError
 from postlens.pipelines.analyze import Request, analyze
 from postlens.pipelines.folder import STORE_FILE
 from postlens.store import Store
@@ -27,14 +27,16 @@ from postlens.train.backbones import build_net, load_backbone
 from postlens.train.fit import Machine
 from postlens.train.phases import layers_of
 from postlens.train.products import ProductRecipe
+from postlens.train.products_table import read_product_images
 from postlens.train.products_vectors import Reader
 from postlens.train.recipe import Phase
 from postlens.train.two_networks import train_two_networks
 from postlens.train.two_networks_export import export_nets
 from postlens.train.two_networks_fit import fit_nets
 from postlens.train.two_networks_recipe import change_nets, load_nets
-from postlens.train.two_networks_squares import SquareFile, cut_squares
+from postlens.train.two_networks_squares import SquareFile, new_squares
 from postlens.types import WHOLE
+from postlens.vision.encoder import Encoder
 from postlens.vision.zoo import open_card
 
 from ..runs import write_colour_net
@@ -114,9 +116,52 @@ def test_a_finished_run_is_not_overwritten(trained):
         train_two_networks(trained.data, out=trained.out, recipe=trained.recipe, nets=small_nets(), machine=MACHINE)
 
 
+def test_two_folds_and_several_devices_are_refused_before_anything_is_read(trained, tmp_path):
+    with pytest.raises(SplitError, match="3 folds or more"):
+        train_two_networks(
+            trained.data, out=tmp_path / "run", recipe=ProductRecipe(n_folds=2), nets=small_nets(), machine=MACHINE
+        )
+    with pytest.raises(SettingsError, match="1 device"):
+        train_two_networks(trained.data, out=tmp_path / "run", nets=small_nets(), machine=SimpleNamespace(devices=2))
+    assert not (tmp_path / "run").exists()
+
+
+def test_each_image_is_read_once_and_no_vector_is_made_of_it(trained, tmp_path, monkeypatch):
+    opened, told = [], []
+    decode = Reader.open
+    monkeypatch.setattr(Reader, "open", lambda self, path: opened.append(path) or decode(self, path))
+    monkeypatch.setattr(Encoder, "embed", lambda *_: pytest.fail("an embedding that nets have no use for"))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("postlens.train.two_networks.fit_nets", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_two_networks(
+            trained.data, out=tmp_path / "run", recipe=trained.recipe, nets=small_nets(), machine=MACHINE,
+            progress=lambda *counts: told.append(counts),
+        )  # fmt: skip
+    assert len(opened) == len(set(opened)) == 24
+    assert told == [(n, 24) for n in range(1, 25)]
+
+
+def test_a_refused_training_leaves_no_squares(tmp_path):
+    with pytest.raises(NotEnoughDataError):
+        train_two_networks(
+            fill_tree(tmp_path / "data", n=3), out=tmp_path / "run", recipe=ProductRecipe(reads="image"),
+            nets=small_nets(), machine=MACHINE,
+        )  # fmt: skip
+    assert not (tmp_path / "run" / "squares.npy").exists()
+
+
 def test_a_head_is_cut_for_training_as_an_analysis_cuts_it(tmp_path, sample_campaign):
     path = sample_campaign / "media" / "sample.portraits" / "flight-suit.jpg"
-    square = cut_squares([str(path)], "face", tmp_path / "squares.npy", reader=Reader()).image(0)
+    squares = new_squares(tmp_path / "squares.npy", 2)
+    faceless = sample_campaign / "media" / "sample.cats.coffee" / "espresso.jpg"
+    (tmp_path / "table.csv").write_text(f"file,hat\n{faceless},0\n{path},1\n")
+    images, found = Reader().read(read_product_images(tmp_path / "table.csv"), "face", squares=squares)
+    square = SquareFile(tmp_path / "squares.npy", found.row).image(0)
+    assert (len(images.failures), found.row.tolist(), found.vectors.shape) == (1, [1], (1, 0))
     write_colour_net(tmp_path, "net", labels=("red", "green", "blue"))
     labels = [Label(name, name, "face", 0.5, wearable=True, optional=False) for name in ("red", "green", "blue")]
     write_product_card(tmp_path, reads="face", takes="pixels", nets=["net.toml"], labels=labels)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postlens.config import Settings
 from postlens.errors import UsageError
@@ -130,16 +131,19 @@ def prepare(
     *,
     out: Path,
     root: Path,
+    squares: NDArray[np.uint8] | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> ProductData:
     """Read the images, divide them, and write labels.csv and eda.html, which are there even if training is refused.
 
+    squares: filled with what nets over pixels take, in place of the vectors (`Reader.read`).
+
     Raises as `fold_of`, and `NotEnoughDataError` when no image can be read.
     """
     reader = Reader(settings)
     reads = reader.choose(images) if recipe.reads == "auto" else recipe.reads
-    images, found = reader.read(images, reads, progress=progress)
+    images, found = reader.read(images, reads, squares=squares, progress=progress)
     for one in images.failures:
         log.warning("left out: %s: %s", one.subject, one.message)
     groups = join_groups(images.groups, found.bits, found.hash_quality)

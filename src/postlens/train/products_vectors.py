@@ -1,4 +1,4 @@
-"""Image files to what heads read: the look of the main face, or the embedding of the whole image."""
+"""Image files to what is trained on: looks of main faces or embeddings of whole images, or squares of either."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from postlens.media.image import DecodedImage, ImageLimits, decode_image, encode
 from postlens.media.probe import display_name
 from postlens.tasks.products.features import LOOK, face_features
 from postlens.tasks.products.model import Reads
+from postlens.tasks.products.pixels import head_squares, image_square
 from postlens.tasks.products.readings import main_row
 from postlens.train.products_table import ProductImages
 from postlens.types import Columns, Faces, Failure, FloatArray, Image, IntArray
@@ -36,7 +37,8 @@ Progress = Callable[[int, int], None]
 class Vectors(Columns):
     """What was read of each image, and what the pages show of it."""
 
-    vectors: FloatArray  # (N, D)
+    row: IntArray  # (N,) of the image among those that were to be read
+    vectors: FloatArray  # (N, D); D is 0 where squares were asked for
     bits: NDArray[np.uint8]  # (N, 32) PDQ of the whole image
     hash_quality: IntArray  # (N,)
     size_px: IntArray  # (N, 2) width and height
@@ -65,40 +67,55 @@ class Reader:
         return "face" if found and 2 * sum(found) > len(found) else "image"
 
     def read(
-        self, images: ProductImages, reads: Reads, *, progress: Progress | None = None
+        self,
+        images: ProductImages,
+        reads: Reads,
+        *,
+        squares: NDArray[np.uint8] | None = None,
+        progress: Progress | None = None,
     ) -> tuple[ProductImages, Vectors]:
         """The images that could be read, the others among their failures, and what was read.
 
+        squares: (N, 224, 224, 3), filled row by row with what nets over pixels take; no vectors are computed then.
+
         Raises `NotEnoughDataError` when none could be read.
         """
-        rows, parts, failures = [], [], []
+        parts: list[Vectors] = []
+        failures = []
         for row, path in enumerate(images.paths):
             try:
-                parts.append(self._read(path, reads))
-                rows.append(row)
+                parts.append(self._read(path, reads, row=row, square=None if squares is None else squares[row]))
             except (MediaError, NotEnoughDataError) as error:
                 failures.append(Failure.of(display_name(path), STAGE, error))
             if progress:
                 progress(row + 1, len(images))
-        if not rows:
+        if not parts:
             raise NotEnoughDataError(
                 f"expected images that can be read{' and show a face' * (reads == 'face')}, got none of {len(images)}; "
                 f"the first: {failures[0].subject}: {failures[0].message}"
             )
-        failed = sorted(set(range(len(images))) - set(rows))
-        return images.without(failures, failed), _joined(parts)
+        found = _joined(parts)
+        return images.without(failures, set(range(len(images))) - set(found.row.tolist())), found
 
-    def _read(self, path: str, reads: Reads) -> Vectors:
+    def _read(self, path: str, reads: Reads, *, row: int, square: NDArray[np.uint8] | None) -> Vectors:
+        """One row; `square` (224, 224, 3) is filled in place of computing a vector."""
         decoded = self.open(path)
-        if reads == "image":
-            vectors, _ = self._encoder.embed([decoded.image])
-            return _row(decoded, decoded.image, vectors[0], None)
+        image, face = (decoded.image, None) if reads == "image" else self._main(decoded)
+        if square is None:
+            return _row(decoded, image, self._vector(decoded, image, face), face, row=row)
+        square[:] = image_square(image) if face is None else head_squares(image, face, scale=decoded.scale)[0]
+        return _row(decoded, image, np.zeros(0, np.float32), face, row=row)
+
+    def _main(self, decoded: DecodedImage) -> tuple[Image, Faces]:
         found = self.face(decoded)
         if found is None:
             raise NotEnoughDataError("no face found; show the face, or train with --reads image")
-        image, face = found
-        vector = face_features(image, face, self._look, scale=decoded.scale)[0]
-        return _row(decoded, image, vector, face)
+        return found
+
+    def _vector(self, decoded: DecodedImage, image: Image, face: Faces | None) -> FloatArray:
+        if face is None:
+            return np.asarray(self._encoder.embed([image])[0][0])
+        return np.asarray(face_features(image, face, self._look, scale=decoded.scale)[0])
 
     def open(self, path: str) -> DecodedImage:
         return decode_image(path, max_side_px=self._side, limits=self._limits)
@@ -121,11 +138,12 @@ def _views(image: Image, *, padded: bool) -> Iterator[Image]:
     yield np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
 
 
-def _row(decoded: DecodedImage, shown: Image, vector: FloatArray, face: Faces | None) -> Vectors:
+def _row(decoded: DecodedImage, shown: Image, vector: FloatArray, face: Faces | None, *, row: int) -> Vectors:
     """`shown` is what the face was found in."""
     bits, quality = pdq_hash(decoded.image)
     box = None if face is None else face.xyxy_px[0] * np.float32(decoded.scale)
     return Vectors(
+        row=np.array([row], np.int64),
         vectors=vector[None].astype(np.float32),
         bits=bits[None],
         hash_quality=np.array([quality], np.int64),
@@ -156,6 +174,6 @@ def _tile(image: Image, box: FloatArray | None) -> bytes:
 
 
 def _joined(parts: Sequence[Vectors]) -> Vectors:
-    names = ("vectors", "bits", "hash_quality", "size_px", "face_px", "face_quality")
+    names = ("row", "vectors", "bits", "hash_quality", "size_px", "face_px", "face_quality")
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Vectors(**columns, tiles=tuple(part.tiles[0] for part in parts))

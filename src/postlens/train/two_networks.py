@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.config import Settings
+from postlens.errors import PostlensError
 from postlens.tasks.products.evaluate import pick_threshold
 from postlens.train.fit import Machine
 from postlens.train.products import (
@@ -32,12 +33,12 @@ from postlens.train.products import (
 )
 from postlens.train.products_report import metrics_of, write_answers, write_report
 from postlens.train.products_table import read_product_images
-from postlens.train.products_vectors import Progress, Reader
+from postlens.train.products_vectors import Progress
 from postlens.train.run_folder import RunFolder
 from postlens.train.two_networks_export import export_nets
-from postlens.train.two_networks_fit import FittedNets, fit_nets
+from postlens.train.two_networks_fit import FittedNets, check_folds, check_machine, fit_nets
 from postlens.train.two_networks_recipe import TWO_NETWORKS, Nets, load_nets
-from postlens.train.two_networks_squares import cut_squares
+from postlens.train.two_networks_squares import SquareFile, new_squares
 
 SQUARES, TRAININGS = "squares.npy", "nets"  # in the run folder
 ALL_LAYERS = 1000  # more than a net has
@@ -81,15 +82,26 @@ def train_two_networks(
         DivergedError: the loss is no number.
     """
     recipe, nets, machine = recipe or ProductRecipe(), nets or load_nets(), machine or Machine()
+    check_folds(recipe.n_folds)
+    check_machine(nets, machine)
     images = read_product_images(data, labels=recipe.labels)
     check_names(recipe, images.labels)
     begin(out, command=command)
     with RunFolder(out).logging():
         _warn(nets)
-        prepared = prepare(images, recipe, out=out, root=data, settings=settings, progress=progress)
-        squares = cut_squares(prepared.images.paths, prepared.reads, out / SQUARES, reader=Reader(settings))
+        squares = new_squares(out / SQUARES, len(images))
+        try:
+            prepared = prepare(
+                images, recipe, out=out, root=data, squares=squares, settings=settings, progress=progress
+            )
+        except PostlensError:
+            (out / SQUARES).unlink()
+            raise
+        squares.flush()
         truth, folds = prepared.images.truth, prepared.folds
-        fitted = fit_nets(squares, truth, folds, nets, out=out / TRAININGS, machine=machine)
+        fitted = fit_nets(
+            SquareFile(out / SQUARES, prepared.found.row), truth, folds, nets, out=out / TRAININGS, machine=machine
+        )
         return _finish(fitted, prepared, recipe, nets=nets, out=out, root=data)
 
 

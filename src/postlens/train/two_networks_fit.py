@@ -62,11 +62,7 @@ def fit_nets(
         DivergedError, ModelError: as `train_niche`.
     """
     n_folds = int(folds.max()) + 1
-    if n_folds < MIN_FOLDS:
-        raise SplitError(
-            f"expected {MIN_FOLDS} folds or more, one of which chooses the best weights, got {n_folds}; add groups "
-            "(persons, sub-folders or shoots), or train recipe heads"
-        )
+    check_folds(n_folds)
     runs = NetRuns.of(pictures, truth, nets, out=out, machine=machine)
     probs = np.full(truth.shape, np.nan)
     for fold in range(n_folds):
@@ -77,6 +73,23 @@ def fit_nets(
     kept = [runs.train(FINAL, last, number) for number in range(len(nets))]
     probs[last.test] = np.mean([runs.probs(net, last.test, number) for number, (net, _) in enumerate(kept)], axis=0)
     return FittedNets(tuple(net for net, _ in kept), tuple(tuple(history) for _, history in kept), probs)
+
+
+def check_folds(n_folds: int) -> None:
+    """Raise `SplitError` for too few: as asked for before anything is read, and as the groups allow after it."""
+    if n_folds < MIN_FOLDS:
+        raise SplitError(
+            f"expected {MIN_FOLDS} folds or more, one of which chooses the best weights, got {n_folds}; add groups "
+            "(persons, sub-folders or shoots) or ask for more, or train recipe heads"
+        )
+
+
+def check_machine(nets: Nets, machine: Machine) -> None:
+    """Raise `SettingsError` for several devices, or a precision that the machine has not."""
+    if machine.devices != 1:
+        raise SettingsError(f"expected 1 device for images of several labels, got {machine.devices}")
+    for net in nets:
+        precision_of(net, machine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +105,8 @@ class NetRuns:
 
     @classmethod
     def of(cls, pictures: Squares, truth: FloatArray, nets: Nets, *, out: Path, machine: Machine) -> NetRuns:
-        """Raises `SettingsError` for several devices, or a precision that the machine has not."""
-        if machine.devices != 1:
-            raise SettingsError(f"expected 1 device for images of several labels, got {machine.devices}")
-        for net in nets:
-            precision_of(net, machine)
+        """Raises `SettingsError` as `check_machine`."""
+        check_machine(nets, machine)
         return cls(pictures, truth, _fingerprint(pictures, truth), nets, out, machine)
 
     def answers(self, name: str, split: Split, rows: IntArray) -> NDArray[np.float64]:
