@@ -20,7 +20,7 @@ from postlens.errors import SettingsError
 DEFAULT_FILE = "postlens.toml"
 ENV_PREFIX = "POSTLENS_"
 # Relative ones in a file are relative to that file.
-_PATHS = ("catalog", "emoji_table", "niche_model", "product_models")
+_PATHS = ("catalog", "emoji_table", "niche_model", "product_models", "reaction_model")
 Origin = str  # "default", "postlens.toml", "environment", "flag"
 
 
@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     )
     reaction_policy: Literal["strict", "union"] = Field(
         "strict", description="strict: an emoji blocked by any detected emotion is not allowed."
+    )
+    reaction_model: Path | None = Field(
+        None,
+        description="Folder of a run of `postlens train reactions`, whose net answers reactions instead of scene and"
+        " faces. It looks at every image, and at 8 frames of a video, a second time. Default: what ships.",
     )
     product_policy: Literal["matching", "missing"] = Field(
         "matching", description="matching: recommend for what is worn; missing: for what is not."

@@ -33,6 +33,7 @@ from postlens.store.engine import shown_location
 from postlens.store.meta import write_folder, write_meta
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.products.model import load_product_models
+from postlens.tasks.reactions.model import load_reaction_model
 from postlens.types import Failure, SourcePost
 from postlens.version import __version__
 from postlens.vision.encoder import ENCODER
@@ -96,7 +97,7 @@ def analyze(
 
     Raises:
         UsageError: no source, an unknown kind of source or store, an output folder that cannot be written, a catalog,
-            an emoji table, a niche model or a product model that cannot be used.
+            an emoji table, or a model of a training that cannot be used.
         ModelError: a model of a training is damaged, or its parts do not belong together.
         StoreError: the store cannot be opened or written; what was committed before stays, and the error also stands
             in `failures.csv` where that can still be written.
@@ -104,7 +105,11 @@ def analyze(
     found, store = _open_sources(request, settings), shown_location(request.store_location)
     load_tables(settings)
     product_models = load_product_models(settings.product_models)
-    stages = all_stages(load_niche_model(settings.niche_model).encoder_card, product_models=product_models)
+    stages = all_stages(
+        load_niche_model(settings.niche_model).encoder_card,
+        product_models=product_models,
+        reaction_model=load_reaction_model(settings.reaction_model),
+    )
     _make_folder(request.out)
     with run_log(request.out, verbose=request.verbose):
         event("start", version=__version__, sources=request.sources, store=store)

@@ -64,14 +64,14 @@ class Answerer:
         found = {spec.name: spec for spec in list_models()}
         if self.settings.niche_model is not None:
             found |= {f"niche_model/{spec.name}": spec for spec in self.niche_model.specs}
-        return found | self.recommender.specs
+        return found | self.recommender.specs | self.reactor.specs
 
     def read_facts(
         self, conn: Connection, creator: Creator, *, only: Set[str] | None = None, products: bool = True
     ) -> CreatorFacts:
         """What the store knows about a creator, as `answer` takes it; `only`: as `facts.read_creator_facts`.
 
-        `products`: with the catalog and what else recommending reads, which `niches` does not need.
+        `products`: with the catalog and what else recommending and reactions read, which `niches` does not need.
         """
         facts = read_creator_facts(
             conn,
@@ -81,7 +81,7 @@ class Answerer:
             only=only,
             templates=self._niche_faces is not None,
         )
-        return self.recommender.with_facts(conn, facts) if products else facts
+        return self.recommender.with_facts(conn, self.reactor.with_facts(conn, facts)) if products else facts
 
     def answer(
         self, facts: CreatorFacts, *, appearances: Mapping[str, Sequence[Appearance]], failures: Mapping[str, Failure]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -34,6 +34,7 @@ class CreatorFacts:
     snapshots: Mapping[str, EngagementSnapshot]  # latest, by post_id
     niche_embeddings: Mapping[str, tuple[Embeddings, FloatArray]] | None = None  # of niche's own encoder, if it has one
     searched: Set[str] = frozenset()  # media, by sha256, in which faces were looked for, and their templates are here
+    reactions: Mapping[str, FloatArray] = field(default_factory=dict)  # (8,) that a trained net read, by sha256
     products: ProductFacts | None = None  # None: the catalog of the settings, and nobody known as the profile's person
 
     @property

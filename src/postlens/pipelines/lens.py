@@ -61,7 +61,11 @@ class Lens:
             location = os.fspath(store) if store is not None else str(folder / "postlens.db")
             self._store = opened.enter_context(Store.open(location))
             models = load_product_models(self.settings.product_models)
-            stages = all_stages(self._answerer.niche_model.encoder_card, product_models=models)
+            stages = all_stages(
+                self._answerer.niche_model.encoder_card,
+                product_models=models,
+                reaction_model=self._answerer.reactor.model,
+            )
             self._runner = opened.enter_context(Runner(stages, self.settings))
             self._closing = opened.pop_all()
         self._processor = Processor(self._store, self._runner, encoder=self._answerer.encoder_fingerprint)
@@ -239,7 +243,8 @@ class Lens:
         if views not in self._reactions:
             from postlens.pipelines.react_stages import reaction_stages
 
-            runner = self._closing.enter_context(Runner(reaction_stages(views=views), self.settings))
+            stages = reaction_stages(views=views, model=self._answerer.reactor.model)
+            runner = self._closing.enter_context(Runner(stages, self.settings))
             self._reactions[views] = Processor(self._store, runner, encoder=self._answerer.encoder_fingerprint)
         return self._reactions[views]
 

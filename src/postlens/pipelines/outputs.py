@@ -24,6 +24,7 @@ from postlens.store.meta import read_folders, read_revision, read_store_id, writ
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.products.model import CARD as PRODUCT_CARD
 from postlens.tasks.products.model import load_product_models
+from postlens.tasks.reactions.model import load_reaction_model
 from postlens.version import __version__
 from postlens.vision.zoo import list_models
 
@@ -71,6 +72,8 @@ def _state(store: Store, conn: Connection, settings: Settings) -> str:
     """What outputs depend on: the store and its facts, the settings, the models and the code."""
     models = [spec.fingerprint for spec in (*list_models(), *load_niche_model(settings.niche_model).specs)]
     models += [model.fingerprint for model in load_product_models(settings.product_models)]
+    reactions = load_reaction_model(settings.reaction_model)
+    models += [reactions.spec.fingerprint] if reactions is not None else []  # thresholds included
     cards = [folder / PRODUCT_CARD for folder in settings.product_models]  # thresholds in them may be edited
     tables = [path.read_bytes() for path in (settings.catalog, settings.emoji_table, *cards) if path]
     parts = [settings.model_dump_json(exclude=set(SPEED_SETTINGS)), *models, __version__]

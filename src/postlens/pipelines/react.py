@@ -72,7 +72,7 @@ def react_media(
 
     Args:
         sources: as `analyze` reads them.
-        settings: `reaction_threshold`, `reaction_policy` and `emoji_table` among them.
+        settings: `reaction_threshold`, `reaction_policy`, `reaction_model` and `emoji_table` among them.
         out: output folder; holds the store unless `store` names another. None: nothing is kept but in `store`.
         store: a file or a URL.
         creator: whose posts all are; default: as the sources say.
@@ -93,7 +93,7 @@ def react_media(
         if out is not None:
             _remember(opened, out)
         ingested = Ingest(opened, settings=settings, downloads=folder / DOWNLOADS, now=at).run(found)
-        with Runner(reaction_stages(views=tta), settings) as runner:
+        with Runner(reaction_stages(views=tta, model=reactor.model), settings) as runner:
             processor = Processor(opened, runner, encoder=load_spec(ENCODER).fingerprint)
             processed = processor.run(ingested.paths, now=at, progress=progress)
         if out is not None or store is not None:
@@ -128,7 +128,7 @@ def react_store(
                 write_folder(conn, str(out.resolve()))
         with store.read() as conn:
             chosen = named_creators(read_creators(conn), creator)
-            facts = (_facts(conn, one, tta=tta) for one in chosen)
+            facts = (reactor.with_facts(conn, _facts(conn, one, tta=tta)) for one in chosen)
             known = (_expect_views(one) for one in facts) if tta else facts
             posts = tuple(chain.from_iterable(_by_file(_of_creator(one, reactor, tta=tta)) for one in known))
     return Reactions(posts, models=reactor.models())
@@ -143,7 +143,7 @@ def react_posts(
     found: dict[str, Reacted] = {}
     for creator in read_creators(conn):
         if creator.creator_id in owners:
-            facts = _facts(conn, creator, only=frozenset(wanted), tta=tta)
+            facts = reactor.with_facts(conn, _facts(conn, creator, only=frozenset(wanted), tta=tta))
             found |= {one.post.post_id: one for one in _of_creator(facts, reactor, tta=tta)}
     return tuple(found[post_id] for post_id in wanted if post_id in found)
 

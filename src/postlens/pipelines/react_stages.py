@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from postlens.pipelines.stage import MediaBatch, MediaWork, OwnPart, Stage
 from postlens.pipelines.stages import all_stages
+from postlens.tasks.reactions.model import ReactionModel
 from postlens.tasks.reactions.views import VIEWS_VERSION, scene_views
 from postlens.types import Embeddings, FloatArray, Image
 from postlens.vision.encoder import ENCODER, Encoder
@@ -17,9 +18,10 @@ from postlens.vision.zoo import load_spec
 REACTION_STAGES = ("encode", "hash", "detect", "expression", "track")
 
 
-def reaction_stages(*, views: bool = False) -> list[Stage]:
-    """The stages whose features reactions read; `views`: with that of the augmented scene."""
-    found = [stage for stage in all_stages() if stage.name in REACTION_STAGES]
+def reaction_stages(*, views: bool = False, model: ReactionModel | None = None) -> list[Stage]:
+    """The stages whose features reactions read; `views`: with that of the augmented scene; `model`: with its own."""
+    every = all_stages(reaction_model=model)
+    found = [stage for stage in every if stage.name in REACTION_STAGES or stage.name.startswith("reactions:")]
     return [*found, ViewsStage()] if views else found
 
 

@@ -1,4 +1,4 @@
-"""The stages in order of need: encode, measure, hash, detect, expression, track, attributes, nets of product models.
+"""The stages in order of need: encode, measure, hash, detect, expression, track, attributes, nets of trainings.
 
 Each wraps one part of `vision` or `tasks`; a stage keeps nothing but thread-local models, so one object serves all
 worker threads. Versions are raised by hand when the code changes what a stage brings out.
@@ -23,8 +23,10 @@ from postlens.pipelines.face_stages import (
     best_rows,
 )
 from postlens.pipelines.product_stage import ProductNetStage
+from postlens.pipelines.reaction_stage import ReactionNetStage
 from postlens.pipelines.stage import MediaBatch, OwnPart, Stage
 from postlens.tasks.products.model import ProductModel
+from postlens.tasks.reactions.model import ReactionModel
 from postlens.types import Embeddings
 from postlens.vision.cards import read_card
 from postlens.vision.encoder import ENCODER, Encoder
@@ -43,6 +45,7 @@ __all__ = [
     "MeasureStage",
     "NicheEncodeStage",
     "ProductNetStage",
+    "ReactionNetStage",
     "TrackStage",
     "all_stages",
     "best_rows",
@@ -139,11 +142,17 @@ class HashStage:
         return tuple(work.with_features(hashes=hash_frames(replace(work.frames, images=work.small))) for work in batch)
 
 
-def all_stages(niche_encoder: Path | None = None, *, product_models: Sequence[ProductModel] = ()) -> tuple[Stage, ...]:
+def all_stages(
+    niche_encoder: Path | None = None,
+    *,
+    product_models: Sequence[ProductModel] = (),
+    reaction_model: ReactionModel | None = None,
+) -> tuple[Stage, ...]:
     """All stages in order of need; making them reads the cards, not the weights.
 
     niche_encoder: card of a training's own encoder; default: niche reads the vectors of the shipped one.
     product_models: those that take pixels get a stage; the others read stored vectors, and need none.
+    reaction_model: gets a stage; default: scene and faces answer reactions.
     """
     by_fingerprint = {model.fingerprint: model for model in product_models if model.takes == "pixels"}
     return (
@@ -156,4 +165,5 @@ def all_stages(niche_encoder: Path | None = None, *, product_models: Sequence[Pr
         TrackStage(),
         AttributeStage(),
         *(ProductNetStage(model) for model in by_fingerprint.values()),
+        *([ReactionNetStage(reaction_model)] if reaction_model is not None else []),
     )
