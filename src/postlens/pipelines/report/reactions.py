@@ -103,10 +103,10 @@ def _post(card: PostCard, images: Images) -> PostReaction | None:
     reaction = card.post.reaction
     if reaction is None:
         return None
-    return PostReaction(card.title, tiny_picture(card, images), reaction, _bars(reaction), _decided(reaction))
+    return PostReaction(card.title, tiny_picture(card, images), reaction, bars_of(reaction), told_by(reaction))
 
 
-def _bars(reaction: ReactionForecast) -> tuple[Bar, ...]:
+def bars_of(reaction: ReactionForecast) -> tuple[Bar, ...]:
     """The emotions found, then the most probable others."""
     order = sorted(reaction.probs, key=lambda name: (name not in reaction.emotions, -reaction.probs[name]))
     n_shown = max(BARS_SHOWN, len(reaction.emotions))
@@ -116,7 +116,8 @@ def _bars(reaction: ReactionForecast) -> tuple[Bar, ...]:
     )
 
 
-def _decided(reaction: ReactionForecast) -> str:
+def told_by(reaction: ReactionForecast) -> str:
+    """Which reader decided, and what there was to read."""
     who = READERS[reaction.decided_by]
     if reaction.reader == "scene":
         return f"{who} alone: no face could be read"
