@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from postlens.tasks.products.ranking import mean_direction, rank_products
+from postlens.tasks.products.ranking import ProductVectors, mean_direction, rank_products
 from postlens.tasks.products.retrieval import score_retrieval
 from postlens.types import FloatArray, Product
 from postlens.vision.encoder import Encoder
@@ -193,7 +193,7 @@ def row_of(
 def ranking(search: Query, names: Sequence[str], vectors: FloatArray) -> list[str]:
     """Names of the products, the most similar first."""
     products = [Product(name, name, ("any",)) for row, name in enumerate(names) if row not in search.without]
-    by_name = dict(zip(names, vectors, strict=True))
+    by_name = ProductVectors.of(dict(zip(names, vectors, strict=True)))
     ranked = rank_products(products, order="similar", subject_id="", vectors=by_name, query=search.vector)
     return [one.product.product_id for one in ranked]
 

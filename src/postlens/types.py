@@ -460,7 +460,7 @@ class Recommendation:
     subject_id: str
     product: Product | None
     label: str | None  # the item that won
-    score: float  # of the deciding image, in [0, 1]
+    score: float  # of the label that decided, in the deciding image, in [0, 1]; low where the item is missing
     share: float  # of the images in which the item could be read that show it
     shares: Mapping[str, float]  # by item
     n_images: int  # in which the item could be read: those with a face, for what is worn on the head
@@ -469,9 +469,15 @@ class Recommendation:
     attribute: str | None = None  # the label of the item that decided
     threshold: float | None = None  # of that label
     items: tuple[ItemShare, ...] = ()  # all items, in the order that breaks ties
-    products: tuple[RankedProduct, ...] = ()  # all that fit, the one to show first
+    products: tuple[RankedProduct, ...] = ()  # the first of those that fit, the one to show first
     without_face: tuple[str, ...] = ()  # sha256 of the images without a usable face
     policy: Literal["matching", "missing"] = "matching"
+    n_fitting: int = 0  # how many products fit
+
+    @property
+    def decided(self) -> ItemShare | None:
+        """The share of the item that decided; `None` when none did."""
+        return next((item for item in self.items if item.item == self.label), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ def explained_offer(subject_id: str, **changes: Any) -> Recommendation:
         "threshold": 0.4,
         "items": (share("hat", 1), share("beard", 0), share("eyewear", 3, label="eyeglasses")),
         "products": (RankedProduct(FRAMES, 1, 0.31), RankedProduct(MORE_FRAMES, 2)),
+        "n_fitting": 2,
         "without_face": (f"{0:064x}",),
     }
     return Recommendation(subject_id, **{**values, **changes})

@@ -86,5 +86,6 @@ def test_rules_and_broken_rows_of_the_catalog_are_in_the_campaign(store, tmp_pat
     with store.read() as conn:
         found = compile_campaign(conn, Answerer(chosen), now=NOW)
     assert (found.policy, found.audience, found.product_order) == ("missing", ("men",), "rotate")
-    (failure,) = found.failures
+    failure, unread = found.failures
+    assert (unread.stage, "media to have been looked at" in unread.message) == ("products", True)
     assert (failure.stage, "row 3" in failure.subject, "column title" in failure.message) == ("catalog", True, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -10,13 +10,15 @@ import numpy as np
 from sqlalchemy import Connection
 
 from postlens.config import Settings
+from postlens.errors import NotEnoughDataError
 from postlens.media.probe import display_name
-from postlens.pipelines.catalog import LoadedCatalog, load_products
+from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts
 from postlens.pipelines.product_facts import ProductFacts, read_product_facts
 from postlens.store.meta import read_revision
 from postlens.tasks.products.items import catalog_labels, join_labels, shipped_labels
 from postlens.tasks.products.model import ProductModel, load_product_models
+from postlens.tasks.products.offer import Shelf
 from postlens.tasks.products.predict import MODEL as ATTRIBUTE_MODEL
 from postlens.tasks.products.ranking import mean_direction
 from postlens.tasks.products.readings import ImageReading, attribute_scores, read_image
@@ -25,6 +27,7 @@ from postlens.types import WHOLE, Faces, Failure, FloatArray, ModelSpec, Recomme
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
+STAGE = "products"  # of the failures
 Rows = dict[int, dict[str, float]]  # row of a face, or WHOLE, to scores by label
 
 
@@ -37,10 +40,13 @@ class Recommender:
         self.models = load_product_models(settings.product_models)
         shipped = shipped_labels(dict(load_spec(ATTRIBUTE_MODEL).thresholds))
         self.labels = join_labels(shipped, *(model.labels for model in self.models))
-        trained = {name for model in self.models for name in model.names}
-        self._shipped = [label.name for label in shipped if label.name not in trained]
+        owners = {label.name: row for row, model in enumerate(self.models) for label in model.labels}  # the last counts
+        self._shipped = [label.name for label in shipped if label.name not in owners]
+        self._owned = [{name for name, owner in owners.items() if owner == row} for row in range(len(self.models))]
         self._catalog = load_products(None, settings, labels=catalog_labels(self.labels), vectors=False)
+        self._shelf = self._stock()
         self._revision: int | None = None  # of the store that the catalog was read at
+        self._read: dict[str, tuple[int, int]] = {}  # creator_id to how many media were not looked at, of how many
 
     @property
     def specs(self) -> dict[str, ModelSpec]:
@@ -52,37 +58,44 @@ class Recommender:
 
     @property
     def notes(self) -> tuple[Failure, ...]:
-        """Rows, labels and images of the catalog that could not be used."""
-        return self._catalog.notes
+        """What of the catalog could not be used, and how many media have not been looked at with these models."""
+        n_unread, n_media = (sum(counts) for counts in zip((0, 0), *self._read.values(), strict=True))
+        if not n_unread:
+            return self._catalog.notes
+        error = NotEnoughDataError(
+            f"expected all {n_media} media to have been looked at by the models in use, got {n_unread} that were not;"
+            " they count for nothing: run `postlens recommend` with the folder or table that they come from, and with"
+            " the same --product-model"
+        )
+        return (*self._catalog.notes, Failure.of("media of the store", STAGE, error))
 
     def with_facts(self, conn: Connection, facts: CreatorFacts) -> CreatorFacts:
         """The facts, with what else the store knows for recommending in their media; the catalog as it is now."""
-        catalog = self._read_catalog(conn)
-        products = read_product_facts(
-            conn,
-            facts.creator,
-            list(facts.media),
-            products=catalog.products,
-            vectors=catalog.vectors,
-            models=self.models,
-        )
+        shelf = self._read_shelf(conn)
+        products = read_product_facts(conn, facts.creator, list(facts.media), shelf=shelf, models=self.models)
+        self._read[facts.creator.creator_id] = (len(products.unread), len(facts.media))
         return replace(facts, products=products)
 
-    def _read_catalog(self, conn: Connection) -> LoadedCatalog:
+    def _read_shelf(self, conn: Connection) -> Shelf:
         revision = read_revision(conn)
         if revision != self._revision:
             self._catalog = load_products(conn, self.settings, labels=catalog_labels(self.labels))
+            self._shelf = self._stock()
             self._revision = revision
-        return self._catalog
+        return self._shelf
+
+    def _stock(self) -> Shelf:
+        own, audience = self._catalog, self.settings.audience
+        return Shelf.of(own.products, labels=self.labels, audience=audience, vectors=own.vectors)
 
     def readings(self, facts: CreatorFacts) -> dict[str, ImageReading]:
-        """What each media file of a creator tells, by sha256; those whose faces could not be read are left out."""
+        """What each media file of a creator tells, by sha256; those that were not looked at are left out."""
         known = self._known(facts)
-        trained = [self._scores(model, facts, known) for model in self.models]
+        trained = [self._scores(row, facts, known) for row in range(len(self.models))]
         names, found = _names(facts), {}
         for sha256 in facts.media:
             faces = facts.faces.get(sha256, Faces.none())
-            if len(faces) and faces.attributes is None:
+            if sha256 in known.unread or (len(faces) and faces.attributes is None):
                 continue
             scores = self._joined(faces, [one.get(sha256, {}) for one in trained])
             found[sha256] = read_image(
@@ -96,10 +109,10 @@ class Recommender:
         return found
 
     def _known(self, facts: CreatorFacts) -> ProductFacts:
-        return facts.products or ProductFacts(self._catalog.products, self._catalog.vectors)
+        return facts.products or ProductFacts(self._shelf)
 
     def _joined(self, faces: Faces, trained: Sequence[Rows]) -> Rows:
-        """Scores by row: of shipped labels that no trained model has, and of trained ones, of which the last counts."""
+        """Scores by row: of shipped labels that no trained model has, and of each model those that it owns."""
         joined: Rows = {}
         for row, own in enumerate(attribute_scores(faces) if len(faces) else ()):
             joined[row] = {label: own[label] for label in self._shipped}
@@ -108,39 +121,43 @@ class Recommender:
                 joined[row] = joined.get(row, {}) | own
         return joined
 
-    def _scores(self, model: ProductModel, facts: CreatorFacts, known: ProductFacts) -> dict[str, Rows]:
-        """What a trained model tells of each media file."""
+    def _scores(self, number: int, facts: CreatorFacts, known: ProductFacts) -> dict[str, Rows]:
+        """What a trained model tells of each media file, of the labels that no later model has."""
+        model, owned = self.models[number], self._owned[number]
+
+        def named(rows: Iterable[int], probs: FloatArray) -> Rows:
+            return _named(rows, probs, model, owned=owned)
+
         if model.takes == "pixels":
             found = known.readings.get(model.fingerprint, {})
-            return {sha256: _named(one.rows, one.probs, model) for sha256, one in found.items()}
+            return {sha256: named(one.rows, one.probs) for sha256, one in found.items()}
         if model.reads == "face":
-            return {sha256: _named(rows, model.scores(looks), model) for sha256, (rows, looks) in known.looks.items()}
+            return {sha256: named(rows, model.scores(looks)) for sha256, (rows, looks) in known.looks.items()}
         frames = {sha256: vectors.vectors for sha256, (vectors, _) in facts.embeddings.items()}
-        return {sha256: _named([WHOLE], _mean(model.scores(own)), model) for sha256, own in frames.items() if len(own)}
+        return {sha256: named([WHOLE], _mean(model.scores(own))) for sha256, own in frames.items() if len(own)}
 
     def recommend(
         self, subject_id: str, media: Sequence[str], readings: Mapping[str, ImageReading], facts: CreatorFacts
     ) -> Recommendation | None:
         """For a subject with these media; `None` when none was looked at, or the attributes could not be read."""
         own = {sha256: readings[sha256] for sha256 in media if sha256 in readings}
-        known = self._known(facts)
         if not own:
             return None
         return recommend(
             subject_id,
             own,
-            labels=self.labels,
-            catalog=known.products,
+            shelf=self._known(facts).shelf,
             policy=self.settings.product_policy,
-            audience=self.settings.audience,
             order=self.settings.product_order,
-            vectors=known.vectors,
         )
 
 
-def _named(rows: Iterable[int], probs: FloatArray, model: ProductModel) -> Rows:
+def _named(rows: Iterable[int], probs: FloatArray, model: ProductModel, *, owned: Set[str]) -> Rows:
     pairs = zip(rows, probs.astype(float).tolist(), strict=True)
-    return {int(row): dict(zip(model.names, own, strict=True)) for row, own in pairs}
+    return {
+        int(row): {name: score for name, score in zip(model.names, own, strict=True) if name in owned}
+        for row, own in pairs
+    }
 
 
 def _mean(probs: FloatArray) -> FloatArray:

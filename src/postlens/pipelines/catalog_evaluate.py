@@ -21,7 +21,7 @@ from postlens.store import Store
 from postlens.store.posts import read_posts
 from postlens.store.vectors import read_frame_embeddings
 from postlens.tasks.products.catalog import STAGE
-from postlens.tasks.products.ranking import mean_direction, rank_products
+from postlens.tasks.products.ranking import ProductVectors, mean_direction, rank_products
 from postlens.tasks.products.retrieval import score_retrieval
 from postlens.types import Failure, FloatArray, Product
 from postlens.vision.encoder import ENCODER
@@ -76,10 +76,10 @@ def evaluate_catalog(truth: Path, *, store: Store | None, settings: Settings) ->
         catalog = load_products(conn, ranked_by_image)
         active = [product for product in catalog.products if product.active]
         ids = {product.product_id for product in active}
-        vectors = {product_id: vector for product_id, vector in catalog.vectors.items() if product_id in ids}
+        vectors = ProductVectors.of({name: own for name, own in catalog.vectors.items() if name in ids})
         seeker = _Seeker(conn, settings, folder=truth.parent)
         answers, failures = _answers(rows, seeker, ids)
-    if not answers or not vectors:
+    if not answers or not vectors.rows:
         first = next(iter((*failures, *catalog.notes)), None)
         why = f"{first.subject}: {first.message}" if first else "no product has an image; add some"
         raise NotEnoughDataError(f"expected products with images and rows to rank them for, got none usable; {why}")
@@ -87,7 +87,7 @@ def evaluate_catalog(truth: Path, *, store: Store | None, settings: Settings) ->
         among_all=_score(answers, active, vectors),
         same_label=_score(answers, active, vectors, same_label=True),
         n_products=len(active),
-        n_vectors=len(vectors),
+        n_vectors=len(vectors.rows),
         failures=(*failures, *catalog.notes),
     )
 
@@ -95,7 +95,7 @@ def evaluate_catalog(truth: Path, *, store: Store | None, settings: Settings) ->
 def _score(
     answers: Sequence[_Answer],
     products: Sequence[Product],
-    vectors: Mapping[str, FloatArray],
+    vectors: ProductVectors,
     *,
     same_label: bool = False,
 ) -> dict[str, Any]:

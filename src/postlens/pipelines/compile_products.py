@@ -11,7 +11,7 @@ from postlens.config import Settings
 from postlens.pipelines.campaign import CreatorAnswer, OfferPictures
 from postlens.pipelines.catalog import load_thumbnails
 from postlens.store.faces import read_faces
-from postlens.types import Faces, ItemShare, Recommendation
+from postlens.types import Faces, ItemShare
 
 PICTURED = 200  # creators whose offers have pictures in the outputs, about 15 kB each; the others have figures alone
 
@@ -22,16 +22,11 @@ def compile_offer_pictures(conn: Connection, creators: Sequence[CreatorAnswer], 
     Raises `SettingsError` for a catalog that cannot be used.
     """
     shown = [one.recommendation for one in creators if one.recommendation and one.recommendation.label][:PICTURED]
-    decided = [share for choice in shown if (share := _decided(choice)) is not None]
+    decided = [share for choice in shown if (share := choice.decided) is not None]
     products = {choice.product.product_id for choice in shown if choice.product and choice.product.image}
     return OfferPictures(
         products=load_thumbnails(conn, settings, products) if products else {}, heads=_heads(conn, decided)
     )
-
-
-def _decided(choice: Recommendation) -> ItemShare | None:
-    """The share of the item that decided."""
-    return next((item for item in choice.items if item.item == choice.label), None)
 
 
 def _heads(conn: Connection, shares: Iterable[ItemShare]) -> dict[tuple[str, int], bytes]:

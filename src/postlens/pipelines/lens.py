@@ -231,7 +231,7 @@ class Lens:
     def _product_processor(self) -> Processor:
         """Looks at media for products alone; made when first needed, since its threads load their own models."""
         if self._products is None:
-            from postlens.pipelines.recommend import product_stages
+            from postlens.pipelines.product_facts import product_stages
 
             stages = product_stages(self._answerer.recommender.models)
             runner = self._closing.enter_context(Runner(stages, self.settings))

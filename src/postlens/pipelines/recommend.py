@@ -7,7 +7,7 @@ same, so that a later `analyze` with the same folder adds what is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -20,20 +20,15 @@ from postlens.pipelines.facts import CreatorFacts, read_creator_facts
 from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, remove_state
 from postlens.pipelines.ingest import Ingest
 from postlens.pipelines.process import Processor
+from postlens.pipelines.product_facts import product_stages
 from postlens.pipelines.run import Runner
-from postlens.pipelines.stage import Stage
-from postlens.pipelines.stages import all_stages
 from postlens.sources import open_source
 from postlens.store import Store
 from postlens.store.meta import write_folder
 from postlens.store.posts import read_creators
-from postlens.tasks.products.model import ProductModel
 from postlens.types import Creator, Faces, Failure, MediaFile, Post, Recommendation
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
-
-# Hashes are no part of a recommendation: by them faces that were forgotten are known again in copies of their media.
-PRODUCT_STAGES = ("encode", "hash", "detect", "track", "attributes")
 
 Progress = Callable[[int, int], None]
 
@@ -47,6 +42,14 @@ class Offered:
     media: tuple[MediaFile, ...]  # those that could be read
     read: Mapping[str, int | None]  # sha256 to the row of the face that was read in it, if any
     post: Post | None = None  # None: of the creator
+
+    @property
+    def shown(self) -> str | None:
+        """sha256 of the image to show: the one that decided, else the clearest, else of a post its first."""
+        clearest = sorted((item for item in self.answer.items if item.media is not None), key=lambda item: -item.score)
+        first = self.media[0].sha256 if self.post is not None and self.media else None
+        known = (self.answer.deciding_media, *(item.media for item in clearest), first)
+        return next((sha256 for sha256 in known if sha256 is not None), None)
 
     @property
     def kind(self) -> str:
@@ -64,11 +67,11 @@ class Recommended:
 
     creators: tuple[Offered, ...]
     posts: tuple[Offered, ...]
-    faces: dict[str, Faces]  # by sha256, of media with faces
+    faces: dict[str, Faces]  # by sha256, of the images that are shown: without vectors and small pictures
     models: dict[str, str]  # name to version and fingerprint
     notes: tuple[Failure, ...] = ()  # what of the catalog could not be used
     failures: tuple[Failure, ...] = ()  # of the media of this run
-    asked: tuple[str, ...] = ()  # post_ids of this run's sources
+    asked: tuple[str, ...] | None = None  # post_ids of this run's sources; None: a store was asked, not sources
     store: str = ""  # where it is
 
     @property
@@ -79,17 +82,15 @@ class Recommended:
     @property
     def single(self) -> Offered | None:
         """The answer about the one image or video that was asked about; `None` for several."""
-        found = [one for one in self.posts if one.post is not None and one.post.post_id in self.asked]
-        return found[0] if len(self.asked) == 1 and found and len(found[0].media) == 1 else None
+        found = self.answered
+        return found[0] if len(self.asked or ()) == 1 and found and len(found[0].media) == 1 else None
 
-
-def product_stages(models: Sequence[ProductModel]) -> list[Stage]:
-    """The stages whose features recommending reads."""
-    return [
-        stage
-        for stage in all_stages(product_models=models)
-        if stage.name in PRODUCT_STAGES or stage.name.startswith("products:")
-    ]
+    @property
+    def answered(self) -> tuple[Offered, ...]:
+        """The answers about what was asked: posts of this run's sources, or all of a store."""
+        if self.asked is None:
+            return self.offered
+        return tuple(one for one in self.posts if one.post is not None and one.post.post_id in self.asked)
 
 
 def recommend_media(
@@ -156,7 +157,7 @@ def recommend_store(location: str, *, settings: Settings, out: Path | None = Non
 
 
 def recommend_all(
-    store: Store, recommender: Recommender, *, failures: tuple[Failure, ...] = (), asked: tuple[str, ...] = ()
+    store: Store, recommender: Recommender, *, failures: tuple[Failure, ...] = (), asked: tuple[str, ...] | None = None
 ) -> Recommended:
     """The recommendations for everybody in a store whose media was looked at."""
     creators: list[Offered] = []
@@ -168,7 +169,7 @@ def recommend_all(
             own, theirs = recommend_creator(recommender.with_facts(conn, facts), recommender)
             creators += own
             posts += theirs
-            faces |= facts.faces
+            faces |= _drawn_faces(facts, [*own, *(one for one in theirs if asked == (one.answer.subject_id,))])
     return Recommended(
         creators=tuple(creators),
         posts=tuple(posts),
@@ -179,6 +180,16 @@ def recommend_all(
         asked=asked,
         store=store.name,
     )
+
+
+def _drawn_faces(facts: CreatorFacts, offered: Sequence[Offered]) -> dict[str, Faces]:
+    """What drawing needs of the faces in the images that are shown, so that memory holds no creator's vectors."""
+    wanted = {one.shown for one in offered}
+    return {
+        sha256: replace(faces, template=None, looks=None, thumbnails=None)
+        for sha256, faces in facts.faces.items()
+        if sha256 in wanted
+    }
 
 
 def recommend_creator(facts: CreatorFacts, recommender: Recommender) -> tuple[list[Offered], list[Offered]]:

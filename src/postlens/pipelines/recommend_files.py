@@ -58,7 +58,7 @@ def as_dict(found: Recommended, settings: Settings, now: datetime) -> dict[str, 
         "models": found.models,
         "creators": {one.answer.subject_id: _answer(one) for one in found.creators},
         "posts": {one.answer.subject_id: _answer(one) for one in found.posts},
-        "catalog_notes": [asdict(note) for note in found.notes],
+        "notes": [asdict(note) for note in found.notes],
         "failures": [asdict(failure) for failure in found.failures],
     }
 
@@ -72,7 +72,7 @@ def _answer(one: Offered) -> dict[str, Any]:
 def _rows(found: Recommended) -> Iterator[tuple[Any, ...]]:
     for one in found.offered:
         answer, product = one.answer, one.answer.product or Product("", "", ())
-        own = next((item for item in answer.items if item.item == answer.label), None)
+        own = answer.decided
         yield (
             *(one.kind, answer.subject_id, one.creator.creator_id, product.product_id, product.title),
             *(_cell(product.price), product.currency, product.url, answer.label, answer.attribute),
@@ -105,7 +105,7 @@ def _write_pictures(found: Recommended, folder: Path, *, settings: Settings) -> 
     single = found.single
     named = [one for one in found.creators if single is None or one.creator.handle != UNKNOWN]
     for one in [*named, *([single] if single else [])]:
-        media = one.file(_deciding(one, single=one is single))
+        media = one.file(one.shown)
         if media is None:
             continue
         faces, row = found.faces.get(media.sha256, Faces.none()), one.read.get(media.sha256)
@@ -123,13 +123,6 @@ def _write_pair(one: Offered, shot: Shot, box_px: Sequence[float] | None, folder
     result = result_picture(shot, title=title, text=one.answer.reason, box_px=box_px)
     for kind, picture in (("crop", crop_picture(shot, box_px=box_px)), ("result", result)):
         replace_bytes(folder / f"{picture_stem(one)}-{kind}.jpg", encode_jpeg(picture, QUALITY))
-
-
-def _deciding(one: Offered, *, single: bool) -> str | None:
-    """sha256 of the image to show: the one that decided, else the clearest, else (of a `single` image) itself."""
-    clearest = sorted((item for item in one.answer.items if item.media is not None), key=lambda item: -item.score)
-    known = (one.answer.deciding_media, *(item.media for item in clearest), one.media[0].sha256 if single else None)
-    return next((sha256 for sha256 in known if sha256 is not None), None)
 
 
 def picture_stem(one: Offered) -> str:

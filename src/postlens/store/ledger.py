@@ -68,6 +68,15 @@ def read_done(conn: Connection, sha256s: Iterable[str], stage: str) -> set[str]:
     return {row[0] for row in select_in(conn, chosen, ledger.c.input_sha256, sha256s)}
 
 
+def read_stages(conn: Connection, sha256s: Iterable[str], stages: Iterable[str]) -> dict[str, set[LedgerKey]]:
+    """sha256 to how these stages (by name) were last done on it; inputs on which none was are left out."""
+    found: dict[str, set[LedgerKey]] = {}
+    chosen = _KEYS.where(ledger.c.stage.in_(list(stages)))
+    for row in select_in(conn, chosen, ledger.c.input_sha256, sha256s):
+        found.setdefault(row.input_sha256, set()).add(LedgerKey(*row))
+    return found
+
+
 def _complete(conn: Connection, sha256s: Sequence[str], stages: Sequence[tuple[str, str, str]]) -> set[str]:
     """Inputs on which every stage is done as it is now: a row for each input, not for each of its stages.
 

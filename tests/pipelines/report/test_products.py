@@ -86,7 +86,7 @@ def test_alternatives_and_images_without_a_face_are_listed():
 
 def test_many_alternatives_are_counted():
     many = tuple(RankedProduct(Product(f"p{n}", f"P{n}", ("hat",)), n) for n in range(1, 10))
-    assert "P6 and 3 more in products.xlsx" in text(offering(products=many))
+    assert "P6 and 33 more of the catalog" in text(offering(products=many, n_fitting=39))
 
 
 def test_items_beyond_those_shown_are_counted_and_the_one_that_decided_is_among_them():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postlens.errors import ShapeError, UsageError
-from postlens.tasks.products.ranking import mean_direction, rank_products, similarities
+from postlens.tasks.products.ranking import ProductVectors, mean_direction, rank_products
 from postlens.types import Product, RankedProduct
 
 PRODUCTS = tuple(Product(name, name, ("hat",)) for name in ("a", "b", "c", "d"))
@@ -26,7 +26,8 @@ def ids(ranked: tuple[RankedProduct, ...]) -> list[str]:
 
 
 def rank(order: str, **given: object) -> tuple[RankedProduct, ...]:
-    options = {"subject_id": "s", "vectors": {}, "query": None, **given}
+    vectors = ProductVectors.of(given.pop("vectors", {}))  # type: ignore[arg-type]
+    options = {"subject_id": "s", "vectors": vectors, "query": None, **given}
     return rank_products(PRODUCTS, order=order, **options)  # type: ignore[arg-type]
 
 
@@ -75,15 +76,15 @@ def test_an_unknown_order_is_refused() -> None:
 
 @given(st.text(max_size=20), st.permutations(PRODUCTS))
 def test_rotate_is_the_same_for_a_subject_whatever_order_the_catalog_has(subject: str, shuffled: list[Product]) -> None:
-    first = rank_products(PRODUCTS, order="rotate", subject_id=subject, vectors={}, query=None)
-    again = rank_products(shuffled, order="rotate", subject_id=subject, vectors={}, query=None)
+    first = rank_products(PRODUCTS, order="rotate", subject_id=subject, query=None)
+    again = rank_products(shuffled, order="rotate", subject_id=subject, query=None)
     assert ids(first) == ids(again)
 
 
 @given(st.text(max_size=20))
 def test_a_product_more_wins_a_subject_or_moves_nothing(subject: str) -> None:
-    before = ids(rank_products(PRODUCTS[:3], order="rotate", subject_id=subject, vectors={}, query=None))
-    after = ids(rank_products(PRODUCTS, order="rotate", subject_id=subject, vectors={}, query=None))
+    before = ids(rank_products(PRODUCTS[:3], order="rotate", subject_id=subject, query=None))
+    after = ids(rank_products(PRODUCTS, order="rotate", subject_id=subject, query=None))
     assert [name for name in after if name != "d"] == before
 
 
@@ -102,4 +103,15 @@ def test_the_mean_direction_weighs_vectors_of_any_length_alike() -> None:
 
 
 def test_similarities_leave_out_what_has_no_direction() -> None:
-    assert similarities({"a": vector(0, 0, 0), "b": vector(-2, 0, 0)}, QUERY) == {"b": -1}
+    assert ProductVectors.of({"a": vector(0, 0, 0), "b": vector(-2, 0, 0)}).similarities(QUERY) == {"b": -1}
+
+
+def test_vectors_of_two_encoders_are_refused() -> None:
+    with pytest.raises(ShapeError, match="vectors of one encoder"):
+        ProductVectors.of({"a": vector(1, 0), "b": vector(1, 0, 0)})
+
+
+@given(st.sampled_from(["listed", "rotate", "similar"]), st.integers(0, 5))
+def test_the_first_are_those_of_the_whole_order(order: str, most: int) -> None:
+    vectors = {"c": vector(1, 0, 0), "b": vector(3, 0, 0), "d": vector(1, 1, 0)}
+    assert rank(order, vectors=vectors, query=QUERY, most=most) == rank(order, vectors=vectors, query=QUERY)[:most]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from postlens.errors import UsageError
 from postlens.tasks.products.items import ITEMS, Label, join_labels, shipped_labels
+from postlens.tasks.products.offer import Shelf
 from postlens.tasks.products.readings import MIN_QUALITY, ImageReading, read_image
-from postlens.tasks.products.recommend import recommend
+from postlens.tasks.products.recommend import MOST_PRODUCTS, recommend
 from postlens.types import ATTRIBUTES, Faces, Product, Recommendation
 
 LABELS = shipped_labels(dict.fromkeys(ATTRIBUTES, 0.5))
@@ -45,7 +46,9 @@ def ask(images: Mapping[str, Faces], **changes: Any) -> Recommendation:
 
 
 def told(readings: Mapping[str, ImageReading], **changes: Any) -> Recommendation:
-    return recommend("someone", readings, **({"catalog": CATALOG, "labels": LABELS} | changes))
+    asked = {name: changes.pop(name) for name in ("policy", "order") if name in changes}
+    made = {"catalog": CATALOG, "labels": LABELS} | changes
+    return recommend("someone", readings, shelf=Shelf.of(made.pop("catalog"), **made), **asked)
 
 
 def image(face: float | None = None, **scores: float) -> ImageReading:
@@ -135,7 +138,37 @@ def test_equal_images_are_decided_by_the_smallest_hash() -> None:
 def test_missing_recommends_the_wearable_item_not_worn(probs: dict[str, float], label: str, product: Product) -> None:
     answer = ask({"a": faces(probs)}, policy="missing")
     assert (answer.label, answer.product) == (label, product)
-    assert answer.score == pytest.approx(1 - min(probs.get(a, 0.1) for a in ITEMS[label]))
+    assert answer.score == pytest.approx(max(probs.get(a, 0.1) for a in ITEMS[label]))
+
+
+@pytest.mark.parametrize("probs", [{"hat": 0.9}, {"sunglasses": 0.9}])
+def test_the_score_of_what_is_missing_is_below_the_threshold_beside_it(probs: dict[str, float]) -> None:
+    answer = ask({"a": faces(probs)}, policy="missing")
+    assert answer.threshold is not None
+    assert answer.score < answer.threshold
+    assert f"at {answer.score:.2f} (threshold {answer.threshold:.2f})" in answer.reason
+
+
+@pytest.mark.parametrize(("plain", "optional"), [(0.1, 0.2), (0.2, 0.1)])
+def test_a_product_for_a_missing_item_fits_whichever_label_is_clearest_absent(plain: float, optional: float) -> None:
+    made = Label("necklace", "jewellery", "image", 0.5, wearable=True, optional=False)
+    labels = (made, replace(made, name="chain", optional=True))
+    catalog = (Product("box", "Box", ("jewellery",)), Product("chain", "Chain", ("chain",)))
+    answer = told({"a": image(necklace=plain, chain=optional)}, labels=labels, catalog=catalog, policy="missing")
+    assert [one.product.product_id for one in answer.products] == ["box", "chain"]
+
+
+def test_of_very_many_products_the_first_are_kept_and_all_are_counted() -> None:
+    caps = tuple(Product(f"{n:03}", "Cap", ("hat",)) for n in range(3 * MOST_PRODUCTS))
+    answer = ask({"a": faces({"hat": 0.9})}, catalog=caps)
+    assert [one.product for one in answer.products] == [*caps[:MOST_PRODUCTS]]
+    assert answer.n_fitting == len(caps)
+
+
+def test_the_share_that_decided_is_known() -> None:
+    answer = ask({"a": faces({"hat": 0.9})})
+    assert answer.decided == next(item for item in answer.items if item.item == "hat")
+    assert ask({"a": faces({})}).decided is None
 
 
 def test_nothing_is_missing_where_all_is_worn() -> None:

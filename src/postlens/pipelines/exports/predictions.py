@@ -57,6 +57,7 @@ def _product(choice: Recommendation) -> dict[str, Any]:
         "deciding_media": choice.deciding_media,
         "reason": choice.reason,
         "policy": choice.policy,
+        "n_fitting": choice.n_fitting,
         "products": [
             {"product_id": one.product.product_id, "rank": one.rank, "similarity": one.similarity}
             for one in choice.products

@@ -27,7 +27,6 @@ from postlens.pipelines.exports.sheets import (
     write_link,
     write_row,
 )
-from postlens.types import ItemShare
 
 PRODUCTS_BOOK = "products.xlsx"
 OFFER_COLUMNS = (
@@ -96,7 +95,7 @@ def _write_offers(sheet: Any, found: Sequence[Offer], campaign: Campaign, format
 
 
 def _put_pictures(sheet: Any, row: int, offer: Offer, campaign: Campaign) -> None:
-    product, item = offer.choice.product, chosen_item(offer)
+    product, item = offer.choice.product, offer.choice.decided
     picture = campaign.offer_pictures.products.get(product.product_id) if product else None
     head = campaign.offer_pictures.head(item) if item and item.media == offer.choice.deciding_media else None
     if picture is not None or head is not None:
@@ -107,13 +106,8 @@ def _put_pictures(sheet: Any, row: int, offer: Offer, campaign: Campaign) -> Non
         put_picture(sheet, (row, 1), head, name="face.jpg", about="face that decided")
 
 
-def chosen_item(offer: Offer) -> ItemShare | None:
-    """The share of the item that decided."""
-    return next((item for item in offer.choice.items if offer.is_chosen(item)), None)
-
-
 def _offer_cells(offer: Offer) -> tuple[Cell, ...]:
-    choice, product, item = offer.choice, offer.choice.product, chosen_item(offer)
+    choice, product, item = offer.choice, offer.choice.product, offer.choice.decided
     return (
         None,
         None,

@@ -61,7 +61,7 @@ class OfferCard:
     @property
     def n_more_alternatives(self) -> int:
         """Products that fit too and are not listed."""
-        return max(0, len(self.choice.products) - 1 - len(self.alternatives))
+        return max(0, self.choice.n_fitting - 1 - len(self.alternatives))
 
     @property
     def n_more_faceless(self) -> int:
@@ -100,11 +100,6 @@ def offered_media(campaign: Campaign) -> list[str]:
     return list(dict.fromkeys(sha256 for sha256 in found if sha256 is not None and sha256 in known))
 
 
-def decided_by(choice: Recommendation) -> ItemShare | None:
-    """The share of the item that decided."""
-    return next((item for item in choice.items if item.item == choice.label), None)
-
-
 def price(product: Product) -> str | None:
     """12.9 EUR -> "12.90 EUR"; None where the catalog has no price."""
     return None if product.price is None else f"{product.price:,.2f} {product.currency or ''}".strip()
@@ -121,7 +116,7 @@ def _answered(campaign: Campaign) -> list[tuple[CreatorAnswer, Recommendation]]:
 
 
 def _card(answer: CreatorAnswer, choice: Recommendation, *, anchor: str, campaign: Campaign, album: Album) -> OfferCard:
-    decided = decided_by(choice)
+    decided = choice.decided
     if decided is not None and decided.media != choice.deciding_media:
         decided = None  # an absence decided, in another image than the one that shows the item best
     head = campaign.offer_pictures.head(decided) if decided else None

@@ -2,6 +2,7 @@
 
 from postlens.tasks.products.catalog import DEFAULT_CATALOG, Catalog, parse_catalog
 from postlens.tasks.products.features import face_features, head_crops
+from postlens.tasks.products.offer import Shelf
 from postlens.tasks.products.predict import MODEL, predict_attributes
 from postlens.tasks.products.ranking import rank_products
 from postlens.tasks.products.recommend import recommend
@@ -10,6 +11,7 @@ __all__ = [
     "DEFAULT_CATALOG",
     "MODEL",
     "Catalog",
+    "Shelf",
     "face_features",
     "head_crops",
     "parse_catalog",

@@ -15,18 +15,20 @@ from typing import Literal, get_args
 import numpy as np
 
 from postlens.errors import UsageError
-from postlens.tasks.products.items import Label
-from postlens.tasks.products.offer import fitting, for_audience
+from postlens.tasks.products.offer import Shelf
 from postlens.tasks.products.ranking import Order, mean_direction, rank_products
 from postlens.tasks.products.readings import MIN_QUALITY, ImageReading, main_row, read_image
-from postlens.tasks.products.sightings import Sighting, clearest, counted, item_shares, sight
-from postlens.types import FloatArray, ItemShare, Product, Recommendation
+from postlens.tasks.products.sightings import Sighting, clearest, item_shares, sight
+from postlens.types import FloatArray, ItemShare, Recommendation
 
 __all__ = ["MIN_QUALITY", "ImageReading", "Policy", "main_row", "read_image", "recommend"]
 
 Policy = Literal["matching", "missing"]
 # policy="missing": an item in at least this share of images is not missing. Higher: also offers what is worn often.
 MISSING_BELOW_SHARE = 0.5
+# Products that are kept of those that fit, of which one is shown and the report lists a few. More: a longer choice by
+# hand, and larger files: with a catalog of 20,000 products all of them would be 340 kB for every post.
+MOST_PRODUCTS = 20
 NOTHING = "no items detected"
 NOTHING_MISSING = "no item is missing"
 NO_FACE = "no face that can be read"
@@ -36,60 +38,56 @@ def recommend(
     subject_id: str,
     readings: Mapping[str, ImageReading],
     *,
-    labels: Sequence[Label],
-    catalog: Sequence[Product],
+    shelf: Shelf,
     policy: Policy = "matching",
-    audience: Sequence[str] = (),
     order: Order = "listed",
-    vectors: Mapping[str, FloatArray] | None = None,
 ) -> Recommendation:
     """One product for the subject (a post, a creator, a person), or none with the reason.
 
     Args:
         subject_id: whom it is for.
         readings: by sha256 of the image or video.
-        labels: all that may have been read; their items' order breaks ties.
-        catalog: in the order of preference.
+        shelf: the catalog, for the audience asked for, and the labels that may have been read.
         policy: "matching" recommends for what is worn most, "missing" the wearable item worn least (below half of the
             images).
-        audience: only products for any of these, or for everybody; (): all.
         order: of several products that fit, see `ranking.rank_products`.
-        vectors: embeddings of the products' images by product_id, made as those of `readings`.
 
     A share's denominator is the images in which the item could be read. Ties fall to the higher score of the deciding
     image (for "missing" the lower), then to the order of the items; among equal images to the smallest sha256.
     Raises `UsageError` for an unknown policy or order.
     """
     _check(policy, order)
-    products = for_audience(catalog, audience)
-    sightings = sight(readings, counted(labels, products))
-    items = item_shares(sightings, labels)
+    sightings = sight(readings, shelf.counted)
+    items = item_shares(sightings, shelf.labels)
     nothing = _nothing(subject_id, readings, items, policy=policy)
     winner = _most_shown(sightings, items) if policy == "matching" else _least_shown(sightings, items)
     if winner is None:
         return nothing
     own = next(item for item in items if item.item == winner.label.item)
     alike = [readings[one.media].vector for one in sightings[own.item] if one.shown == winner.shown]
+    fitting = shelf.fitting(winner.label, missing=policy == "missing")
     choice = rank_products(
-        fitting(winner.label, products, labels=labels, missing=policy == "missing"),
+        fitting,
         order=order,
         subject_id=subject_id,
-        vectors=vectors or {},
+        vectors=shelf.vectors,
         query=_mean([vector for vector in alike if vector is not None]),
+        most=MOST_PRODUCTS,
     )
     why = _reason(winner, own, readings[winner.media], policy=policy)
     return replace(
         nothing,
         product=choice[0].product if choice else None,
         label=own.item,
-        score=winner.score if policy == "matching" else 1 - winner.score,
+        score=winner.score,
         share=own.share,
         n_images=own.n_images,
         deciding_media=winner.media,
-        reason=why if choice else why + _no_product(winner, audience, policy=policy),
+        reason=why if choice else why + _no_product(winner, shelf.audience, policy=policy),
         attribute=winner.label.name,
         threshold=winner.label.threshold,
         products=choice,
+        n_fitting=len(fitting),
     )
 
 

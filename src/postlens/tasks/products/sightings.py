@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from postlens.tasks.products.items import Label, by_item
 from postlens.tasks.products.readings import ImageReading
-from postlens.types import ItemShare, Product
+from postlens.types import ItemShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,6 @@ class Sighting:
     score: float  # highest among the labels that show the item, else among all of the item's that could be read
     shown: bool
     face: int | None = None  # that was read; None: the whole image was
-
-
-def counted(labels: Sequence[Label], products: Sequence[Product]) -> tuple[Label, ...]:
-    """Labels that show their item: the optional ones only where a product names them."""
-    named = {name for product in products for name in product.labels}
-    return tuple(label for label in labels if not label.optional or label.name in named)
 
 
 def sight(readings: Mapping[str, ImageReading], labels: Sequence[Label]) -> dict[str, tuple[Sighting, ...]]:
