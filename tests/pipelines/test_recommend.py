@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,10 +21,14 @@ from postlens.errors import UsageError
 from postlens.media.image import decode_image
 from postlens.pipelines.analyze import Request, analyze
 from postlens.pipelines.forget import find_subject, forget_subject
-from postlens.pipelines.recommend import Recommended, product_stages, recommend_media, recommend_store
+from postlens.pipelines.product_facts import product_stages
+from postlens.pipelines.recommend import Recommended, recommend_media, recommend_store
 from postlens.pipelines.recommend_files import HEADER, write_recommendations
 from postlens.store import Store
+from postlens.tasks.products.items import Label
+from postlens.tasks.products.model import write_product_card
 
+from ..runs import write_colour_net
 from .fakes import settings
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -126,6 +132,68 @@ def test_a_changed_catalog_needs_no_second_look(looked, tmp_path: Path) -> None:
         assert (answer.product.title if answer.product else None) in titles
     missing = recommend_store(store, settings=settings(product_policy="missing"))
     assert [one.answer.policy for one in missing.creators] == ["missing", "missing"]
+
+
+def copy_of(looked: tuple[Recommended, Path], to: Path, change: str, *values: str) -> Path:
+    """The store's file in a new folder, after a statement."""
+    to.mkdir()
+    store = shutil.copy(looked[1] / "postlens.db", to / "postlens.db")
+    with closing(sqlite3.connect(store)) as conn, conn:
+        conn.execute(change, values)
+    return Path(store)
+
+
+ONE = "input_sha256 = (SELECT min(sha256) FROM faces)"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"UPDATE ledger SET fingerprint = 'old' || fingerprint WHERE stage = 'attributes' AND {ONE}",
+        f"UPDATE ledger SET stage_version = '0' WHERE stage = 'detect' AND {ONE}",
+        f"DELETE FROM ledger WHERE stage = 'track' AND {ONE}",
+    ],
+)
+def test_media_that_other_models_read_is_left_out_and_counted(looked, tmp_path: Path, change: str) -> None:
+    found = recommend_store(str(copy_of(looked, tmp_path / "old", change)), settings=settings())
+    assert [one.answer.n_images for one in found.creators] == [3, 0]
+    (note,) = found.notes
+    assert note.stage == "products"
+    assert "expected all 5 media to have been looked at by the models in use, got 1 that were not" in note.message
+
+
+def test_how_large_media_was_decoded_does_not_matter(looked, tmp_path: Path) -> None:
+    other = settings(image_max_side_px=settings().image_max_side_px + 64)
+    found = recommend_store(str(looked[1] / "postlens.db"), settings=other)
+    assert (plain(found), found.notes) == (plain(looked[0]), ())
+
+
+def test_a_store_that_was_never_looked_at_for_products_gives_no_answer(photos, tmp_path, capsys) -> None:
+    store = tmp_path / "out" / "postlens.db"
+    rows = [f"{photos / 'ann' / name},ann" for name in PORTRAITS]
+    (tmp_path / "posts.csv").write_text("\n".join(["path,creator", *rows]))
+    assert run(["clean", str(tmp_path / "posts.csv"), "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert run(["recommend", str(store), "--out", str(tmp_path / "out")]) == 1
+    shown = capsys.readouterr().out
+    assert "got 4 that were not" in shown
+    assert "no items detected" not in shown
+
+
+def test_a_net_over_pixels_that_never_ran_gives_no_answer(looked, tmp_path: Path) -> None:
+    write_colour_net(tmp_path, "net", labels=("ring", "shoe", "bag"))
+    labels = [Label(name, name, "image", 0.5, wearable=True, optional=False) for name in ("ring", "shoe", "bag")]
+    write_product_card(tmp_path, reads="image", takes="pixels", nets=["net.toml"], labels=labels)
+    store = str(looked[1] / "postlens.db")
+    found = recommend_store(store, settings=settings(product_models=(tmp_path,)))
+    assert found.offered == ()
+    assert any("got 5 that were not" in note.message for note in found.notes)
+
+
+def test_only_faces_that_are_drawn_are_kept(looked: tuple[Recommended, Path]) -> None:
+    found, _ = looked
+    assert found.faces.keys() == {found.creators[0].shown}
+    assert all(one.template is None and one.looks is None and one.thumbnails is None for one in found.faces.values())
 
 
 def test_forgetting_takes_the_files_and_pictures_away(photos: Path, tmp_path: Path) -> None:
@@ -253,6 +321,12 @@ def test_wrong_options_are_told_before_anything_is_looked_at(photos, tmp_path, c
 def test_media_that_cannot_be_read_at_all_ends_with_1(photos, tmp_path, capsys) -> None:
     assert run(["recommend", str(photos / "bob" / "torn.jpg"), "--out", str(tmp_path)]) == 1
     assert "torn.jpg" in capsys.readouterr().out
+
+
+def test_media_that_cannot_be_read_ends_with_1_whatever_the_store_knows(looked, photos, tmp_path) -> None:
+    out = Path(shutil.copytree(looked[1], tmp_path / "out"))
+    assert run(["recommend", str(photos / "bob" / "torn.jpg"), "--out", str(out)]) == 1
+    assert run(["recommend", str(photos / "ann" / "smile.jpg"), "--out", str(out)]) == 0
 
 
 def test_a_store_is_the_only_source(looked, photos, tmp_path) -> None:

@@ -48,7 +48,8 @@ def recommend(
     """Recommend one product for every creator and post, say why, and show it in pictures.
 
     Media are looked at once, for products alone; what was found is kept in postlens.db in the folder, from where
-    `analyze` goes on. Exit code 0 if any image could be looked at, 1 if none, 2 for wrong usage.
+    `analyze` goes on. Exit code 0 if any image of the sources could be looked at (of a store: was looked at), 1 if
+    none, 2 for wrong usage.
     """
     from postlens.cli.analyze import pairs
     from postlens.config import Settings
@@ -76,7 +77,7 @@ def _answered(sources: list[str], out: Path, *, store: str | None, creator: str 
     found = _recommended(sources, out, store=store, creator=creator, settings=settings)
     failed = write_recommendations(found, out, settings=settings, now=datetime.now(UTC))
     _print(found, failed, out)
-    return EXIT_DONE if found.offered else EXIT_NOTHING
+    return EXIT_DONE if found.answered else EXIT_NOTHING
 
 
 def _recommended(
