@@ -88,7 +88,7 @@ def _more(pictures: Sequence[Picture], frames: FrameBatch) -> FrameBatch:
 class ExpressionStage:
     """Every face to the probabilities of eight expressions."""
 
-    name, version, needs = "expression", "1", ("detect",)
+    name, version, needs = "expression", "2", ("detect",)
 
     def __init__(self) -> None:
         self.fingerprint = joined_fingerprint(EXPRESSION_NET, EXPRESSION_HEAD)

@@ -14,12 +14,15 @@ from postlens.tasks.reactions.features import (
     MIN_PROB,
     SCENE_HEAD,
     SceneReading,
+    evened,
     expression_crops,
     expression_features,
+    face_features,
     read_affect,
     read_expressions,
     read_scene,
     whole_crop,
+    whole_features,
 )
 from postlens.types import EMOTIONS, Faces
 from postlens.vision.zoo import load_spec, open_model
@@ -75,6 +78,35 @@ def test_a_crop_and_its_mirror_image_are_read_alike() -> None:
     one, mirrored = expression_features([crop], net), expression_features([crop[:, ::-1]], net)
     np.testing.assert_allclose(one, mirrored, atol=1e-4)
     assert one.shape == (1, 7) and (one >= np.log(MIN_PROB) - 1e-4).all()
+
+
+def test_a_smaller_margin_shows_the_middle_of_the_crop() -> None:
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[85:95, 75:85] = image[85:95, 115:125] = 255
+    wide, narrow = (expression_crops(image, face(), margin=margin)[0] for margin in (1.0, 0.5))
+    assert (narrow > 128).sum() > 3 * (wide > 128).sum()
+
+
+@pytest.mark.parametrize(("gain", "shift"), [(1.0, 0), (0.5, 0), (0.5, 90), (0.4, 40)])
+def test_light_and_contrast_of_a_crop_do_not_matter(gain: float, shift: int) -> None:
+    crop = np.clip(np.random.default_rng(0).normal(120, 40, (CROP_PX, CROP_PX, 3)), 20, 235).astype(np.uint8)
+    other = (crop * gain + shift).astype(np.uint8)
+    assert np.abs(evened(crop).astype(int) - evened(other)).mean() < 4
+
+
+def test_a_blank_crop_stays_blank() -> None:
+    assert np.ptp(evened(np.full((8, 8, 3), 7, np.uint8))) == 0
+    assert np.ptp(evened(np.full((8, 8, 3), 255, np.uint8))) == 0
+
+
+def test_a_dark_photo_is_read_as_the_same_photo_in_good_light() -> None:
+    net, image = open_model(EXPRESSION_NET), noise()
+    light, dark = (face_features(pixels, face(), net) for pixels in (image, (image * 0.5).astype(np.uint8)))
+    np.testing.assert_allclose(light, dark, atol=0.5)
+
+
+def test_a_whole_photo_is_one_row() -> None:
+    assert whole_features(noise(40, 90), open_model(EXPRESSION_NET)).shape == (1, 7)
 
 
 def test_many_faces_are_read_as_each_alone() -> None:

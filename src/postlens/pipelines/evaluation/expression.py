@@ -26,9 +26,8 @@ from postlens.tasks.reactions.features import (
     EXPRESSION_HEAD,
     EXPRESSION_NET,
     calibrated,
-    expression_crops,
-    expression_features,
-    whole_crop,
+    face_features,
+    whole_features,
 )
 from postlens.types import EMOTIONS, FloatArray
 from postlens.vision.faces import FaceDetector
@@ -71,11 +70,9 @@ class ExpressionReader:
         """Features of the largest face, or of the whole photo where none is found."""
         faces = self._detector.detect(photo.image, scale=photo.scale)
         if len(faces):
-            crops = expression_crops(photo.image, faces[[largest(faces)]], scale=photo.scale)
-        else:
-            self.n_undetected += 1
-            crops = [whole_crop(photo.image)]
-        return expression_features(crops, self._net)
+            return face_features(photo.image, faces[[largest(faces)]], self._net, scale=photo.scale)
+        self.n_undetected += 1
+        return whole_features(photo.image, self._net)
 
 
 def read_photos(folder: Path) -> tuple[list[Photo], Counter[str]]:

@@ -1,8 +1,9 @@
 """Faces of an image to calibrated expression probabilities; training and serving both come through here.
 
-Each face is cut as a square levelled by its landmarks, read by the packaged expression net together with its mirror
-image, and the net's log-probabilities go through a small head that calibrates them. The shared encoder is not used:
-its features brought nothing on sources held out (docs/log/reactions.md).
+Each face is cut as two squares levelled by its landmarks and brought to one brightness and contrast. The packaged
+expression net reads both and their mirror images, and its mean log-probabilities go through a small head that
+calibrates them. The shared encoder is not used: its features brought nothing on sources held out, nor did tuning the
+net (docs/log/reactions.md).
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ CROP_PX = 112  # the net's own input size
 # larger shows more hair than the net was trained with.
 CROP_SIDE = 2.8  # face scales (`align.face_scale`)
 EYE_ROW = 0.30  # row of the eyes / side
+MARGINS = (1.0, 0.92)  # sizes of the squares read / CROP_SIDE: two were better than either (docs/log/reactions.md)
+# Mean and standard deviation of the grey values of a crop; the best of five pairs tried. Between them lie the press
+# photos that the net reads best; without, dark film stills and stretched web photos are read worse.
+BRIGHTNESS, CONTRAST = 120.0, 55.0
+LEAST_CONTRAST = 10.0  # a flatter crop is not stretched further: it would be noise
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 MIN_PROB = 1e-3  # floor below log: the net says 0 to six of seven classes far more often than it is right
 BATCH_SIZE = 8  # crops per run: bounds memory
 _LANDMARKS = 4  # eyes, nose and mouth are needed
@@ -55,7 +62,18 @@ def read_expressions(image: Image, faces: Faces, *, net: Model, head: Model, sca
     (`FrameBatch.scale`). `net` and `head` are the opened EXPRESSION_NET and EXPRESSION_HEAD. Raises `ShapeError` when
     the faces lack landmarks.
     """
-    return calibrated(expression_features(expression_crops(image, faces, scale=scale), net), head)
+    return calibrated(face_features(image, faces, net, scale=scale), head)
+
+
+def face_features(image: Image, faces: Faces, net: Model, *, scale: float = 1.0) -> FloatArray:
+    """Features (N, 7) of the faces of one image, as `read_expressions` takes it; the mean over MARGINS."""
+    crops = [expression_crops(image, faces, scale=scale, margin=margin) for margin in MARGINS]
+    return _mean_features(crops, net)
+
+
+def whole_features(image: Image, net: Model) -> FloatArray:
+    """Features (1, 7) of an image as if it were a face box; the mean over MARGINS."""
+    return _mean_features([[whole_crop(image, margin=margin)] for margin in MARGINS], net)
 
 
 def calibrated(features: FloatArray, head: Model) -> FloatArray:
@@ -63,27 +81,33 @@ def calibrated(features: FloatArray, head: Model) -> FloatArray:
     return np.asarray(head.run({"features": features})["probs"], np.float32)
 
 
-def expression_crops(
-    image: Image, faces: Faces, *, scale: float = 1.0, size_px: int = CROP_PX, margin: float = 1.0
-) -> list[Image]:
-    """A levelled crop (size_px, size_px, 3) of each face, `margin` times as wide as what is read, about its centre.
+def expression_crops(image: Image, faces: Faces, *, scale: float = 1.0, margin: float = 1.0) -> list[Image]:
+    """A levelled crop (112, 112, 3) of each face, `margin` times CROP_SIDE wide about the same centre.
 
     Beyond the image's border its edge pixels are repeated.
     """
     if faces.landmarks_px.shape[1] < _LANDMARKS:
         raise ShapeError(f"landmarks_px must have shape (N, 6, 2), got {faces.landmarks_px.shape}")
     return [
-        align.crop_repeating(image, _matrix(points, size_px, margin), size_px=size_px)
+        align.crop_repeating(image, _matrix(points, margin), size_px=CROP_PX)
         for points in faces.landmarks_px.astype(np.float64) * scale
     ]
 
 
-def whole_crop(image: Image, *, size_px: int = CROP_PX, margin: float = 1.0) -> Image:
-    """The whole image as if it were a face box: a square of its longer side, edge pixels repeated."""
+def whole_crop(image: Image, *, margin: float = 1.0) -> Image:
+    """The whole image as if it were a face box: a square of `margin` times its longer side, edge pixels repeated."""
     height, width = image.shape[:2]
     centre = np.array([width / 2, height / 2])
-    square = align.square_matrix(centre, margin * max(height, width), 0.0, size_px=size_px)
-    return align.crop_repeating(image, square, size_px=size_px)
+    square = align.square_matrix(centre, margin * max(height, width), 0.0, size_px=CROP_PX)
+    return align.crop_repeating(image, square, size_px=CROP_PX)
+
+
+def evened(crop: Image) -> Image:
+    """The crop (H, W, 3) with grey values of mean BRIGHTNESS and standard deviation CONTRAST, cut at 0 and 255."""
+    values = crop.astype(np.float32)
+    grey = values @ GREY
+    gain = CONTRAST / max(float(grey.std()), LEAST_CONTRAST)
+    return np.asarray(np.clip((values - grey.mean()) * gain + BRIGHTNESS, 0, 255), np.uint8)
 
 
 def expression_features(crops: Sequence[Image], net: Model) -> FloatArray:
@@ -94,18 +118,24 @@ def expression_features(crops: Sequence[Image], net: Model) -> FloatArray:
     return np.asarray((_log_probs(batch, net) + _log_probs(batch[..., ::-1], net)) / 2, np.float32)
 
 
+def _mean_features(sizes: Sequence[Sequence[Image]], net: Model) -> FloatArray:
+    """Features (N, 7) of N faces from their crops in several sizes."""
+    each = [expression_features([evened(crop) for crop in crops], net) for crops in sizes]
+    return np.asarray(np.mean(each, axis=0), np.float32)
+
+
 def _log_probs(batch: FloatArray, net: Model) -> FloatArray:
     starts = range(0, len(batch), BATCH_SIZE)
     parts = [net.run({"image": np.ascontiguousarray(batch[i : i + BATCH_SIZE])})["probs"] for i in starts]
     return np.asarray(np.log(np.maximum(np.concatenate(parts), MIN_PROB)), np.float32)
 
 
-def _matrix(points: NDArray[np.float64], size_px: int, margin: float) -> align.Matrix:
+def _matrix(points: NDArray[np.float64], margin: float) -> align.Matrix:
     """Crop-to-image matrix (2, 3) of the face with landmarks (6, 2)."""
     side, angle = CROP_SIDE * max(align.face_scale(points), 1.0), align.level_angle(points[:2])
     down = np.array([-np.sin(angle), np.cos(angle)])
     centre = points[:2].mean(axis=0) + down * side * (0.5 - EYE_ROW)
-    return align.square_matrix(centre, side * margin, angle, size_px=size_px)
+    return align.square_matrix(centre, side * margin, angle, size_px=CROP_PX)
 
 
 # --- the scene ------------------------------------------------------------------------------------------------------
