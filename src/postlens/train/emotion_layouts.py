@@ -71,7 +71,7 @@ def find_layout(data: Path) -> str:
     names = {name.casefold() for name in _label_folders(data)}
     if _affectnet_tables(data) or (names and names <= NUMBERS):
         return "affectnet"
-    if _lists(data) or (names <= MIKELS and names & ONLY_MIKELS):
+    if _names_mikels(data) or (names <= MIKELS and names & ONLY_MIKELS):
         return "fi"
     return "csv" if any((data / name).is_file() for name in TABLES) else "folders"
 
@@ -194,6 +194,12 @@ def _lists(data: Path) -> list[tuple[str, Path]]:
         for path in [place / f"{stem}{suffix}" for place in places for suffix in (".txt", ".csv")]
         if path.is_file()
     ]
+
+
+def _names_mikels(data: Path) -> bool:
+    """Whether the last line of some list names one of Mikels' eight."""
+    last = [(list(_lines(table)) or [[""]])[-1] for _, table in _lists(data)]
+    return any(" ".join(line).rpartition(" ")[2].strip().casefold() in MIKELS for line in last)
 
 
 def _by_name(data: Path) -> dict[str, str]:

@@ -98,8 +98,8 @@ def _check_labels(listing: Listing, meaning: EmotionMap, *, where: str) -> None:
         told = ", ".join(f"{label!r} ({n} images)" for label, n in unknown.most_common(5))
         raise UnknownNameError(
             f"{where}: expected labels out of {', '.join(meaning.known)} (table {meaning.name}, version "
-            f"{meaning.version}), got {told}, the first: {display_name(first)}; correct them, or say what they mean in "
-            "a table of your own (--labels FILE)"
+            f"{meaning.version}), got {told}, the first: {display_name(first)}; correct them, name another "
+            "--layout, or say what they mean in a table of your own (--labels FILE)"
         )
 
 
