@@ -14,6 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
+import postlens
+from postlens.config import Settings
 from postlens.errors import ModelError, NotEnoughDataError, SettingsError, UsageError
 from postlens.tasks.reactions.model import load_reaction_model
 from postlens.train import reactions
@@ -132,6 +134,17 @@ def test_emotions_that_were_not_learnt_have_probability_0(trained):
     assert probs.shape == (1, 8)
     assert (probs[0, 3:] == 0).all()
     assert model.read([]).shape == (0, 8)
+
+
+def test_an_image_is_answered_by_the_run_that_the_setting_names(trained, tmp_path):
+    path = draw_emotion(tmp_path / "one.png", "sad")
+    with postlens.Lens(Settings(workers=1, reaction_model=trained.out)) as lens:
+        (found,) = lens.react(path)
+    with Image.open(path) as image:
+        expected = load_reaction_model(trained.out).read([np.asarray(image.convert("RGB"))])[0]
+    assert found.reader == "model"
+    assert [found.probs[name] for name in EMOTIONS] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert found.thresholds["sad"] == pytest.approx(trained.result.calibration.thresholds["sad"])
 
 
 @pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
