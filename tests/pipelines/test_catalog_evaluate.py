@@ -78,9 +78,10 @@ def test_a_subject_is_sought_with_its_own_media(sample_run, tmp_path):
         (tmp_path / "c.csv").write_text(f"product_id,title,labels,image\na,A,hat,{image}\nb,B,hat,b.png\n")
         (tmp_path / "b.png").write_bytes(encoded(photo(64, 64), "PNG"))
         add_products(store, tmp_path / "c.csv", settings=Settings())
-        text = f"subject_id,product_id\n{post.post_id},b\n{creator_id},b\nnobody,b\n"
+        handle = creator_id.partition(":")[2]  # as it is shown
+        text = f"subject_id,product_id\n{post.post_id},b\n{creator_id},b\n{handle},b\n@{handle},b\nnobody,b\n"
         found = evaluate(tmp_path, text, store)
-    assert found.among_all["n"] == 2
+    assert found.among_all["n"] == 4
     assert found.among_all["recall_at_1"] == 1  # the one product with a vector comes first
     assert [failure.error for failure in found.failures] == ["UnknownNameError"]
 
@@ -107,6 +108,7 @@ def test_rows_that_cannot_be_used_are_told_and_the_rest_is_scored(tmp_path, stor
     found = evaluate(tmp_path, text, store)
     assert found.among_all["n"] == 1
     told = {failure.subject.rpartition(", ")[2]: failure.error for failure in found.failures}
+    assert list(told) == sorted(told)
     assert told == {
         "row 3": "MediaNotFoundError",
         "row 4": "UnsupportedMediaError",

@@ -18,7 +18,7 @@ from postlens.pipelines.catalog_images import ImageReader
 from postlens.sources.cells import parse_text
 from postlens.sources.sheets import Row, open_sheet
 from postlens.store import Store
-from postlens.store.posts import read_posts
+from postlens.store.posts import read_creators, read_posts
 from postlens.store.vectors import read_frame_embeddings
 from postlens.tasks.products.catalog import STAGE
 from postlens.tasks.products.ranking import ProductVectors, mean_direction, rank_products
@@ -61,9 +61,9 @@ class _Answer:
 def evaluate_catalog(truth: Path, *, store: Store | None, settings: Settings) -> Retrieval:
     """Rank the catalog that answers for each image or subject of a table, by similarity, and score the right products.
 
-    The table has columns image (a path from its folder) or subject_id (a post or creator of the store), and product_id;
-    several rows of one query give it several right products. A subject's query is the mean direction of all its media,
-    whatever item they show.
+    The table has columns image (a path from its folder) or subject_id (a post or creator of the store, creators by id
+    or handle), and product_id; several rows of one query give it several right products. A subject's query is the mean
+    direction of all its media, whatever item they show.
 
     Raises:
         SourceNotFoundError, TableError: the table cannot be read.
@@ -130,7 +130,7 @@ class _Seeker:
         """(N, D) directions of the media of a post, or of all posts of a creator."""
         posts = [] if self._conn is None else list(read_posts(self._conn, post_ids=[subject_id]))
         if self._conn is not None and not posts:
-            posts = list(read_posts(self._conn, creator_id=subject_id))
+            posts = [post for name in self._creators(subject_id) for post in read_posts(self._conn, creator_id=name)]
         if self._conn is None or not posts:
             raise UnknownNameError(f"expected a post or creator of the store, got {subject_id!r}; analyze it first")
         sha256s = list(dict.fromkeys(sha256 for post in posts for sha256 in post.media))
@@ -138,15 +138,27 @@ class _Seeker:
         found = [direction for own, _ in frames.values() if (direction := mean_direction(own.vectors)) is not None]
         return np.stack(found) if found else np.zeros((0, 1), np.float32)
 
+    def _creators(self, name: str) -> list[str]:
+        """The creator_ids of an id, or of a handle as it is shown, which must be of one platform."""
+        every = [] if self._conn is None else list(read_creators(self._conn))
+        plain = name.removeprefix("@")
+        ids = [one.creator_id for one in every if one.creator_id == plain] or [
+            one.creator_id for one in every if one.handle == plain
+        ]
+        if len(ids) > 1:
+            raise UnknownNameError(f"expected one creator, got {name!r} for {' and '.join(ids)}; write the id")
+        return ids
+
 
 def _answers(
     rows: Sequence[_TruthRow | Failure], seeker: _Seeker, known: set[str]
 ) -> tuple[list[_Answer], list[Failure]]:
     """Queries in the order of their first rows, and the rows that cannot be used."""
-    failures = [row for row in rows if isinstance(row, Failure)]
+    failures = []
     right: dict[tuple[str, str], dict[str, str]] = {}  # query to right products and their rows
     for row in rows:
         if isinstance(row, Failure):
+            failures.append(row)
             continue
         if row.product_id in known:
             right.setdefault((row.column, row.name), {})[row.product_id] = row.where
@@ -159,7 +171,13 @@ def _answers(
             answers.append(_Answer(name, seeker.seek(column, name), frozenset(products)))
         except (MediaError, UnknownNameError, NotEnoughDataError) as error:
             failures.append(Failure.of(next(iter(products.values())), STAGE, error))
-    return answers, failures
+    return answers, sorted(failures, key=lambda failure: _row_number(failure.subject))
+
+
+def _row_number(subject: str) -> int:
+    """Of "truth.csv, row 7"; 0 for what is told of the whole table."""
+    _, sign, number = subject.rpartition(", row ")
+    return int(number) if sign and number.isdecimal() else 0
 
 
 def _read(path: Path) -> Iterator[_TruthRow | Failure]:
