@@ -109,6 +109,7 @@ def test_a_guard_against_formulas_is_no_part_of_a_title(tmp_path: Path) -> None:
         ("c.toml", "# nothing\n", "at least one product, got none"),
         ("c.toml", "product = 3", r"\[\[product\]\]"),
         ("c.toml", "product = [3]", r"\[\[product\]\]"),
+        ("c.toml", "[[products]]\ntitle = 'Cap'\n", r"expected \[\[product\]\] tables, found products; write"),
         ("c.toml", "[[product]\n", "not valid TOML"),
         ("c.toml", f"a = {'[' * 50_000}", "not valid TOML: lists or tables are nested too deeply; correct it"),
         ("c.toml", f"[[product]]\nprice = {'1' * 5000}", "not valid TOML: Exceeds the limit"),

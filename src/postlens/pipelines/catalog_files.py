@@ -26,6 +26,7 @@ from postlens.tasks.products.items import LABELS
 from postlens.types import Failure
 
 _LINKS: Final = frozenset({"url", "image"})  # columns whose cells may show a text and link to an address
+_NAMES_SHOWN: Final = 5  # of a TOML file that has no products
 
 
 def read_catalog(path: Path, *, labels: Collection[str] = LABELS) -> Catalog:
@@ -101,13 +102,17 @@ def _linked(cell: Any) -> Any:
 def _toml_rows(path: Path) -> Iterator[CatalogRow | Failure]:
     name = display_name(path)
     try:
-        tables = read_toml(path, encoding="utf-8-sig").get("product", [])
+        values = read_toml(path, encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(
             f"{name}: expected UTF-8 text, got byte {error.start} that is not; save it as UTF-8"
         ) from error
     except ValueError as error:
         raise TableError(f"{name}: not valid TOML: {error}; correct it") from error
+    tables = values.get("product", [])
+    if values and "product" not in values:
+        found = ", ".join(list(values)[:_NAMES_SHOWN])
+        raise TableError(f"{name}: expected [[product]] tables, found {found}; write [[product]] above each product")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise TableError(f"{name}: expected [[product]] tables, got {type(tables).__name__}; write one per product")
     for number, table in enumerate(tables, start=1):
