@@ -33,7 +33,7 @@ def told(capsys, *words: object, code: int = 0) -> str:
 def test_add_list_show_and_remove(file, tmp_path, capsys):
     out = tmp_path / "out"
     said = told(capsys, "catalog", "add", file, "--out", out)
-    assert "3 new, 0 replaced; 1 with an image" in said
+    assert "3 new, 0 replaced; 1 with an image; 1 left out" in said
     assert "row 3: column price" in said
     assert "image of product '3'" in said
     assert "row 5: column" in said
@@ -49,6 +49,15 @@ def test_add_list_show_and_remove(file, tmp_path, capsys):
     assert "'1'" in told(capsys, "catalog", "show", "1", "--out", out, code=2)
     assert "1 removed" in told(capsys, "catalog", "clear", "--yes", "--out", out)
     assert "no products" in told(capsys, "catalog", "list", "--out", out)
+
+
+def test_all_notes_are_told_where_they_are_asked_for(file, tmp_path, capsys):
+    file.write_text("\n".join(["product_id,title,labels,price", *(f"{n},Cap,hat,free" for n in range(8))]))
+    said = told(capsys, "catalog", "add", file, "--out", tmp_path / "out")
+    assert "and 3 more; all of them with --verbose" in said
+    every = told(capsys, "catalog", "add", file, "--out", tmp_path / "out", "--verbose")
+    assert every.count("kept without price") == 8
+    assert "left out" not in every
 
 
 def test_a_changed_catalog_changes_the_outputs_without_looking_at_media(sample_run, tmp_path, capsys):
@@ -80,7 +89,7 @@ def test_evaluate_prints_recalls_with_intervals(file, tmp_path, capsys):
     said = told(capsys, "catalog", "evaluate", tmp_path / "truth.csv", "--out", out)
     assert "recall@10" in said
     assert "1 queries, 2 products, 1 of them with an image" in said
-    assert "not used" in said
+    assert "note: " in said
     words = ("catalog", "evaluate", tmp_path / "truth.csv", "--json", "--set", f"catalog={file}", "--out", "none")
     assert json.loads(told(capsys, *words))["among_all"]["recall_at_1"] == 1
 

@@ -47,6 +47,9 @@ def add(
     replace: Annotated[
         bool, typer.Option("--replace", help="The file is the whole catalog: remove what it does not have.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Tell every row that was left out or is incomplete, not the first few.")
+    ] = False,
     store: StoreOption = None,
     out: OutOption = OUT,
     config: ConfigOption = None,
@@ -64,8 +67,9 @@ def add(
             added = add_products(place.store, file, settings=place.settings, replace=replace, progress=update)
         say = Console(soft_wrap=True, highlight=False).print
         gone = f", {added.n_removed} removed" if replace else ""
-        say(f"{added.n_new} new, {added.n_known} replaced{gone}; {added.n_images} with an image")
-        _tell(added.failures)
+        left = f"; {added.n_left_out} left out" if added.n_left_out else ""
+        say(f"{added.n_new} new, {added.n_known} replaced{gone}; {added.n_images} with an image{left}")
+        _tell(added.failures, most=None if verbose else N_REASONS, advice="; all of them with --verbose")
         if place.settings.catalog is not None:
             say(f"setting catalog names {plain(place.settings.catalog)}, which answers instead of the store's products")
         return refresh(place, out)
@@ -179,7 +183,7 @@ def evaluate(
 
 
 def _table(products: Sequence[Product], *, with_image: frozenset[str]) -> Table:
-    table = wide_table("product", "title", "labels", "price", "audience", "image", "", keep=("price",))
+    table = wide_table("product", "title", "labels", "price", "audience", "image", "state", keep=("price",))
     for one in products:
         table.add_row(
             plain(one.product_id),
@@ -188,7 +192,7 @@ def _table(products: Sequence[Product], *, with_image: frozenset[str]) -> Table:
             "" if one.price is None else plain(f"{one.price:.2f} {one.currency or ''}".strip()),
             plain(", ".join(one.audience)),
             "yes" if one.product_id in with_image else "",
-            "" if one.active else "inactive",
+            "active" if one.active else "inactive",
         )
     return table
 
@@ -202,7 +206,7 @@ def _print_retrieval(found: Retrieval) -> None:
     say = Console(soft_wrap=True, highlight=False).print
     say(table)
     say(f"{found.among_all['n']} queries, {found.n_products} products, {found.n_vectors} of them with an image")
-    _tell(found.failures)
+    _tell(found.failures, most=N_REASONS, advice="; all of them with --json")
 
 
 def _with_interval(table: Any, name: str) -> str:
@@ -215,12 +219,13 @@ def _chance(table: Any, name: str) -> str:
     return "" if value is None or name.startswith("ndcg") else f"{value:.3f}"
 
 
-def _tell(failures: Sequence[Failure]) -> None:
+def _tell(failures: Sequence[Failure], *, most: int | None, advice: str) -> None:
+    """What could not be used as it stands; a message says what became of its row."""
     say = Console(soft_wrap=True, highlight=False).print
-    for failure in failures[:N_REASONS]:
-        say(f"  not used: {plain(failure.subject)}: {plain(failure.message)}")
-    if len(failures) > N_REASONS:
-        say(f"  and {len(failures) - N_REASONS} more")
+    for failure in failures[:most]:
+        say(f"  note: {plain(failure.subject)}: {plain(failure.message)}")
+    if most is not None and len(failures) > most:
+        say(f"  and {len(failures) - most} more{advice}")
 
 
 def _write(path: Path, image: bytes | None, product_id: str) -> None:

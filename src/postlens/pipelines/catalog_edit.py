@@ -22,6 +22,7 @@ from postlens.store.catalog import (
     read_products,
     write_products,
 )
+from postlens.tasks.products.catalog import LEFT_OUT
 from postlens.types import Failure, Product
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
@@ -36,6 +37,11 @@ class Added:
     n_removed: int  # of the store that the file does not have, where it replaces them
     n_images: int
     failures: tuple[Failure, ...]  # rows and images that could not be used, labels that no model reads
+
+    @property
+    def n_left_out(self) -> int:
+        """Rows that are no product."""
+        return sum(failure.message.endswith(LEFT_OUT) for failure in self.failures)
 
 
 def add_products(

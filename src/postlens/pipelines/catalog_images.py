@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +52,8 @@ class ImageReader:
             try:
                 found.images[product.product_id] = self.read_one(str(product.image), folder=folder)
             except PostlensError as error:
-                found.failures.append(Failure.of(f"image of product {product.product_id!r}", STAGE, error))
+                why = Failure.of(f"image of product {product.product_id!r}", STAGE, error)
+                found.failures.append(replace(why, message=f"{why.message}; the product itself is kept"))
             if progress is not None:
                 progress(number, len(named))
         return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from postlens.tasks.products.catalog import Catalog, CatalogRow, find_columns, parse_catalog, unknown_labels
+from postlens.tasks.products.catalog import LEFT_OUT, Catalog, CatalogRow, find_columns, parse_catalog, unknown_labels
 from postlens.types import Failure, Product
 
 LABELS = ("hat", "beard", "moustache", "eyewear")
@@ -90,8 +90,8 @@ def test_a_broken_row_is_left_out_and_named_with_its_column(broken: dict[str, An
         ({"price": True}, "column price: expected a price"),
         ({"price": "3 €", "currency": "USD"}, "column currency: expected that of the price, EUR, got USD"),
         ({"currency": "money"}, "column currency: expected a currency"),
-        ({"url": "javascript:alert(1)"}, "column url: expected an address that begins with https://"),
-        ({"url": " DATA:text/html,x"}, "column url: expected an address"),
+        ({"url": "javascript:alert(1)"}, "column url: expected an http:// or https:// address"),
+        ({"url": " DATA:text/html,x"}, "column url: expected an http"),
         ({"image": {"path": "x"}}, "column image: expected text, got dict"),
         ({"audience": [{}]}, "column audience: expected text, got dict"),
     ],
@@ -105,6 +105,17 @@ def test_an_optional_value_that_cannot_be_read_is_left_empty_and_told(broken: di
 @pytest.mark.parametrize("url", ["https://example.org/a:b", "HTTP://example.org", "example.org/1", "www.example.org"])
 def test_addresses_of_the_web_are_kept(url: str) -> None:
     assert parse({**CAP, "url": url}).products[0].url == url
+
+
+def test_what_became_of_a_row_is_told() -> None:
+    bad = {**CAP, "product_id": "2", "url": "ftp://x", "price": "free"}
+    found = parse(CAP, bad, {**bad, "product_id": "3", "title": ""})
+    assert [product.product_id for product in found.products] == ["1", "2"]
+    assert [text.rpartition("; ")[2] for _, text in told(found)] == [
+        "kept without price",
+        "kept without url",
+        LEFT_OUT,
+    ]
 
 
 def test_a_currency_of_its_own_column_goes_with_a_plain_price() -> None:

@@ -24,6 +24,7 @@ DEFAULT_CATALOG = Path(__file__).with_name("catalog.toml")
 REQUIRED: Final = ("product_id", "title", "labels")
 COLUMNS: Final = (*REQUIRED, "url", "image", "price", "currency", "audience", "active")
 STAGE: Final = "catalog"  # of the failures
+LEFT_OUT: Final = "the row is left out"  # at the end of failures whose row is no product
 # Other spellings by our name, compared without case, spaces and signs.
 _SPELLINGS: Final = {
     "product_id": ("productid", "id", "sku"),
@@ -75,7 +76,8 @@ def parse_catalog(rows: Iterable[CatalogRow | Failure], *, labels: Collection[st
                 raise RowError(f"column product_id: expected each id once, {got}")
             products[product.product_id] = product
         except RowError as error:
-            failures.append(Failure.of(row.where, STAGE, error))
+            failures.append(Failure.of(row.where, STAGE, RowError(f"{error}; {LEFT_OUT}")))
+            continue
         failures += reader.failures
     found = tuple(products.values())
     return Catalog(found, (*failures, *unknown_labels(found, labels=labels)))
@@ -150,8 +152,11 @@ class _RowReader:
         try:
             return self._read(column, parse)
         except RowError as error:
-            self.failures.append(Failure.of(self._row.where, STAGE, error))
+            self._keep_without(column, str(error))
             return None
+
+    def _keep_without(self, columns: str, why: str) -> None:
+        self.failures.append(Failure.of(self._row.where, STAGE, RowError(f"{why}; kept without {columns}")))
 
     def _money(self) -> tuple[float | None, str | None]:
         """Price and currency; a column currency that contradicts the price leaves both empty."""
@@ -160,8 +165,8 @@ class _RowReader:
         if price is None:
             return None, said
         if said and price.currency and said != price.currency:
-            error = RowError(f"column currency: expected that of the price, {price.currency}, got {said}; correct it")
-            self.failures.append(Failure.of(self._row.where, STAGE, error))
+            why = f"column currency: expected that of the price, {price.currency}, got {said}; correct it"
+            self._keep_without("price and currency", why)
             return None, None
         return price.amount, said or price.currency
 
@@ -181,7 +186,7 @@ def _address(value: object) -> str:
     text = _text(value)
     scheme = _SCHEME.match(text)
     if scheme is not None and scheme[1].casefold() not in ("http", "https"):
-        raise ValueError(f"expected an address that begins with https://, got {text[:_SHOWN_CHARS]!r}; correct it")
+        raise ValueError(f"expected an http:// or https:// address, got {text[:_SHOWN_CHARS]!r}; correct it")
     return text
 
 
