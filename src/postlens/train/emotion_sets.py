@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from postlens.errors import EmptySourceError, NotEnoughDataError, SourceNotFoundError, UnknownNameError
 from postlens.media.probe import display_name
-from postlens.train.emotion_layouts import LAYOUTS, Listed, Listing, find_layout
+from postlens.train.emotion_layouts import LAYOUTS, find_layout
+from postlens.train.emotion_listing import Listed, Listing
 from postlens.train.emotion_map import EmotionMap, load_map
 from postlens.types import EMOTIONS, Columns, Failure, FloatArray
 
