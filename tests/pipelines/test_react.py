@@ -123,6 +123,16 @@ def test_both_files_have_a_row_for_each_post_and_failure(looked: tuple[Reactions
         assert row["decided_by"] == line["decided_by"] == one.forecast.decided_by
 
 
+def test_what_is_not_kept_is_looked_at_more_quickly_with_the_same_answers(
+    looked: tuple[Reactions, Path], photos: Path, sample_campaign: Path, tmp_path: Path
+) -> None:
+    assert [stage.name for stage in reaction_stages(kept=False)] == ["encode", "detect", "expression", "track"]
+    video = str(sample_campaign / "media" / "sample.portraits" / "two-pioneers.mp4")
+    quick = react_media([str(photos), video], settings=settings())
+    whole = react_media([str(photos), video], settings=settings(), out=tmp_path / "out")
+    assert [one.forecast for one in quick.posts] == [one.forecast for one in whole.posts]
+
+
 def test_analyze_goes_on_from_what_was_looked_at(looked: tuple[Reactions, Path], photos: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(looked[1], tmp_path / "out"))
     again = analyze(Request((str(photos),), out), settings=settings())

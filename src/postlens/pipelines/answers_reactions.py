@@ -104,6 +104,8 @@ def shown_faces(post: Post, facts: CreatorFacts) -> Faces:
 
 def _numbered_on(parts: Sequence[Faces]) -> list[Faces]:
     """Tracks count from 0 in every file: here they go on from one file to the next."""
+    if len(parts) < 2:
+        return list(parts)
     found, first = [], 0
     for part in parts:
         if part.track_id is None or not len(part):

@@ -93,10 +93,11 @@ def react_media(
         if out is not None:
             _remember(opened, out)
         ingested = Ingest(opened, settings=settings, downloads=folder / DOWNLOADS, now=at).run(found)
-        with Runner(reaction_stages(views=tta, model=reactor.model), settings) as runner:
+        kept = out is not None or store is not None
+        with Runner(reaction_stages(views=tta, model=reactor.model, kept=kept), settings) as runner:
             processor = Processor(opened, runner, encoder=load_spec(ENCODER).fingerprint)
             processed = processor.run(ingested.paths, now=at, progress=progress)
-        if out is not None or store is not None:
+        if kept:
             conclude(opened, settings=settings, now=at)
         with opened.read() as conn:
             posts = react_posts(conn, reactor, post_ids=ingested.post_ids, tta=tta)

@@ -66,7 +66,7 @@ class FaceDetector:
         self._template = open_model("face_template")
 
     def detect(self, image: Image, *, scale: float = 1.0, frame: int = 0, pts_s: float = 0.0) -> Faces:
-        """The faces of an image uint8 (H, W, 3), most certain first, with templates.
+        """The faces of an image uint8 (H, W, 3), most certain first, with templates (without where there are no views).
 
         `scale` is the image's size / the original's (`FrameBatch.scale`): boxes and landmarks come back in original
         pixels. `template` (N, 128) is what the net gives; `templates.identity_vectors` turns it into what is compared.
@@ -108,7 +108,7 @@ class FaceDetector:
             quality=_qualities(chips, meshes, points, found.score),
             frame=np.zeros(len(found), np.int64),
             pts_s=np.zeros(len(found), np.float32),
-            template=self._templates(image, meshes),
+            template=self._templates(image, meshes) if self._views else None,
         )
 
     def candidates(self, image: Image, *, n_passes: int | None = None) -> Candidates:
