@@ -111,9 +111,9 @@ def _rows(name: str, table: Mapping[str, Any], views: Mapping[str, Any]) -> list
 
     found = [row("ratings", score) for score in ("valence_r", "arousal_r")]
     found += [row("one", score) for score in ("accuracy", "macro_f1", "ece")]
-    f1 = {"score": "macro_f1 of scorable", "value": table["scorable_f1"], "low": None, "high": None}
+    f1 = {"score": "macro_f1_scorable", "value": table["scorable_f1"], "low": None, "high": None}
     found.append({**found[-1], **f1, "views": views["scorable_f1"]})
-    found += [row("many", score, title=f"{score} of labels") for score in ("map", "ece")]
+    found += [row("many", score, title=f"{score}_labels") for score in ("map", "ece")]
     for label in table["one"]["per_class"]:
         found += [row("one", s, title=f"{s} {label}", label=label) for s in ("precision", "recall", "f1")]
     return found

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from postlens.errors import SettingsError, ShapeError, UnknownNameError
 from postlens.tasks.reactions.emoji import default_table, plain
-from postlens.tasks.reactions.predict import detected, predict
+from postlens.tasks.reactions.fuse import FUSION
+from postlens.tasks.reactions.predict import DEFAULT_THRESHOLD, detected, predict
 from postlens.types import EMOTIONS, Faces, FloatArray
+from postlens.vision.zoo import load_spec
 from tests.tasks.reactions.readings import EVEN, PROBS, K, faces, probs, scene
 
 QUICK = settings(deadline=None, max_examples=50)  # no deadline: machines under load stall
@@ -79,7 +81,10 @@ def test_thresholds_by_emotion_replace_the_default_where_given() -> None:
     own = {"happy": 0.6, "sad": 0.25}
     forecast = predict("p", None, None, model_probs=probs(happy=0.5, sad=0.3), thresholds=own)
     assert forecast.emotions == ("sad",)
-    assert forecast.thresholds == dict(predict("p", scene(), None).thresholds) | own
+    assert forecast.thresholds == dict.fromkeys(EMOTIONS, DEFAULT_THRESHOLD) | own
+    card = load_spec(FUSION).thresholds
+    assert predict("p", scene(), None, thresholds=own).thresholds == dict(card) | own
+    assert predict("p", scene(), None).thresholds == card
 
 
 def test_the_policy_union_keeps_what_strict_takes_away() -> None:
@@ -110,7 +115,7 @@ def test_every_forecast_is_whole(said: FloatArray, shown: list[FloatArray], thre
     assert tuple(forecast.probs) == EMOTIONS and all(0 <= p <= 1 for p in forecast.probs.values())
     assert forecast.emotions and set(forecast.emotions) <= set(EMOTIONS)
     assert not {plain(e) for e in forecast.allowed} & {plain(e) for e in forecast.blocked}
-    assert forecast.low_confidence == (max(forecast.probs.values()) < np.float32(threshold))
+    assert forecast.low_confidence == (max(forecast.probs.values()) < threshold)
 
 
 def test_detected_emotions_come_in_order_of_probability() -> None:

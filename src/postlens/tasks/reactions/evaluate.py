@@ -47,9 +47,16 @@ def score_reactions(
     of the expected calibration error of each one's probability. per_emotion has n (rows with it), precision, recall,
     f1, average_precision and ece of each, `None` where it cannot be computed.
 
-    probs, truth: (N, 8) in the order of EMOTIONS, probabilities and 0 or 1. thresholds (8,): an emotion is detected
-    from its own on, and the most probable one where none is; default: the most probable one alone. groups (N,): what
-    the bootstrap draws whole. Raises `ShapeError` for other shapes.
+    Args:
+        probs: (N, 8) in the order of EMOTIONS.
+        truth: (N, 8), 0 or 1.
+        rng: of the bootstrap.
+        thresholds: (8,) or (N, 8): an emotion is detected from its own on, and the most probable one where none is;
+            default: the most probable one alone.
+        groups: (N,): what the bootstrap draws whole.
+
+    Raises:
+        ShapeError: other shapes.
     """
     p, t = np.asarray(probs, np.float64), np.asarray(truth, np.float64) > 0
     if p.shape != t.shape or p.ndim != 2 or p.shape[1] != len(EMOTIONS):

@@ -1,4 +1,8 @@
-"""What the scene and the faces of an image or video say, each for itself, to eight probabilities."""
+"""What the scene and the faces of an image or video say, each for itself, to eight calibrated probabilities.
+
+The faces are pooled first; then a small logistic model reads both (`reaction_fusion`, trained by recipes/reactions.py
+on what `fusion_features` returns).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from postlens.errors import ShapeError
 from postlens.tasks.reactions.features import SceneReading
 from postlens.types import EMOTIONS, Faces, FloatArray
+from postlens.vision.session import Session
+from postlens.vision.zoo import open_model
 
-# Share of the faces in the fused logits at full quality; the scene has the rest. Of .1 to .9 the least log loss on the
-# 47 OASIS photos with faces, themes held out (docs/log/reactions.md); flat from .3 to .6. Higher trusts expressions
-# more where they contradict the scene.
-FACE_SHARE = 0.5
-FLOOR = 1e-4  # keeps a reader that is sure from vetoing the other: no logit is below log(FLOOR)
-EVEN = np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)  # what a scene that was not read says
+FUSION = "reaction_fusion"  # name in the zoo
+FLOOR = 1e-3  # of probabilities below log: a reader that is sure counts as much as one that is 99.9 % sure
+K = len(EMOTIONS)
+# Columns of the fusion's input.
+SCENE, AFFECT, HAS_SCENE = slice(0, K), slice(K, K + 2), K + 2
+SHOWN, TRUST, N_FACES = slice(K + 3, 2 * K + 3), 2 * K + 3, 2 * K + 4
+N_INPUTS = 2 * K + 5
+MIDDLE = (4.0, 3.5)  # of valence and arousal: about OASIS's means; a scene that was not read counts as this
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ def pool_expressions(faces: Faces | None) -> Shown | None:
     """
     if faces is None or faces.expression is None or not len(faces):
         return None
-    probs = checked_probs(faces.expression, "faces.expression", (len(faces), len(EMOTIONS)))
+    probs = checked_probs(faces.expression, "faces.expression", (len(faces), K))
     quality = np.clip(faces.quality, 0, 1).astype(np.float64)
     sides = np.sqrt(np.clip(faces.xyxy_px[:, 2:] - faces.xyxy_px[:, :2], 0, None).astype(np.float64).prod(axis=1))
     weight = sides * quality
@@ -49,19 +57,31 @@ def pool_expressions(faces: Faces | None) -> Shown | None:
     return Shown(pooled, float(quality[weight > 0].max()), int((track_weight > 0).sum()))
 
 
-def fuse(scene: SceneReading | None, shown: Shown | None) -> FloatArray:
-    """Eight probabilities in the order of EMOTIONS from what was read; at least one of the two.
+def fuse(scene: SceneReading | None, shown: Shown | None, model: Session | None = None) -> FloatArray:
+    """Eight probabilities (8,) in the order of EMOTIONS from what was read; several can be high.
 
-    A logarithmic opinion pool (Genest and Zidek 1986): logits are averaged with weight FACE_SHARE x trust for the
-    faces and the rest for the scene.
+    `model` is the opened FUSION by default.
     """
-    said = EVEN if scene is None else scene.probs
-    if shown is None:
-        return said
-    share = 1.0 if scene is None else FACE_SHARE * shown.trust
-    logits = (1 - share) * np.log(np.maximum(said, FLOOR)) + share * np.log(np.maximum(shown.probs, FLOOR))
-    fused = np.exp(logits - logits.max())
-    return np.asarray(fused / fused.sum(), np.float32)
+    row = fusion_features(scene, shown)[None].astype(np.float32)
+    return np.asarray((model or open_model(FUSION)).run({"features": row})["probs"][0], np.float32)
+
+
+def fusion_features(scene: SceneReading | None, shown: Shown | None) -> NDArray[np.float64]:
+    """What the fusion reads (N_INPUTS,): zeros stand for a reader that has nothing to say.
+
+    Logits of the scene, valence and arousal around their middle, 1; log-probabilities of the pooled expression around
+    their mean, times trust; trust; log(1 + faces), no more than ten counting.
+    """
+    row = np.zeros(N_INPUTS)
+    if scene is not None:
+        p = np.clip(scene.probs.astype(np.float64), FLOOR, 1 - FLOOR)
+        row[SCENE], row[HAS_SCENE] = np.log(p / (1 - p)), 1.0
+        row[AFFECT] = scene.valence - MIDDLE[0], scene.arousal - MIDDLE[1]
+    if shown is not None:
+        logs = np.log(np.maximum(shown.probs.astype(np.float64), FLOOR))
+        row[SHOWN], row[TRUST] = shown.trust * (logs - logs.mean()), shown.trust
+        row[N_FACES] = np.log1p(min(shown.n_faces, 10))
+    return row
 
 
 def checked_probs(values: ArrayLike, name: str, shape: tuple[int, ...]) -> FloatArray:

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from postlens.errors import SettingsError, ShapeError, UnknownNameError
 from postlens.tasks.reactions.emoji import EmojiTable, Policy, choose_emoji, default_table
 from postlens.tasks.reactions.features import SceneReading
-from postlens.tasks.reactions.fuse import Shown, checked_probs, fuse, pool_expressions
+from postlens.tasks.reactions.fuse import FUSION, Shown, checked_probs, fuse, pool_expressions
 from postlens.types import EMOTIONS, Faces, FloatArray, ReactionForecast
+from postlens.vision.zoo import open_model
 
 # Where neither the user nor a card has a threshold. The project's default; higher finds fewer emotions and blocks
 # fewer emoji.
@@ -42,10 +43,12 @@ def predict(
         scene: as `read_scene` has it; `None` where no frame was encoded.
         faces: with `expression` (N, 8), any number of frames. Without faces, or before their expressions were read,
             the scene answers alone and `reader` says so.
-        thresholds: one for all emotions, or by emotion; by default, and for emotions left out, those of the card.
+        thresholds: one for all emotions, or by emotion; by default, and for emotions left out, those of the
+            fusion's card.
         table: of emoji; default: the packaged one.
         policy: as `choose_emoji`.
-        model_probs: (8,) of a net of `postlens train reactions`, which then answers instead; give its thresholds too.
+        model_probs: (8,) of a net of `postlens train reactions`, which then answers instead; give its
+            thresholds too, DEFAULT_THRESHOLD is taken else.
 
     Raises:
         ShapeError: other shapes, values outside [0, 1], or nothing to answer from.
@@ -54,7 +57,7 @@ def predict(
     """
     shown = pool_expressions(faces)
     probs, reader = _answer(scene, shown, model_probs)
-    limits = _limits(thresholds)
+    limits = _limits(thresholds, reader)
     emotions = detected(probs, limits)
     allowed, blocked = choose_emoji(emotions, table or default_table(), policy=policy)
     return ReactionForecast(
@@ -64,7 +67,7 @@ def predict(
         allowed=allowed,
         blocked=blocked,
         reader=reader,
-        low_confidence=not bool(probs[EMOTIONS.index(emotions[0])] >= limits[emotions[0]]),
+        low_confidence=float(probs[EMOTIONS.index(emotions[0])]) < limits[emotions[0]],
         valence=None if scene is None else scene.valence,
         arousal=None if scene is None else scene.arousal,
         n_faces=0 if shown is None else shown.n_faces,
@@ -76,7 +79,7 @@ def predict(
 def detected(probs: FloatArray, thresholds: Mapping[str, float]) -> tuple[str, ...]:
     """Emotions at or above their thresholds, most probable first; the most probable one when there is none."""
     order = [EMOTIONS[i] for i in np.argsort(-probs, kind="stable")]
-    found = tuple(name for name in order if probs[EMOTIONS.index(name)] >= thresholds[name])
+    found = tuple(name for name in order if float(probs[EMOTIONS.index(name)]) >= thresholds[name])
     return found or (order[0],)
 
 
@@ -108,12 +111,14 @@ def _names(probs: FloatArray, row: int) -> bool:
     return bool(probs[row] > np.delete(probs, row).max())
 
 
-def _limits(thresholds: float | Mapping[str, float] | None) -> dict[str, float]:
-    given = thresholds if isinstance(thresholds, Mapping) else {}
+def _limits(thresholds: float | Mapping[str, float] | None, reader: Reader) -> dict[str, float]:
+    """A threshold for each emotion: the given ones, else those of the fusion's card, else the default."""
     if isinstance(thresholds, int | float):
-        given = dict.fromkeys(EMOTIONS, float(thresholds))
+        thresholds = dict.fromkeys(EMOTIONS, float(thresholds))
+    given = dict(thresholds or {})
     if unknown := sorted(set(given) - set(EMOTIONS)):
         raise UnknownNameError(f"expected thresholds for emotions out of {list(EMOTIONS)}, got {unknown}")
     if wrong := {name: value for name, value in given.items() if not 0 <= value <= 1}:
         raise SettingsError(f"expected reaction thresholds between 0 and 1, got {wrong}")
-    return {name: float(given.get(name, DEFAULT_THRESHOLD)) for name in EMOTIONS}
+    own = {} if reader == "model" else open_model(FUSION).spec.thresholds
+    return {name: float(given.get(name, own.get(name, DEFAULT_THRESHOLD))) for name in EMOTIONS}
