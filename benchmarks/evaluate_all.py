@@ -3,10 +3,10 @@
 python benchmarks/evaluate_all.py --data FOLDER [--only TASK ...]     (about 6 minutes, one core)
 python benchmarks/evaluate_all.py --page                              (writes the page again, a second)
 
-FOLDER holds one folder for each task, named like it. Each task is scored by `postlens evaluate TASK --json` in a
-process of its own. Writes benchmarks/results/evaluation.json (tasks left out by --only keep their earlier scores) and
-docs/evaluation.md, which evaluation_page.py makes of that file alone. A task that fails keeps its earlier scores, and
-the exit code is 1.
+FOLDER holds one folder for each task, named like it or as evaluation_tasks.toml says. Each task is scored by `postlens
+evaluate TASK --json` in a process of its own. Writes benchmarks/results/evaluation.json (tasks left out by --only keep
+their earlier scores) and docs/evaluation.md, which evaluation_page.py makes of that file alone. A task that fails keeps
+its earlier scores, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LIBRARIES = ("postlens", "numpy", "onnxruntime")
 def main() -> None:
     """Run what was asked for, keep it, write the page."""
     args = parse()
-    failed = [] if args.page else [task for task in args.only if not keep(task, args.data / task)]
+    failed = [] if args.page else [task for task in args.only if not keep(task, folder_of(args.data, task))]
     PAGE.write_text(render(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}; the reasons stand above")
@@ -52,10 +52,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--page", action="store_true", help="write the page again, run nothing")
     args = parser.parse_args()
     if not args.page:
-        missing = tasks if args.data is None else [task for task in args.only if not (args.data / task).is_dir()]
+        missing = tasks if args.data is None else [one for one in args.only if not folder_of(args.data, one).is_dir()]
         if missing:
             parser.error(f"expected a folder for each task below --data, found none for {', '.join(missing)}")
     return args
+
+
+def folder_of(data: Path, task: str) -> Path:
+    """A task's labelled folder: named like it, or as evaluation_tasks.toml says."""
+    return data / str(read_tasks()[task].get("folder", task))
 
 
 def keep(task: str, folder: Path) -> bool:

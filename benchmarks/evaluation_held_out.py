@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,20 @@ def expression() -> Scores:
 
 
 def scene_emotion() -> Scores:
-    """The cards' scores of the scene readers, themes held out."""
-    scene = _own(load_spec("scene_emotion").metrics["all"])
-    return {"scene_only": scene | {"per_class": _long("scene_emotion.csv")}, **load_spec("scene_affect").metrics["all"]}
+    """The cards' scores of the scene readers on OASIS, themes held out."""
+    scene, affect = _own(load_spec("scene_emotion").metrics["oasis"]), load_spec("scene_affect").metrics["oasis"]
+    per_class = _long([row for row in rows("scene_emotion.csv") if row["photos"] == "OASIS"])
+    return {"scene_only": scene | {"per_class": per_class}, **affect}
+
+
+def reactions() -> Scores:
+    """The scores of the fusion on OASIS, themes held out, with emotions and kinds of photos of the recipe's tables."""
+    kinds = {row["photos"]: wide(row) for row in rows("reactions.csv") if row["answer"] == "fused"}
+    emotions = [
+        row for row in rows("reactions_per_emotion.csv") if row["photos"] == "OASIS" and row["enough"] == "True"
+    ]
+    per_emotion = {row["emotion"]: {"n": number(row["n"]), **_numbers(row)} for row in emotions}
+    return {**kinds["OASIS"], "per_emotion": per_emotion, "by_photos": kinds}
 
 
 def attributes() -> Scores:
@@ -72,6 +83,7 @@ READERS: Mapping[str, Callable[[], Scores]] = {
     "niche": niche,
     "expression": expression,
     "scene_emotion": scene_emotion,
+    "reactions": reactions,
     "attributes": attributes,
     "faces_identity": faces_identity,
     "instagram_posts": instagram_posts,
@@ -88,10 +100,10 @@ def _numbers(row: Mapping[str, str]) -> Scores:
     return {name: number(text) for name, text in row.items() if text.replace(".", "", 1).isdigit()}
 
 
-def _long(table: str) -> Scores:
-    """Classes of a table with one row for each score, `precision happy`; those too few to score are left out."""
+def _long(table: Sequence[Mapping[str, str]]) -> Scores:
+    """Classes of rows with one for each score, `precision happy`; those too few to score are left out."""
     found: dict[str, Scores] = {}
-    for row in rows(table):
+    for row in table:
         name, _, label = row["score"].partition(" ")
         if label and row["enough"] == "True":
             interval = interval_of(row["low"], row["high"])

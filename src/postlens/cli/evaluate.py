@@ -18,7 +18,9 @@ from postlens.cli.console import progress_bar, wide_table
 def evaluate(
     task: Annotated[
         str,
-        typer.Argument(help="niche, expression, scene_emotion, attributes, faces_identity, video or instagram_posts."),
+        typer.Argument(
+            help="niche, expression, scene_emotion, reactions, attributes, faces_identity, video or instagram_posts."
+        ),
     ],
     data: Annotated[
         Path, typer.Option(exists=True, file_okay=False, help="Folder with a manifest in the layout of that task.")

@@ -9,7 +9,16 @@ from typing import Any
 
 from postlens.errors import SourceNotFoundError, UnknownNameError, UsageError
 
-TASKS = ("attributes", "expression", "faces_identity", "instagram_posts", "niche", "scene_emotion", "video")
+TASKS = (
+    "attributes",
+    "expression",
+    "faces_identity",
+    "instagram_posts",
+    "niche",
+    "reactions",
+    "scene_emotion",
+    "video",
+)
 Progress = Callable[[int, int], None]
 
 
