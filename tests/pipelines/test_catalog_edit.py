@@ -82,6 +82,43 @@ def test_a_changed_image_file_is_read_anew(store, tmp_path):
     assert not (vectors(store)["1"] == first).all()
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_an_image_that_cannot_be_read_again_stays_and_is_told(store, tmp_path, replace):
+    save(tmp_path, "cap.jpg")
+    add(store, tmp_path, "1,Cap,hat,cap.jpg\n")
+    before = vectors(store)["1"]
+    (tmp_path / "cap.jpg").unlink()
+    added = add(store, tmp_path, "1,New cap,hat,cap.jpg\n", replace=replace)
+    (failure,) = added.failures
+    assert (failure.error, added.n_images) == ("MediaNotFoundError", 1)
+    assert failure.message.endswith("the picture that the store has of it stays")
+    assert (vectors(store)["1"] == before).all()
+    product, picture = show_product(store, "1")
+    assert (product.title, picture is not None) == ("New cap", True)
+
+
+def test_another_image_that_cannot_be_read_takes_the_place_of_the_one_before(store, tmp_path):
+    save(tmp_path, "cap.jpg")
+    add(store, tmp_path, "1,Cap,hat,cap.jpg\n")
+    (failure,) = add(store, tmp_path, "1,Cap,hat,absent.jpg\n").failures
+    assert "stays" not in failure.message
+    assert show_product(store, "1")[1] is None
+
+
+def test_an_image_at_a_url_is_fetched_once(store, tmp_path, monkeypatch):
+    save(tmp_path, "cap.jpg")
+    asked = []
+    monkeypatch.setattr(
+        "postlens.pipelines.catalog_images.fetch", lambda url, *_, **__: asked.append(url) or tmp_path / "cap.jpg"
+    )
+    for _ in range(2):
+        assert add(store, tmp_path, "1,Cap,hat,https://shop.example.org/cap.jpg\n").failures == ()
+    assert asked == ["https://shop.example.org/cap.jpg"]
+    assert list(vectors(store)) == ["1"]
+    add(store, tmp_path, "1,Cap,hat,https://shop.example.org/new.jpg\n")
+    assert len(asked) == 2
+
+
 def test_replacing_makes_the_file_the_whole_catalog_in_its_order(store, tmp_path):
     add(store, tmp_path, "1,Cap,hat,\n2,Hat,hat,\n")
     added = add(store, tmp_path, "3,Oil,beard,\n2,Hat,hat,\n", replace=True)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import difflib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from postlens.config import Settings
 from postlens.errors import UnknownNameError
 from postlens.pipelines.catalog import known_labels
 from postlens.pipelines.catalog_files import read_catalog
-from postlens.pipelines.catalog_images import ImageReader, Progress
+from postlens.pipelines.catalog_images import ImageReader, Progress, by_sha256, image_subject
+from postlens.sources.single import is_url
 from postlens.store import Store
 from postlens.store.catalog import (
     clear_products,
     delete_products,
-    read_product_images,
+    read_pictures,
     read_product_thumbnails,
     read_products,
     write_products,
@@ -35,7 +37,7 @@ class Added:
     n_new: int
     n_known: int  # products that the store had under the same id
     n_removed: int  # of the store that the file does not have, where it replaces them
-    n_images: int
+    n_images: int  # products with a picture, read now or before
     failures: tuple[Failure, ...]  # rows and images that could not be used, labels that no model reads
 
     @property
@@ -50,27 +52,41 @@ def add_products(
     """Write the products of a file to the store, with small pictures and vectors of their images.
 
     An image file whose content the store has is not read again; paths are from the catalog's folder, and URLs are
-    fetched with setting `allow_download` alone, into no lasting place. `replace`: the file is the whole catalog, in its
-    order; otherwise products of the same id are replaced in their place, and new ones come after the others.
-    Raises as `read_catalog`.
+    fetched with setting `allow_download` alone, into no lasting place, and once: a product whose URL is as it was keeps
+    its picture. So does a product whose image is as it was but cannot be read this time, which is told. `replace`: the
+    file is the whole catalog, in its order; otherwise products of the same id are replaced in their place, and new ones
+    come after the others. Raises as `read_catalog`.
     """
     catalog = read_catalog(path, labels=known_labels(settings))
     with store.read() as conn:
-        before = {product.product_id for product in read_products(conn)}
-        known = read_product_images(conn, load_spec(ENCODER).fingerprint)
+        before = {product.product_id: product.image for product in read_products(conn)}
+        stored = read_pictures(conn)
+    own = {one: image for one, image in stored.items() if image.fingerprint == load_spec(ENCODER).fingerprint}
+    named = {product.product_id: product.image for product in catalog.products if product.image is not None}
+    same = {one: stored[one] for one in stored.keys() & named.keys() if named[one] == before[one]}
+    fetched = {one for one in same.keys() & own.keys() if is_url(str(named[one]))}
     with tempfile.TemporaryDirectory(prefix="postlens-") as downloads:
-        reader = ImageReader(settings, known=known, downloads=Path(downloads))
-        found = reader.read(catalog.products, folder=path.parent, progress=progress)
+        reader = ImageReader(settings, known=by_sha256(own.values()), downloads=Path(downloads))
+        unread = [product for product in catalog.products if product.product_id not in fetched]
+        found = reader.read(unread, folder=path.parent, progress=progress)
+    images = same | found.images
     with store.write() as conn:
-        write_products(conn, catalog.products, images=found.images, anew=replace)
+        write_products(conn, catalog.products, images=images, anew=replace)
     ids = {product.product_id for product in catalog.products}
     return Added(
-        n_new=len(ids - before),
-        n_known=len(ids & before),
-        n_removed=len(before - ids) if replace else 0,
-        n_images=len(found.images),
-        failures=(*catalog.failures, *found.failures),
+        n_new=len(ids - before.keys()),
+        n_known=len(ids & before.keys()),
+        n_removed=len(before.keys() - ids) if replace else 0,
+        n_images=len(images),
+        failures=(*catalog.failures, *(_told_as_kept(failure, same) for failure in found.failures)),
     )
+
+
+def _told_as_kept(failure: Failure, kept: Collection[str]) -> Failure:
+    """The failure of an image; of a product that keeps its picture it says so."""
+    if failure.subject not in {image_subject(product_id) for product_id in kept}:
+        return failure
+    return replace_fields(failure, message=f"{failure.message}; the picture that the store has of it stays")
 
 
 def remove_products(store: Store, product_ids: Sequence[str]) -> int:

@@ -52,7 +52,7 @@ class ImageReader:
             try:
                 found.images[product.product_id] = self.read_one(str(product.image), folder=folder)
             except PostlensError as error:
-                why = Failure.of(f"image of product {product.product_id!r}", STAGE, error)
+                why = Failure.of(image_subject(product.product_id), STAGE, error)
                 found.failures.append(replace(why, message=f"{why.message}; the product itself is kept"))
             if progress is not None:
                 progress(number, len(named))
@@ -68,7 +68,7 @@ class ImageReader:
 
     def _path(self, image: str, folder: Path) -> Path:
         if not is_url(image):
-            return _local(folder, image)
+            return local_file(folder, image)
         if self._downloads is None:
             raise DownloadNotAllowedError(
                 f"{display_name(image)}: expected a file, got a URL; fetch it once with"
@@ -93,8 +93,13 @@ class ImageReader:
         return ProductImage(sha256, thumbnail(image, THUMBNAIL_PX), vectors[0], encoder.fingerprint)
 
 
-def _local(folder: Path, image: str) -> Path:
-    """The file; backslashes are read as slashes where the name as it stands is no file."""
+def image_subject(product_id: str) -> str:
+    """What failures call the image of a product."""
+    return f"image of product {product_id!r}"
+
+
+def local_file(folder: Path, image: str) -> Path:
+    """The file that a catalog in this folder names; backslashes are slashes where the name as it stands is no file."""
     path = folder / image
     if "\\" in image and not os.path.lexists(path):
         return folder / image.replace("\\", "/")

@@ -78,6 +78,16 @@ def read_product_vectors(conn: Connection, fingerprint: str) -> dict[str, FloatA
     return {row.product_id: unpack([row.vector])[0] for row in rows}
 
 
+def read_pictures(conn: Connection) -> dict[str, ProductImage]:
+    """What was made of the products' images, by whichever encoder, by product_id; products without are left out."""
+    columns = (products.c.image_sha256, products.c.thumbnail, products.c.vector, products.c.fingerprint)
+    rows = conn.execute(select(products.c.product_id, *columns).where(products.c.vector.is_not(None)))
+    return {
+        row.product_id: ProductImage(row.image_sha256, row.thumbnail, unpack([row.vector])[0], row.fingerprint)
+        for row in rows
+    }
+
+
 def read_product_images(conn: Connection, fingerprint: str) -> dict[str, ProductImage]:
     """What was made of image files with one encoder, by sha256 of the file."""
     columns = (products.c.image_sha256, products.c.thumbnail, products.c.vector)
