@@ -25,6 +25,7 @@ from postlens.store.ledger import write_failures
 from postlens.store.people import Person, read_persons, write_persons
 from postlens.types import Failure
 
+from ..media.samples import encoded, photo
 from .fakes import NOW
 from .sample_run import copy_of
 
@@ -140,6 +141,16 @@ def test_another_catalog_or_another_text_in_it_rewrites_them(copied, tmp_path):
     catalog.write_text("product_id,title,labels\nx-1,Other hat,hat\n")
     assert update(copied, catalog=catalog)
     assert not update(copied, catalog=catalog)
+
+
+def test_another_image_that_the_catalog_names_rewrites_them(copied, tmp_path):
+    catalog = tmp_path / "catalog.csv"
+    catalog.write_text("product_id,title,labels,image\nx-1,First hat,hat,hat.jpg\n")
+    assert update(copied, catalog=catalog)
+    for seed in (1, 2):
+        (tmp_path / "hat.jpg").write_bytes(encoded(photo(300 + seed, 200, seed=seed), "JPEG"))
+        assert update(copied, catalog=catalog)
+        assert not update(copied, catalog=catalog)
 
 
 def test_the_number_of_workers_rewrites_nothing(copied):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from postlens.config import Settings
 from postlens.errors import NotEnoughDataError, SettingsError, SourceError
 from postlens.pipelines.catalog_files import read_catalog
-from postlens.pipelines.catalog_images import ImageReader, ReadImages, by_sha256
+from postlens.pipelines.catalog_images import ImageReader, ReadImages, by_sha256, local_file
 from postlens.sources.single import is_url
 from postlens.store.catalog import (
     ProductImage,
@@ -21,8 +21,8 @@ from postlens.store.catalog import (
     read_product_vectors,
     read_products,
 )
-from postlens.tasks.products.catalog import DEFAULT_CATALOG, STAGE, unknown_labels
-from postlens.tasks.products.items import catalog_labels, join_labels, shipped_labels
+from postlens.tasks.products.catalog import DEFAULT_CATALOG, STAGE, Catalog, unknown_labels
+from postlens.tasks.products.items import LABELS, catalog_labels, join_labels, shipped_labels
 from postlens.tasks.products.model import load_product_models
 from postlens.tasks.products.predict import MODEL
 from postlens.types import Failure, FloatArray, Product
@@ -65,14 +65,38 @@ def load_products(
         stored = read_product_vectors(conn, load_spec(ENCODER).fingerprint) if vectors else {}
         return LoadedCatalog(products, stored, unknown_labels(products, labels=known))
     path = settings.catalog or DEFAULT_CATALOG
-    try:
-        catalog = read_catalog(path, labels=known)
-    except SourceError as error:
-        raise SettingsError(f"setting catalog: {error}") from error
+    catalog = _read_file(path, labels=known)
     wanted = vectors and settings.product_order == "similar"
     found = _file_images(conn, settings, catalog.products, folder=path.parent) if wanted else ReadImages()
     vectors_by_id = {product_id: image.vector for product_id, image in found.images.items()}
     return LoadedCatalog(catalog.products, vectors_by_id, (*catalog.failures, *found.failures))
+
+
+def _read_file(path: Path, *, labels: Collection[str] = LABELS) -> Catalog:
+    try:
+        return read_catalog(path, labels=labels)
+    except SourceError as error:
+        raise SettingsError(f"setting catalog: {error}") from error
+
+
+def catalog_images_state(settings: Settings) -> str:
+    """Which image files the file of setting `catalog` names, with their sizes and times: changes when one does.
+
+    Raises `SettingsError` as `load_products`.
+    """
+    if settings.catalog is None:
+        return ""
+    named = {product.image for product in _read_file(settings.catalog).products if product.image is not None}
+    files = [local_file(settings.catalog.parent, image) for image in sorted(named) if not is_url(image)]
+    return "\n".join(f"{file.name} {_version(file)}" for file in files)
+
+
+def _version(file: Path) -> str:
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return "none"
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def known_labels(settings: Settings) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from postlens.config import Settings
 from postlens.errors import StoreLockedError, StoreWriteError
 from postlens.pipelines.campaign import Campaign
+from postlens.pipelines.catalog import catalog_images_state
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.exports import FILES, remove_leftovers, write_exports
 from postlens.pipelines.folder import STATE, read_state, remove_state, write_state
@@ -76,8 +77,14 @@ def _state(store: Store, conn: Connection, settings: Settings) -> str:
     models += [reactions.spec.fingerprint] if reactions is not None else []  # thresholds included
     cards = [folder / PRODUCT_CARD for folder in settings.product_models]  # thresholds in them may be edited
     tables = [path.read_bytes() for path in (settings.catalog, settings.emoji_table, *cards) if path]
-    parts = [settings.model_dump_json(exclude=set(SPEED_SETTINGS)), *models, __version__]
-    digest = hashlib.sha256(b"".join([*tables, "".join(parts).encode()])).hexdigest()[:16]
+    parts = [
+        settings.model_dump_json(exclude=set(SPEED_SETTINGS)),
+        *models,
+        __version__,
+        catalog_images_state(settings),
+    ]
+    text = "".join(parts).encode("utf-8", "surrogateescape")
+    digest = hashlib.sha256(b"".join([*tables, text])).hexdigest()[:16]
     return f"{read_store_id(conn)} {place_of(store)} {read_revision(conn)} {digest}"
 
 
