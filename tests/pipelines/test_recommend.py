@@ -211,6 +211,28 @@ def test_forgetting_takes_the_files_and_pictures_away(photos: Path, tmp_path: Pa
     assert not list(out.glob("recommendations.*"))
 
 
+def test_a_copied_store_leaves_the_outputs_of_the_original_after_recommending(photos: Path, tmp_path: Path) -> None:
+    out, copy = tmp_path / "out", tmp_path / "copy"
+    assert run(["analyze", str(photos / "ann"), "--out", str(out)]) == 0
+    recommend_media([str(photos / "ann")], out, settings=settings())
+    copy.mkdir()
+    shutil.copy(out / "postlens.db", copy / "postlens.db")
+    before = (out / "posts.parquet").read_bytes()
+    with Store.open(copy / "postlens.db") as store:
+        subject = find_subject("unknown:ann", store=store)
+        notes = forget_subject(subject, store=store, out=copy, settings=settings()).notes
+    assert any("copy of this store" in note for note in notes)
+    assert (out / "posts.parquet").read_bytes() == before
+
+
+def test_after_recommending_analyze_writes_its_outputs_anew(photos: Path, tmp_path: Path) -> None:
+    assert run(["analyze", str(photos / "ann"), "--out", str(tmp_path)]) == 0
+    before = (tmp_path / "report.html").stat().st_mtime_ns
+    recommend_media([str(photos / "ann")], tmp_path, settings=settings())
+    assert run(["analyze", str(photos / "ann"), "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "report.html").stat().st_mtime_ns > before
+
+
 def test_a_picture_whose_file_is_gone_is_told(looked, tmp_path: Path, photos: Path) -> None:
     moved = Path(shutil.copytree(photos, tmp_path / "photos"))
     found = recommend_media([str(moved)], tmp_path / "out", settings=settings())

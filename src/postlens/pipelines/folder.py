@@ -41,6 +41,13 @@ def write_state(out: Path, state: str) -> None:
     replace_bytes(out / STATE, state.encode("ascii"))
 
 
+def spoil_state(out: Path) -> None:
+    """Say that the outputs may not show all that the store has, and still whose they are."""
+    state = read_state(out)
+    if state is not None:
+        write_state(out, " ".join([*state.split(" ")[:2], "-", "-"]))
+
+
 def remove_state(out: Path) -> None:
     """Say, before the first of them changes, that the outputs are not whole."""
     (out / STATE).unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from postlens.config import Settings
 from postlens.errors import UnknownNameError, UsageError
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.exports import FORMULA_SIGNS, replace_bytes
-from postlens.pipelines.folder import DOWNLOADS, remove_state
+from postlens.pipelines.folder import DOWNLOADS, spoil_state
 from postlens.pipelines.ingest import Ingest
 from postlens.pipelines.process import Processor
 from postlens.pipelines.run import Runner
@@ -146,7 +146,7 @@ def _remember(store: Store, out: Path) -> None:
     """The folder, so that `forget` finds what is written there; and that `analyze` has to write its outputs anew."""
     with store.write() as conn:
         write_folder(conn, str(out.resolve()))
-    remove_state(out)
+    spoil_state(out)
 
 
 def _make_folder(out: Path) -> None:
