@@ -8,9 +8,32 @@ import sys
 import pytest
 
 from postlens.cli.app import run
+from postlens.errors import UsageError
 from postlens.tasks.products.model import load_product_models
 
 from ..train.drawn import draw, fill_tree
+
+OWN_NETS = """weights = "none"
+balance = "none"
+batch_size = 8
+feature_dim = 8
+
+[augment]
+rand_augment_ops = 0
+
+[[phases]]
+name = "all"
+epochs = 1
+unfrozen_layers = 1000
+learning_rate = 1e-3
+
+[[nets]]
+name = "tiny"
+backbone = "test_resnet"
+input_size = [3, 32, 32]
+mean = [127.5, 127.5, 127.5]
+std = [64, 64, 64]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +53,33 @@ def test_the_folder_of_a_run_is_a_product_model(things, tmp_path, capsys, monkey
     monkeypatch.setattr(sys, "argv", ["postlens", "train", "products", *words])
     assert train(things, tmp_path / "run", *words) == 0
     told = capsys.readouterr().out
-    assert "24 images, read from whole images" in told
+    assert "24 images, read from whole images; scores by heads that saw no image of the group" in told
     assert "not used: 1 files" in told
     (model,) = load_product_models([tmp_path / "run"])
     assert {label.name: label.item for label in model.labels} == {"jewellery": "gifts", "shoes": "shoes"}
     assert (model.reads, model.takes) == ("image", "vectors")
     assert "--folds 3" in (tmp_path / "run" / "command.txt").read_text()
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n_folds"] == 3
+
+
+def test_a_run_of_nets_is_told_by_the_name_of_its_recipe(things, tmp_path, capsys):
+    (tmp_path / "own.toml").write_text(OWN_NETS)
+    words = ["--recipe", str(tmp_path / "own.toml"), "--reads", "image", "--folds", "3", "--accelerator", "cpu"]
+    assert train(things, tmp_path / "run", *words) == 0
+    assert "scores by nets that saw no image of the group" in capsys.readouterr().out
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["recipe"] == "own.toml"
+
+
+def test_a_shipped_recipe_goes_by_its_own_name(things, tmp_path, monkeypatch):
+    named = []
+
+    def stop(*_, name, **__):
+        named.append(name)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("postlens.train.two_networks.train_two_networks", stop)
+    assert train(things, tmp_path / "run", "--recipe", "two_networks_scratch") == 2
+    assert named == ["two_networks_scratch"]
 
 
 @pytest.mark.parametrize(

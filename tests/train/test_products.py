@@ -83,6 +83,13 @@ def test_the_table_is_read_as_data_where_the_images_are(trained, things):
     (things / "labels.csv").unlink()
 
 
+def test_the_report_and_the_card_speak_of_calibrated_heads(trained):
+    page = (trained.out / "report.html").read_text()
+    assert "heads, image labels" in page
+    assert "answered by a head that saw no image of its group, with a threshold and a calibration" in page
+    assert "Probabilities and thresholds are made for" in (trained.out / "head.toml").read_text()
+
+
 @pytest.mark.parametrize("name", ["eda.html", "report.html"])
 def test_pages_escape_names_and_need_no_other_file(trained, name):
     page = (trained.out / name).read_text()

@@ -64,7 +64,9 @@ def trained(tmp_path_factory) -> SimpleNamespace:
     root = tmp_path_factory.mktemp("two")
     data = fill_tree(root / "data", n=8)
     recipe = ProductRecipe(reads="image", n_folds=3, items={"shoes": "footwear"})
-    result = train_two_networks(data, out=root / "run", recipe=recipe, nets=small_nets(), machine=MACHINE)
+    result = train_two_networks(
+        data, out=root / "run", recipe=recipe, nets=small_nets(), name="small.toml", machine=MACHINE
+    )
     return SimpleNamespace(data=data, out=root / "run", result=result, recipe=recipe)
 
 
@@ -80,10 +82,18 @@ def test_the_run_folder_tells_of_data_scores_and_trainings(trained):
     assert {"labels.csv", "eda.html", "report.html", "metrics.json", "answers.csv", "products.toml"} <= names
     assert {"vgg16.onnx", "vgg16.toml", "resnet50.onnx", "resnet50.toml", "training.log"} <= names
     assert "squares.npy" not in names
-    assert json.loads((trained.out / "metrics.json").read_text())["recipe"] == "two_networks"
+    assert json.loads((trained.out / "metrics.json").read_text())["recipe"] == "small.toml"
     with (trained.out / "nets" / "fold1" / "vgg16.csv").open() as file:
         assert [row["phase"] for row in csv.DictReader(file)] == ["top", "last5"]
     assert not list((trained.out / "nets").glob("fold*/*/*.safetensors"))
+
+
+def test_the_report_and_the_card_speak_of_nets_that_are_not_calibrated(trained):
+    page = (trained.out / "report.html").read_text()
+    assert "small.toml, image labels" in page
+    assert "answered by nets that saw no image of its group" in page
+    assert "by a head" not in page
+    assert "Probabilities are not calibrated" in (trained.out / "vgg16.toml").read_text()
 
 
 def test_frozen_random_layers_are_told_of(trained):

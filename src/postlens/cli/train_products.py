@@ -136,8 +136,9 @@ def _train(data: Path, out: Path, recipe: ProductRecipe, nets: NetOptions) -> Pr
 
 
 def _train_nets(data: Path, out: Path, recipe: ProductRecipe, options: NetOptions, *, command: str) -> ProductResult:
-    from postlens.train.two_networks_recipe import change_nets, load_nets
+    from postlens.train.two_networks_recipe import change_nets, list_net_recipes, load_nets
 
+    shipped = options.recipe in list_net_recipes()
     nets = load_nets(options.recipe)
     weights = _pairs(options.weights, "--weights", str) if any("=" in one for one in options.weights) else None
     named = weights or (options.weights[-1] if options.weights else None)
@@ -149,7 +150,14 @@ def _train_nets(data: Path, out: Path, recipe: ProductRecipe, options: NetOption
     machine = Machine(devices, options.accelerator, choose_workers(None, devices))
     with progress_bar("images") as progress:
         return train_two_networks(
-            data, out=out, recipe=recipe, nets=nets, machine=machine, command=command, progress=progress
+            data,
+            out=out,
+            recipe=recipe,
+            nets=nets,
+            name=options.recipe if shipped else Path(options.recipe).name,
+            machine=machine,
+            command=command,
+            progress=progress,
         )
 
 
@@ -171,7 +179,7 @@ def _pairs(texts: Sequence[str] | None, flag: str, parse: Callable[[str], T]) ->
 def _print_summary(result: ProductResult) -> None:
     console = Console(soft_wrap=True, highlight=False)
     told = f"{len(result.images)} images, read from {'faces' if result.reads == 'face' else 'whole images'}"
-    console.print(f"{told}; scores by heads that saw no image of the group")
+    console.print(f"{told}; scores by {result.kind} that saw no image of the group")
     table = wide_table("label", "images", "with", "AUC", "F1", "prec.", "recall", "threshold", keep=("threshold",))
     for one, label in zip(result.scores, result.labels, strict=True):
         scores = [

@@ -25,6 +25,7 @@ from postlens.train.module import NicheNet
 from postlens.train.recipe import Recipe
 from postlens.types import FloatArray, ModelSpec
 from postlens.vision.cards import file_sha256, write_card
+from postlens.vision.cards import known as known  # noqa: PLC0414  # other exports take it from here
 from postlens.vision.encoder import ENCODER
 from postlens.vision.session import Session
 from postlens.vision.zoo import load_spec
@@ -170,12 +171,6 @@ def _export_head(
     )
     features = np.random.default_rng(0).uniform(0, 2, (max(PROBE_ROWS), net.width))  # as pooled activations are
     return write_model(module, spec, out, input_name="features", probe=features.astype(np.float32))
-
-
-def known(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is None, which a card cannot say."""
-    nested = {name: known(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-    return {name: value for name, value in nested.items() if value is not None}
 
 
 def write_model(module: nn.Module, spec: ModelSpec, out: Path, *, input_name: str, probe: FloatArray) -> ModelSpec:

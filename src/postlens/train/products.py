@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +20,16 @@ from postlens.tasks.products.items import Label, label_name, trained_label
 from postlens.tasks.products.model import CARD, Reads
 from postlens.train.products_eda import write_eda
 from postlens.train.products_export import export_heads
-from postlens.train.products_fit import Heads, fit_heads
+from postlens.train.products_fit import fit_heads
 from postlens.train.products_folds import N_FOLDS, check_enough, fold_of, join_groups
-from postlens.train.products_report import metrics_of, write_answers, write_report
+from postlens.train.products_report import Kind, metrics_of, write_answers, write_report
 from postlens.train.products_scores import Answered, LabelScores, score_heads
 from postlens.train.products_table import ProductImages, read_product_images, write_table
 from postlens.train.products_vectors import Progress, Reader, ReadsAsked, Vectors
 from postlens.train.run_folder import RunFolder
 from postlens.types import IntArray
 
+HEADS = "heads"  # name of this recipe
 log = logging.getLogger(__name__)
 
 
@@ -64,6 +67,8 @@ class ProductData:
     groups: IntArray  # (N,)
     folds: IntArray  # (N,) -1: held out
     reads: Reads
+    recipe: ProductRecipe
+    root: Path  # folder that the files' names are told from
 
     @property
     def n_folds(self) -> int:
@@ -81,6 +86,22 @@ class ProductResult:
     test: tuple[LabelScores, ...]  # on images held out, where there are any
     labels: tuple[Label, ...]
     images: ProductImages
+    kind: Kind  # of what was trained
+
+
+class Export(Protocol):
+    """Writes the model with its cards into the run folder."""
+
+    def __call__(
+        self,
+        *,
+        reads: Reads,
+        labels: Sequence[Label],
+        metrics: Mapping[str, Any],
+        trained_on: Sequence[str],
+        limits: str,
+    ) -> object:
+        """metrics: by label, out of fold."""
 
 
 def train_products(
@@ -102,21 +123,29 @@ def train_products(
         NotEnoughDataError: a label with too few images.
     """
     recipe = recipe or ProductRecipe()
+    with begun(data, recipe, out=out, command=command) as images:
+        prepared = prepare(images, recipe, out=out, root=data, settings=settings, progress=progress)
+        vectors, truth = prepared.found.vectors, prepared.images.truth
+        heads = fit_heads(vectors, truth, prepared.folds, labels=prepared.images.labels, priors=recipe.priors)
+        thresholds = [scale.threshold for scale in heads.scales]
+        export = partial(export_heads, heads, out, vectors=vectors)
+        return finish(heads, prepared, thresholds=thresholds, name=HEADS, kind="heads", out=out, export=export)
+
+
+@contextmanager
+def begun(data: Path, recipe: ProductRecipe, *, out: Path, command: str) -> Iterator[ProductImages]:
+    """The labelled images, with a run folder made, into which all that is logged within goes.
+
+    Raises as `read_product_images`, and `UsageError` for items and priors of labels that are not there, when a finished
+    run is in the folder, or it cannot be written.
+    """
     images = read_product_images(data, labels=recipe.labels)
     check_names(recipe, images.labels)
-    begin(out, command=command)
-    with RunFolder(out).logging():
-        prepared = prepare(images, recipe, out=out, root=data, settings=settings, progress=progress)
-        truth, folds = prepared.images.truth, prepared.folds
-        heads = fit_heads(prepared.found.vectors, truth, folds, labels=prepared.images.labels, priors=recipe.priors)
-        return _finish(heads, prepared, recipe, out=out, root=data)
-
-
-def begin(out: Path, *, command: str) -> None:
-    """Make the run folder. Raises `UsageError` when a finished run is in it, or it cannot be written."""
     if (out / CARD).exists():
         raise UsageError(f"{display_name(out)}: expected a new folder, got one of an earlier run; name another")
     RunFolder(out).make(command=command)
+    with RunFolder(out).logging():
+        yield images
 
 
 def check_names(recipe: ProductRecipe, labels: Sequence[str]) -> None:
@@ -152,30 +181,39 @@ def prepare(
     write_eda(out / "eda.html", images, found, groups, reads=reads, rng=np.random.default_rng(recipe.seed))
     check_enough(images, groups)
     folds = fold_of(images, groups, n_folds=recipe.n_folds, rng=np.random.default_rng(recipe.seed))
-    return ProductData(images, found, groups, folds, reads)
+    return ProductData(images, found, groups, folds, reads, recipe, base)
 
 
-def _finish(heads: Heads, data: ProductData, recipe: ProductRecipe, *, out: Path, root: Path) -> ProductResult:
-    images = data.images
-    scores, test = score(heads, data, seed=recipe.seed)
+def finish(
+    answered: Answered,
+    data: ProductData,
+    *,
+    thresholds: Sequence[float],
+    name: str,
+    kind: Kind,
+    out: Path,
+    export: Export,
+) -> ProductResult:
+    """Score what was trained, and write metrics, report, answers and model into the run folder.
+
+    answered: probabilities out of fold; thresholds (K,): of the finished model; name: of the recipe.
+    """
+    images, recipe = data.images, data.recipe
+    scores, test = score(answered, data, seed=recipe.seed)
     labels = tuple(
-        meaning(name, data.reads, recipe, threshold=scale.threshold)
-        for name, scale in zip(images.labels, heads.scales, strict=True)
+        meaning(label, data.reads, recipe, threshold=own) for label, own in zip(images.labels, thresholds, strict=True)
     )
-    metrics = metrics_of(scores, test, images, facts(data, recipe="heads"))
-    write_report(out, metrics, scores, test, images=images, pictures=data.found.tiles, labels=labels)
-    write_answers(out / "answers.csv", scores, images, data.folds, root=root if root.is_dir() else root.parent)
-    export_heads(
-        heads,
-        out,
-        vectors=data.found.vectors,
+    metrics = metrics_of(scores, test, images, facts(data, recipe=name))
+    write_report(out, metrics, scores, test, images=images, pictures=data.found.tiles, labels=labels, kind=kind)
+    write_answers(out / "answers.csv", scores, images, data.folds, root=data.root)
+    export(
         reads=data.reads,
         labels=labels,
         metrics=metrics["labels"],
         trained_on=trained_on(images),
-        limits=limits(scores, data.reads),
+        limits=limits(scores, data.reads, kind),
     )
-    return ProductResult(out, data.reads, scores, test, labels, images)
+    return ProductResult(out, data.reads, scores, test, labels, images, kind)
 
 
 def score(heads: Answered, data: ProductData, *, seed: int) -> tuple[tuple[LabelScores, ...], tuple[LabelScores, ...]]:
@@ -208,12 +246,13 @@ def trained_on(images: ProductImages) -> tuple[str, ...]:
     return (f"{len(images)} images of the user's own ({counts})",)
 
 
-def limits(scores: Sequence[LabelScores], reads: Reads) -> str:
+def limits(scores: Sequence[LabelScores], reads: Reads, kind: Kind) -> str:
     """What to expect of the model, in sentences."""
     weakest = min(scores, key=lambda one: one.table["auc"] or 0.0)
+    made = "Probabilities and thresholds are" if kind == "heads" else "Probabilities are not calibrated; thresholds are"
     return (
         f"Reads {'faces' if reads == 'face' else 'whole images'}. Scores are of groups held out of training; images of "
         f"other origin may score lower. Weakest label: {weakest.label}, AUC {weakest.table['auc']:.2f} on "
-        f"{weakest.table['n']} images. Probabilities and thresholds are made for the share of images with each label "
-        "here, or for the one that was given."
+        f"{weakest.table['n']} images. {made} made for the share of images with each label here, or for the "
+        "one that was given."
     )

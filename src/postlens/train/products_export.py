@@ -14,7 +14,7 @@ from postlens.tasks.products.items import Label
 from postlens.tasks.products.model import HEAD_CARD, Reads, vectors_fingerprint, write_product_card
 from postlens.train.products_fit import Heads, root
 from postlens.types import FloatArray, ModelSpec
-from postlens.vision.cards import file_sha256, write_card
+from postlens.vision.cards import file_sha256, known, write_card
 from postlens.vision.session import Session
 
 HEAD_FILE = "head.onnx"
@@ -54,7 +54,7 @@ def export_heads(
         input_size=(vectors.shape[1],),
         outputs=("probs",),
         labels=tuple(label.name for label in labels),
-        metrics=_known(metrics),
+        metrics=known(metrics),
         limits=limits,
         trained_on=tuple(trained_on),
         upstream=(vectors_fingerprint(reads),),
@@ -76,12 +76,6 @@ def _compared(spec: ModelSpec, heads: Heads, vectors: FloatArray, path: Path) ->
             "another version of onnx or onnxruntime may export right"
         )
     return replace(spec, metrics={**spec.metrics, "parity": {"max_difference": float(f"{difference:.1e}")}})
-
-
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is None, which a card cannot say."""
-    nested = {name: _known(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-    return {name: value for name, value in nested.items() if value is not None}
 
 
 def _graph(heads: Heads) -> bytes:

@@ -1,4 +1,4 @@
-"""Scores of trained heads to `report.html`, `metrics.json`, the curves and the answers by image."""
+"""Scores of trained heads or nets to `report.html`, `metrics.json`, the curves and the answers by image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from postlens.tasks.products.items import Label
 from postlens.tasks.scoring import N_RESAMPLES
@@ -17,10 +17,14 @@ from postlens.types import IntArray
 
 SCORES = ("auc", "ap", "f1", "precision", "recall", "ece")
 N_MISTAKES = 12  # of each kind and label
-HOW = (
-    "Each image was answered by a head that saw no image of its group, with a threshold and a calibration from the "
-    "other folds. Below each score its 95 % interval, drawn by group."
-)
+Kind = Literal["heads", "nets"]  # of what was trained
+HOW: Mapping[Kind, str] = {
+    "heads": "Each image was answered by a head that saw no image of its group, with a threshold and a calibration from"
+    " the other folds.",
+    "nets": "Each image was answered by nets that saw no image of its group, with the mean of their probabilities,"
+    " which is not calibrated, and a threshold from the other folds.",
+}
+INTERVALS = "Below each score its 95 % interval, drawn by group."
 
 
 def metrics_of(
@@ -46,6 +50,7 @@ def write_report(
     images: ProductImages,
     pictures: Sequence[bytes],
     labels: Sequence[Label],
+    kind: Kind,
 ) -> None:
     """Write metrics.json, roc.svg, pr.svg and report.html into the run folder; pictures (N,) are JPEGs."""
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
@@ -58,7 +63,7 @@ def write_report(
         "How well the labels are told",
         f"{metrics['recipe']}, {metrics['reads']} labels, {metrics['n']} images in {metrics['n_groups']} groups, "
         f"{metrics['n_folds']} folds by group.",
-        section("Scores", _scores(scores), note=HOW),
+        section("Scores", _scores(scores), note=f"{HOW[kind]} {INTERVALS}"),
         section("Scores on the test images", _scores(test) if test else "", note="Never trained on, nor chosen by."),
         section("Curves", f'<div class="charts">{roc}{pr}</div>', key(names)),
         section("Confusion", _confusions(scores), note="Counts of images; called is at or above the threshold."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +19,10 @@ from postlens.config import Settings
 from postlens.errors import PostlensError
 from postlens.tasks.products.evaluate import pick_threshold
 from postlens.train.fit import Machine
-from postlens.train.products import (
-    ProductData,
-    ProductRecipe,
-    ProductResult,
-    begin,
-    check_names,
-    facts,
-    limits,
-    meaning,
-    prepare,
-    score,
-    trained_on,
-)
-from postlens.train.products_report import metrics_of, write_answers, write_report
-from postlens.train.products_table import read_product_images
+from postlens.train.products import ProductData, ProductRecipe, ProductResult, begun, finish, prepare
 from postlens.train.products_vectors import Progress
-from postlens.train.run_folder import RunFolder
 from postlens.train.two_networks_export import export_nets
-from postlens.train.two_networks_fit import FittedNets, check_folds, check_machine, fit_nets
+from postlens.train.two_networks_fit import check_folds, check_machine, fit_nets
 from postlens.train.two_networks_recipe import TWO_NETWORKS, Nets, load_nets
 from postlens.train.two_networks_squares import SquareFile, new_squares
 
@@ -59,6 +45,7 @@ def train_two_networks(
     out: Path,
     recipe: ProductRecipe | None = None,
     nets: Nets | None = None,
+    name: str = "",
     machine: Machine | None = None,
     settings: Settings | None = None,
     command: str = "",
@@ -71,6 +58,7 @@ def train_two_networks(
     Args:
         data: as `read_product_images` takes it.
         nets: default: VGG16 and ResNet50 from pretrained weights (`two_networks`).
+        name: of the recipe that the nets are of, told in metrics and report; default: the names of the nets.
         machine: default: the first accelerator, or the processor.
 
     Raises:
@@ -81,13 +69,12 @@ def train_two_networks(
         ModelError: weights cannot be loaded, or the exported nets do not compute what they do.
         DivergedError: the loss is no number.
     """
-    recipe, nets, machine = recipe or ProductRecipe(), nets or load_nets(), machine or Machine()
+    if nets is None:
+        nets, name = load_nets(), name or TWO_NETWORKS
+    recipe, machine, name = recipe or ProductRecipe(), machine or Machine(), name or " and ".join(n.name for n in nets)
     check_folds(recipe.n_folds)
     check_machine(nets, machine)
-    images = read_product_images(data, labels=recipe.labels)
-    check_names(recipe, images.labels)
-    begin(out, command=command)
-    with RunFolder(out).logging():
+    with begun(data, recipe, out=out, command=command) as images:
         _warn(nets)
         squares = new_squares(out / SQUARES, len(images))
         try:
@@ -102,7 +89,11 @@ def train_two_networks(
         fitted = fit_nets(
             SquareFile(out / SQUARES, prepared.found.row), truth, folds, nets, out=out / TRAININGS, machine=machine
         )
-        return _finish(fitted, prepared, recipe, nets=nets, out=out, root=data)
+        answered, thresholds = answers_of(fitted.probs, prepared)
+        export = partial(export_nets, fitted.nets, out, nets=nets)
+        result = finish(answered, prepared, thresholds=thresholds, name=name, kind="nets", out=out, export=export)
+        (out / SQUARES).unlink()
+        return result
 
 
 def _warn(nets: Nets) -> None:
@@ -114,30 +105,7 @@ def _warn(nets: Nets) -> None:
             )
 
 
-def _finish(
-    fitted: FittedNets, data: ProductData, recipe: ProductRecipe, *, nets: Nets, out: Path, root: Path
-) -> ProductResult:
-    images, base = data.images, root if root.is_dir() else root.parent
-    answered, thresholds = answers_of(fitted.probs, data, recipe)
-    scores, test = score(answered, data, seed=recipe.seed)
-    labels = tuple(
-        meaning(name, data.reads, recipe, threshold=threshold)
-        for name, threshold in zip(images.labels, thresholds, strict=True)
-    )
-    metrics = metrics_of(scores, test, images, facts(data, recipe=TWO_NETWORKS))
-    write_report(out, metrics, scores, test, images=images, pictures=data.found.tiles, labels=labels)
-    write_answers(out / "answers.csv", scores, images, data.folds, root=base)
-    export_nets(
-        fitted.nets, out, nets=nets, reads=data.reads, labels=labels, metrics=metrics["labels"],
-        trained_on=trained_on(images), limits=limits(scores, data.reads),
-    )  # fmt: skip
-    (out / SQUARES).unlink()
-    return ProductResult(out, data.reads, scores, test, labels, images)
-
-
-def answers_of(
-    probs: NDArray[np.float64], data: ProductData, recipe: ProductRecipe
-) -> tuple[Answers, tuple[float, ...]]:
+def answers_of(probs: NDArray[np.float64], data: ProductData) -> tuple[Answers, tuple[float, ...]]:
     """Probabilities with the threshold that each is compared with, and the thresholds of the finished nets.
 
     A fold is compared with the threshold that the other folds ask for; the finished nets', and that of images held
@@ -146,8 +114,8 @@ def answers_of(
     truth, folds = data.images.truth, data.folds
     thresholds = np.full(truth.shape, np.nan)
     for fold in range(data.n_folds):
-        thresholds[folds == fold] = _thresholds(probs, truth, (folds >= 0) & (folds != fold), data, recipe)
-    final = _thresholds(probs, truth, folds >= 0, data, recipe)
+        thresholds[folds == fold] = _thresholds(probs, truth, (folds >= 0) & (folds != fold), data)
+    final = _thresholds(probs, truth, folds >= 0, data)
     thresholds[folds < 0] = final
     return Answers(probs, thresholds), final
 
@@ -157,7 +125,6 @@ def _thresholds(
     truth: NDArray[np.float32],
     rows: NDArray[np.bool_],
     data: ProductData,
-    recipe: ProductRecipe,
 ) -> tuple[float, ...]:
     """With the best F1 on these rows, at the share of images with the label in the wild."""
     found = []
@@ -165,5 +132,5 @@ def _thresholds(
         own = rows & ~np.isnan(truth[:, k])
         positive = truth[own, k] > 0
         share = float(np.nanmean(truth[data.folds >= 0, k]))
-        found.append(pick_threshold(probs[own, k], positive, prior=recipe.priors.get(label, share)))
+        found.append(pick_threshold(probs[own, k], positive, prior=data.recipe.priors.get(label, share)))
     return tuple(found)

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from postlens.tasks.products.items import Label
 from postlens.tasks.products.model import Reads, write_product_card
-from postlens.train.export import PROBE_ROWS, known, write_model
+from postlens.train.export import PROBE_ROWS, write_model
 from postlens.train.module import NicheNet
 from postlens.train.recipe import Recipe
 from postlens.train.two_networks_recipe import Nets
 from postlens.types import ModelSpec
+from postlens.vision.cards import known
 
 LICENCE = (
     "FILL IN: the licence of this model, given the terms of its training images and of the weights it started from"

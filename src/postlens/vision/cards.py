@@ -48,6 +48,12 @@ def write_card(spec: ModelSpec, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is None, which a card cannot say."""
+    nested = {name: known(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+    return {name: value for name, value in nested.items() if value is not None}
+
+
 def file_sha256(path: Path) -> str:
     """Hex digest of a file's bytes, as cards carry it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -66,8 +66,8 @@ class ProductModel:
     def scores(self, vectors: FloatArray) -> FloatArray:
         """Probabilities (N, K) float32 in the order of `labels`, from looks or embeddings (N, D); for this thread.
 
-        Calibrated one by one: they need not sum to 1. Raises `ShapeError` for vectors of another length, and for a
-        model that takes pixels, whose probabilities are in the table `readings`.
+        Each label's is calibrated by itself: they need not sum to 1. Raises `ShapeError` for vectors of another length,
+        and for a model that takes pixels, whose probabilities are in the table `readings`, not calibrated.
         """
         if self.takes != "vectors":
             raise ShapeError(f"{self.folder.name}: expected a model over vectors, got one over pixels; read `readings`")
