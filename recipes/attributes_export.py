@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from attributes import read_parts
 from attributes_heads import ANY_HAIR, BEARD, Heads
@@ -22,6 +21,7 @@ from postlens.tasks.products.evaluate import pick_threshold, prior_weights, scor
 from postlens.tasks.products.features import LOOK
 from postlens.tasks.products.predict import MODEL
 from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number, roc_auc
+from postlens.train.products_fit import fit_slopes, sigmoid
 from postlens.types import ATTRIBUTES, FloatArray, ModelSpec
 from postlens.vision.cards import file_sha256, write_card
 from postlens.vision.encoder import ENCODER
@@ -50,7 +50,7 @@ class Calibrated:
 
     def probs(self, logits: FloatArray) -> Float:
         """(N, 6) calibrated for PRIORS."""
-        return _sigmoid(logits @ self.weight + self.bias)
+        return sigmoid(logits @ self.weight + self.bias)
 
 
 def export_all(data: Path, work: Path) -> None:
@@ -88,10 +88,10 @@ def calibrate(heads: Heads, parts: Sequence[tuple[Rows, Float]]) -> Calibrated:
         known = ~np.isnan(heads.labels[rows, k]) & (heads.note[rows] == "")
         truth, own = heads.labels[rows, k][known] > 0, z[known][:, READ_BY[label]]
         share = _source_weights(truth, heads.source[rows][known], prior=PRIORS[label])
-        slope, bias[k] = fit_platt(own, truth, share)
+        slope, bias[k] = fit_slopes(own, truth.astype(np.float64), share / share.sum())  # Platt 1999
         weight[list(READ_BY[label]), k] = slope
         kept = share > 0
-        p = _sigmoid(own[kept] @ slope + bias[k])
+        p = sigmoid(own[kept] @ slope + bias[k])
         thresholds[k] = pick_threshold(p, truth[kept], prior=PRIORS[label])
     return Calibrated(weight, bias, thresholds)
 
@@ -104,21 +104,6 @@ def _source_weights(truth: NDArray[np.bool_], source: NDArray[np.str_], *, prior
         if MIN_CLASS <= truth[rows].sum() <= len(rows) - MIN_CLASS:
             weights[rows] = prior_weights(truth[rows], prior=prior)
     return weights
-
-
-def fit_platt(z: Float, truth: NDArray[np.bool_], weights: Float) -> tuple[Float, float]:
-    """Slopes (M,) of logits (N, M) and an offset (Platt 1999), slopes at least 0.05 so that the order never turns."""
-    w = weights / weights.sum()
-
-    def loss(p: Float) -> tuple[float, Float]:
-        logit = z @ p[:-1] + p[-1]
-        rest = w * (_sigmoid(logit) - truth)
-        return float((w * (np.logaddexp(0, logit) - truth * logit)).sum()), np.append(rest @ z, rest.sum())
-
-    start = np.append(np.full(z.shape[1], 1 / z.shape[1]), 0.0)
-    bounds = [*[(0.05, None)] * z.shape[1], (None, None)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return found[:-1], float(found[-1])
 
 
 # --- scores on sources held out -------------------------------------------------------------------------------------
@@ -180,37 +165,39 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def export_look(work: Path) -> ModelSpec:
     """The net without its head as face_look.onnx, weights in half precision, and its card."""
-    import onnx
+    from postlens.train.export import write_model
+
+    module, spec = _look(work)
+    probe = np.random.default_rng(0).normal(0, 0.5, (3, *spec.input_size)).astype(np.float32)
+    spec = _halved(write_model(module, spec, WEIGHTS, input_name="image", probe=probe), probe)
+    write_card(spec, (WEIGHTS / spec.file).with_suffix(".toml"))
+    return spec
+
+
+def _look(work: Path) -> tuple[Any, ModelSpec]:
+    """The trained net without its head, and what its card says before it is exported."""
     from safetensors.torch import load_file
 
     from attributes_net import MEAN, STD, LookNet, LookOnly, Plan
-    from postlens.train.export import write_model
 
     plan, state = Plan(), {name: value.float() for name, value in load_file(work / "net.safetensors").items()}
     net = LookNet(len(state["head.bias"]), start=work / "tf_efficientnet_lite0.safetensors", plan=plan)
     net.load_state_dict(state, strict=False)
     spec = ModelSpec(
-        name=LOOK,
-        version="1",
-        task="look",
-        file=f"{LOOK}.onnx",
-        sha256="",
-        licence="Apache-2.0 (weights); tuned on research-only photos, see trained_on",
-        source="trained by recipes/attributes.py from efficientnet_lite0",
-        paper="Tan and Le 2019 (EfficientNet)",
+        **LOOK_CARD,
         input_size=(3, plan.size_px, plan.size_px),
         mean=(MEAN,) * 3,
         std=(STD,) * 3,
-        interpolation="bicubic",
-        channel_order="RGB",
-        outputs=("features",),
         dim=net.net.num_features,
-        limits="Features of a head crop (tasks/products/features.py), tuned to hats, facial hair and glasses.",
-        trained_on=TRAINED_ON,
         upstream=(load_spec(ENCODER).fingerprint, load_spec("face_mesh").fingerprint),
     )
-    probe = np.random.default_rng(0).normal(0, 0.5, (3, *spec.input_size)).astype(np.float32)
-    spec = write_model(LookOnly(net.net).eval(), spec, WEIGHTS, input_name="image", probe=probe)
+    return LookOnly(net.net).eval(), spec
+
+
+def _halved(spec: ModelSpec, probe: FloatArray) -> ModelSpec:
+    """The spec of the same file with weights in half precision, which gives the probe nearly the same features."""
+    import onnx
+
     path = WEIGHTS / spec.file
     want = Session(spec, path).run({"image": probe})["features"]
     path.write_bytes(halve(onnx.load(path)).SerializeToString(deterministic=True))
@@ -218,9 +205,7 @@ def export_look(work: Path) -> ModelSpec:
     gap = float(np.abs(Session(spec, path).run({"image": probe})["features"] - want).max() / np.abs(want).max())
     if gap > MOST_ROUNDING:
         raise SystemExit(f"{path}: half precision changed the looks by {gap:.2g}")
-    spec = replace(spec, metrics={**spec.metrics, "half_precision": {"max_relative_difference": float(f"{gap:.1e}")}})
-    write_card(spec, path.with_suffix(".toml"))
-    return spec
+    return replace(spec, metrics={**spec.metrics, "half_precision": {"max_relative_difference": float(f"{gap:.1e}")}})
 
 
 MOST_ROUNDING = 5e-3
@@ -286,6 +271,23 @@ TRAINED_ON = (
 )
 
 
+LOOK_CARD: dict[str, Any] = {
+    "name": LOOK,
+    "version": "1",
+    "task": "look",
+    "file": f"{LOOK}.onnx",
+    "sha256": "",
+    "licence": "Apache-2.0 (weights); tuned on research-only photos, see trained_on",
+    "source": "trained by recipes/attributes.py from efficientnet_lite0",
+    "paper": "Tan and Le 2019 (EfficientNet)",
+    "interpolation": "bicubic",
+    "channel_order": "RGB",
+    "outputs": ("features",),
+    "limits": "Features of a head crop (tasks/products/features.py), tuned to hats, facial hair and glasses.",
+    "trained_on": TRAINED_ON,
+}
+
+
 def _card_scores(label: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The pooled held-out scores, and AUC with its interval by source, set and sex."""
     own = [row for row in rows if row["label"] == label]
@@ -309,7 +311,3 @@ def _rows(heads: Heads, source: str) -> Rows:
 
 def _without(*sources: str) -> str:
     return "without " + " ".join(sorted(sources))
-
-
-def _sigmoid(z: Float) -> Float:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * z)))

@@ -185,17 +185,22 @@ def fit_platt(logits: Float, positive: NDArray[np.bool_], *, prior: float) -> tu
 
     prior: share of positives that the probabilities are made for.
     """
-    from scipy.optimize import minimize
-
-    weights = prior_weights(positive, prior=prior)
     n_pos, n_neg = int(positive.sum()), int((~positive).sum())
     target = np.where(positive, (n_pos + 1) / (n_pos + 2), 1 / (n_neg + 2))
+    slopes, offset = fit_slopes(logits[:, None], target, prior_weights(positive, prior=prior))
+    return float(slopes[0]), offset
+
+
+def fit_slopes(logits: Float, target: Float, weights: Float) -> tuple[Float, float]:
+    """Slopes (M,), at least LEAST_SLOPE, and offset of the weighted logistic regression of targets (N,) on (N, M)."""
+    from scipy.optimize import minimize
 
     def loss(p: Float) -> tuple[float, Float]:
-        z = p[0] * logits + p[1]
+        z = logits @ p[:-1] + p[-1]
         rest = weights * (sigmoid(z) - target)
-        return float((weights * (np.logaddexp(0, z) - target * z)).sum()), np.array([rest @ logits, rest.sum()])
+        return float((weights * (np.logaddexp(0, z) - target * z)).sum()), np.append(rest @ logits, rest.sum())
 
-    bounds = [(LEAST_SLOPE, None), (None, None)]
-    slope, offset = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
-    return float(slope), float(offset)
+    n = logits.shape[1]
+    start, bounds = np.append(np.full(n, 1 / n), 0.0), [*[(LEAST_SLOPE, None)] * n, (None, None)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return np.asarray(found[:-1]), float(found[-1])
