@@ -63,14 +63,15 @@ def main() -> None:
 
 def cut(data: Path, out: Path) -> None:
     """Write labels and JPEGs of the heads of a labelled set."""
-    from attributes_features import find_faces, load
+    from attributes_faces import find_main_face, load
     from postlens.pipelines.evaluation.attributes import read_manifest
     from postlens.tasks.products.pixels import head_squares
+    from postlens.vision.faces import FaceDetector
 
-    manifest = read_manifest(data)
-    faces, counts = find_faces(manifest.files)
-    print(f"faces: {counts}")
-    jpegs = [_jpeg(head_squares(load(path), face)[0]) for path, face in zip(manifest.files, faces, strict=True)]
+    manifest, detector, jpegs = read_manifest(data), FaceDetector(), []
+    for path in manifest.files:
+        image = load(path)
+        jpegs.append(_jpeg(head_squares(image, find_main_face(detector, image))[0]))
     persons = np.unique(manifest.person, return_inverse=True)[1].astype(str)  # numbers: no names of persons
     np.savez(
         out,
@@ -122,12 +123,26 @@ def train(path: Path, out: Path, *, recipe: str, epochs: int | None, workers: in
     runs = NetRuns.of(SquareFile(out / "squares.npy"), heads.labels, nets, out=out / Path(recipe).stem, machine=machine)
     rows: list[dict[str, Any]] = []
     for source in np.unique(heads.source):
-        rows += hold_out(source, heads, runs, recipe=Path(recipe).stem)
+        rows += hold_out(source, heads, runs, facts=facts_of(recipe, nets))
         write_rows(rows)
 
 
-def hold_out(source: str, heads: Heads, runs: Any, *, recipe: str) -> Iterator[dict[str, Any]]:
-    """The scores on one source of nets that saw the others, for all its heads and by sex."""
+def facts_of(recipe: str, nets: Sequence[Any]) -> dict[str, Any]:
+    """Recipe, epochs of each phase and weights that the nets began from, as every row of the results says them.
+
+    "6" where all phases have 6 epochs, else "50+10"; files of weights are not told apart.
+    """
+    epochs = [phase.epochs for phase in nets[0].phases]
+    told = {net.weights if net.weights in ("none", "pretrained") else "file" for net in nets}
+    return {
+        "recipe": Path(recipe).stem,
+        "epochs": str(epochs[0]) if len(set(epochs)) == 1 else "+".join(map(str, epochs)),
+        "weights": " and ".join(sorted(told)),
+    }
+
+
+def hold_out(source: str, heads: Heads, runs: Any, *, facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The scores on one source of nets that saw the others, for all its heads and by sex; facts: of every row."""
     from postlens.tasks.products.evaluate import score_attributes
     from postlens.train.splits import Split
 
@@ -145,7 +160,7 @@ def hold_out(source: str, heads: Heads, runs: Any, *, recipe: str) -> Iterator[d
         )
         for label in ATTRIBUTES:
             if tables[label]["n"]:
-                yield {"recipe": recipe, "label": label, "subset": subset, **_flat(tables[label])}
+                yield {**facts, "label": label, "subset": subset, **_flat(tables[label])}
 
 
 def drawn_persons(person: NDArray[np.str_]) -> NDArray[np.bool_]:
