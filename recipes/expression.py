@@ -1,6 +1,6 @@
 """PYTHONPATH=tools python recipes/expression.py --data ../shared/data
 
-About 6 minutes on one core of a 2-core machine, nearly all of it detecting faces and reading them.
+About 4 minutes on one core of a 2-core machine, nearly all of it detecting faces and reading them.
 
 Faces labelled with eight expressions to the head `face_expression_head`, which calibrates the packaged expression net:
 one slope for its log-probabilities and an offset per emotion. More than that was tried and lost on sources held out
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from export_head import export_head
-from expression_faces import LABELS, LabelledFace, collected, labelled_by_eye
+from expression_faces import LabelledFace, collected, labelled_by_eye
 from postlens.pipelines.evaluation.expression import read_photos, score_photos
 from postlens.pipelines.evaluation.layout import MANIFEST, Photo
 from postlens.tasks.reactions.evaluate import emotion_indices
@@ -291,7 +291,7 @@ def export(model: Scaling, tables: Sequence[Mapping[str, Any]], folder: Path) ->
         "metrics": {table["subset"]: card_scores(table) for table in tables},
         "limits": LIMITS,
         "trained_on": TRAINED_ON,
-        "train_manifests": (file_sha256(folder / MANIFEST), file_sha256(LABELS)),
+        "train_manifests": (file_sha256(folder / MANIFEST),),
         "upstream": (load_spec(EXPRESSION_NET).fingerprint, load_spec("face_mesh").fingerprint),
     }
     export_head(EXPRESSION_HEAD, layers=[(weight, bias, "none")], card=card)
