@@ -99,3 +99,39 @@ def draw_nose(source: Path, out: Path, reader: Reader) -> None:
     ImageDraw.Draw(image).ellipse((x - size, y - size, x + size, y + size), fill=(220, 20, 30))
     out.parent.mkdir(parents=True, exist_ok=True)
     image.save(out, quality=92)
+
+
+def draw_beard(source: Path, out: Path, reader: Reader, *, mask: bool = False) -> None:
+    """The photo with a dark full beard drawn hair by hair on its face, if wanted behind a mask from nose to throat."""
+    image, mouth, axes, unit = _face_axes(source, reader)
+    pen, rng = ImageDraw.Draw(image), np.random.default_rng(0)
+    for _ in range(7000):
+        turn, reach = rng.uniform(-0.06, 3.2), rng.uniform(0.55, 1)
+        x, y = 0.95 * reach * np.cos(turn), 0.8 * reach * np.sin(turn) - 0.1
+        if rng.random() < 0.15:  # the moustache
+            x = rng.uniform(-0.42, 0.42)
+            y = 0.15 * abs(x) - rng.uniform(0.2, 0.32)
+        if (x / 0.36) ** 2 + (y / 0.16) ** 2 < 1:  # the lips stay free
+            continue
+        root, end = np.array([x, y]), np.array([x + rng.normal(0, 0.04), y + rng.uniform(0.04, 0.12)])
+        shade = int(rng.integers(15, 70))
+        pen.line(
+            [*(mouth + root @ axes), *(mouth + end @ axes)], (shade + 14, shade + 6, shade), max(1, int(unit / 60))
+        )
+    if mask:
+        corners = np.array([(-1.1, -0.7), (1.1, -0.7), (0.9, 1.2), (-0.9, 1.2)])
+        pen.polygon([tuple(point) for point in mouth + corners @ axes], fill=(90, 140, 200))
+    image.thumbnail((800, 800))
+    image.save(out)
+
+
+def _face_axes(source: Path, reader: Reader) -> tuple[Image.Image, np.ndarray, np.ndarray, float]:
+    """The photo, its face's mouth, directions across and down (2, 2) as long as the eyes are apart, and that length."""
+    decoded = reader.open(str(source))
+    found = reader.face(decoded)
+    assert found is not None
+    left, right, _, mouth = found[1].landmarks_px[0, :4].astype(float)
+    unit = float(np.linalg.norm(right - left))
+    down = mouth - (left + right) / 2
+    axes = np.stack([right - left, down * unit / np.linalg.norm(down)])
+    return Image.fromarray(decoded.image), mouth, axes, unit
