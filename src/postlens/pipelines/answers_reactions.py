@@ -20,6 +20,7 @@ from postlens.tasks.reactions.features import (
     SceneReading,
     read_scene,
 )
+from postlens.tasks.reactions.fuse import FUSION
 from postlens.tasks.reactions.model import load_reaction_model
 from postlens.tasks.reactions.predict import predict as predict_reaction
 from postlens.types import Embeddings, Faces, FloatArray, ModelSpec, Post, ReactionForecast
@@ -27,7 +28,7 @@ from postlens.vision.encoder import ENCODER
 from postlens.vision.search import join_faces
 from postlens.vision.zoo import load_spec, open_model
 
-MODELS = (ENCODER, SCENE_HEAD, AFFECT_HEAD, EXPRESSION_NET, EXPRESSION_HEAD)
+MODELS = (ENCODER, SCENE_HEAD, AFFECT_HEAD, EXPRESSION_NET, EXPRESSION_HEAD, FUSION)
 FrameVectors = Mapping[str, tuple[Embeddings, FloatArray]]  # by sha256, with the frames' times
 
 
