@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from sqlalchemy import select
 
@@ -18,9 +21,10 @@ from postlens.train.products_vectors import Reader
 from ..train.drawn import PORTRAITS, draw, draw_nose, fill_faces, fill_tree, save_turned
 
 CATALOG = """product_id,title,labels,price
-runner,Running shoe,shoes,89.90
+runner,Running shoe,SHOES,89.90
 band,Gold ring,gifts,249
 oil,Beard oil,beard,12
+tent,Tent,camping,199
 """
 
 
@@ -28,8 +32,9 @@ oil,Beard oil,beard,12
 def trained(tmp_path_factory) -> Path:
     """A run that tells shoes and jewellery, the latter as the item gifts, from ten drawn pictures each."""
     data = fill_tree(tmp_path_factory.mktemp("data"), n=10)
+    (data / "shoes").rename(data / "Shoes")
     out = tmp_path_factory.mktemp("runs") / "things"
-    words = ["--data", str(data), "--out", str(out), "--reads", "image", "--item", "jewellery=gifts"]
+    words = ["--data", str(data), "--out", str(out), "--reads", "image", "--item", "jewellery=Gifts"]
     assert run(["train", "products", *words]) == 0
     return out
 
@@ -65,13 +70,37 @@ def looked_at(out: Path) -> list[tuple[Any, ...]]:
         return sorted(map(tuple, conn.execute(select(ledger))))
 
 
-def test_a_catalog_of_own_labels_is_recommended(trained, campaign, catalog, tmp_path):
-    words = [str(campaign), "--out", str(tmp_path), "--product-model", str(trained), "--catalog", str(catalog)]
-    assert run(["recommend", *words]) == 0
-    found = recommended(tmp_path)
+def test_the_run_says_how_good_it_is_on_pictures_that_it_did_not_see(trained):
+    scores = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))["labels"]
+    assert scores.keys() == {"shoes", "jewellery"}
+    assert all(table["auc"] > 0.95 for table in scores.values())
+
+
+@pytest.fixture(scope="module")
+def answered(trained, campaign, catalog, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of `postlens recommend` with model and catalog, and what it printed."""
+    out = tmp_path_factory.mktemp("answered")
+    words = [str(campaign), "--out", str(out), "--product-model", str(trained), "--catalog", str(catalog)]
+    with redirect_stdout(StringIO()) as said:
+        assert run(["recommend", *words]) == 0
+    return out, said.getvalue()
+
+
+def test_a_catalog_of_own_labels_is_recommended_however_they_are_spelled(answered):
+    found = recommended(answered[0])
     assert {name: row["product_id"] for name, row in found.items()} == {"ann": "runner", "ben": "band", "cat": ""}
     assert "shoes in 2 of 3 images" in found["ann"]["reason"]
     assert found["cat"]["reason"].startswith("no items detected")
+
+
+def test_pictures_without_a_face_count_for_labels_of_the_whole_image_alone(answered):
+    creators = json.loads((answered[0] / "recommendations.json").read_text(encoding="utf-8"))["creators"]
+    counts = {item["item"]: item["n_images"] for item in creators["unknown:ann"]["items"]}
+    assert counts == {"hat": 0, "beard": 0, "eyewear": 0, "gifts": 3, "shoes": 3}
+
+
+def test_a_label_that_no_model_reads_is_told(answered):
+    assert "'camping'" in answered[1]
 
 
 def test_a_model_that_is_given_later_looks_at_no_media_again(trained, campaign, catalog, tmp_path):
@@ -83,6 +112,8 @@ def test_a_model_that_is_given_later_looks_at_no_media_again(trained, campaign, 
     posts = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
     assert "Running shoe" in json.dumps(posts)
     assert "Running shoe" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    table = pl.read_parquet(tmp_path / "products.parquet").filter(pl.col("chosen"), kind="creator")
+    assert set(table.select("creator_id", "product_id").rows()) == {("unknown:ann", "runner"), ("unknown:ben", "band")}
 
 
 def test_a_label_of_the_face_is_read_from_what_is_stored(sample_campaign, tmp_path):
