@@ -29,7 +29,7 @@ class PixelRow(NamedTuple):
 
 
 def read_pixels(table: Path) -> tuple[list[PixelRow], NDArray[np.uint8], list[Failure]]:
-    """Rows, their pictures (N, 48, 48) uint8, and the rows that could not be read (0.1 ms each).
+    """Rows, their pictures (N, 48, 48) uint8, and the rows that could not be read (under 1 ms each).
 
     Raises `TableError` for a file that is no such table.
     """
