@@ -56,16 +56,31 @@ class ClassLogs:
 class ClassMeans:
     """softmax(features @ w + b) @ values, appended to the features before they are standardised.
 
-    What is known of the encoder's classes, averaged over what it takes the image for. w is stored as in `ClassLogs`.
+    What is known of the encoder's classes, averaged over what it takes the image for. w is stored as whole numbers in
+    a byte each, times a scale for each class: a quarter of the file.
     """
 
-    w: NDArray[np.float16]  # (D, C)
+    whole: NDArray[np.int8]  # (D, C)
+    scale: Array  # (C,)
     b: Array  # (C,)
     values: Array  # (C, M)
 
+    @classmethod
+    def of(cls, w: ArrayLike, b: ArrayLike, values: ArrayLike) -> ClassMeans:
+        """From weights (D, C), rounded to 254 steps of each class's own range."""
+        full = np.asarray(w, np.float64)
+        scale = (np.maximum(np.abs(full).max(axis=0), 1e-12) / 127).astype(np.float32).astype(np.float64)
+        whole = np.rint(full / scale).clip(-127, 127).astype(np.int8)
+        return cls(whole, scale, np.asarray(b, np.float64), np.asarray(values, np.float64))
+
+    @property
+    def w(self) -> Array:
+        """(D, C) as the graph has them."""
+        return np.asarray(self.whole * self.scale)
+
     def run(self, features: Array) -> Array:
         """(N, M)."""
-        return np.asarray(_softmax(features @ self.w.astype(np.float64) + self.b) @ self.values)
+        return np.asarray(_softmax(features @ self.w + self.b) @ self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +246,17 @@ def _transformed(g: _Graph, head: Head, x: str) -> str:
 def _widened(g: _Graph, head: Head, x: str) -> str:
     if head.classes is None:
         return x
-    w = g.node("Cast", g.weight(head.classes.w, dtype=np.float16), to=TensorProto.FLOAT)
-    probs = g.node("Softmax", g.node("Gemm", "features", w, g.weight(head.classes.b)), axis=1)
     if isinstance(head.classes, ClassMeans):
+        whole = g.node("Cast", g.weight(head.classes.whole, dtype=np.int8), to=TensorProto.FLOAT)
+        probs = _class_probs(g, g.node("Mul", whole, g.weight(head.classes.scale)), head.classes.b)
         return g.node("Concat", x, g.node("MatMul", probs, g.weight(head.classes.values)), axis=1)
-    return g.node("Concat", x, g.node("Log", g.node("Add", probs, g.weight(head.classes.floor))), axis=1)
+    w = g.node("Cast", g.weight(head.classes.w, dtype=np.float16), to=TensorProto.FLOAT)
+    logs = g.node("Log", g.node("Add", _class_probs(g, w, head.classes.b), g.weight(head.classes.floor)))
+    return g.node("Concat", x, logs, axis=1)
+
+
+def _class_probs(g: _Graph, w: str, b: Array) -> str:
+    return g.node("Softmax", g.node("Gemm", "features", w, g.weight(b)), axis=1)
 
 
 def _standardised(g: _Graph, head: Head, x: str) -> str:

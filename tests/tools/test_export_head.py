@@ -76,7 +76,7 @@ def test_widened_features_carry_the_log_probabilities_of_the_classes(tool, tmp_p
 
 
 def test_widened_features_carry_what_is_known_of_the_classes(tool, tmp_path):
-    classes = tool.ClassMeans(w=np.eye(2, dtype=np.float16), b=np.zeros(2), values=np.array([[1.0], [4.0]]))
+    classes = tool.ClassMeans.of(np.eye(2), np.zeros(2), [[1.0], [4.0]])
     last = np.array([[0.0], [0.0], [1.0]])
     spec = tool.export_head("head", layers=[(last, np.zeros(1), "none")], classes=classes, card=CARD, folder=tmp_path)
     logits = Session(spec, tmp_path / "head.onnx").run({"features": np.array([[1.0, 1.0]], np.float32)})["logits"]
