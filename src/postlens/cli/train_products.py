@@ -64,7 +64,10 @@ def products(
         list[str] | None,
         typer.Option(help="LABEL=SHARE of images with it in the wild, 0..1. Default: the share in the data."),
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, max=20, help="Parts, by group, each scored by heads of the others.")] = 5,
+    folds: Annotated[
+        int,
+        typer.Option(min=2, max=20, help="Parts, by group, each scored by what learnt from the others; nets need 3."),
+    ] = 5,
     seed: Annotated[int, typer.Option(help="Of the folds and of the examples shown.")] = 0,
     weights: Annotated[
         list[str] | None,
