@@ -61,6 +61,7 @@ WAYS = {
 TITLES = SETS | {"expression": "faces without a scene"}
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+Scores = dict[str, dict[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,11 @@ def main() -> None:
     alone = read_expressions(given.data / "expression")
     tables = [join(photos, rows, alone) for rows in (*layers, held_out(layers, photos), averaged)]
     results = hold_out(tables[:N_OUTER], tables[-2], averaged=tables[-1])
-    write_results(results, tables[-2])
+    scored = score_all(results, tables[-2])
+    write_results(scored)
     model = train(tables[-2])
     print(f"penalty {model.penalty}, temperature {model.temperature:.3f}, thresholds {model.thresholds}")
-    export(model, card_metrics(results["fused"], tables[-2]), given.data)
+    export(model, card_metrics(scored), given.data)
 
 
 # --- what is read ---------------------------------------------------------------------------------------------------
@@ -291,31 +293,37 @@ def score(found: tuple[Float, Float], table: Table, rows: NDArray[np.bool_]) -> 
     return shifted | {"bce": round(float((np.logaddexp(0, z) - y * z).mean()), 4)}
 
 
-def write_results(results: Mapping[str, tuple[Float, Float]], table: Table) -> None:
-    """Write reactions.csv (a row for each way of answering and subset) and reactions_per_emotion.csv (fused)."""
+def score_all(results: Mapping[str, tuple[Float, Float]], table: Table) -> Scores:
+    """Scores by kind of photos and way of answering."""
+    return {
+        subset: {way: score(results[way], table, own) for way in WAYS.get(subset, ("fused", "scene", "pool", "views"))}
+        for subset, own in subsets(table).items()
+    }
+
+
+def write_results(scored: Scores) -> None:
+    """Write reactions.csv (a row for each kind of photos and way of answering) and reactions_per_emotion.csv."""
     rows, emotions = [], []
-    for subset, own in subsets(table).items():
-        for way in WAYS.get(subset, ("fused", "scene", "pool", "views")):
-            found = results[way]
-            scores = score(found, table, own)
+    for subset, ways in scored.items():
+        for way, scores in ways.items():
             row: dict[str, Any] = {"photos": subset, "answer": way, "n": scores["n"], "bce": scores["bce"]}
             for name in ("macro_f1", "micro_f1", "map", "ece"):
                 low, high = scores[f"{name}_ci"] or (None, None)
                 row |= {name: scores[name], f"{name}_low": low, f"{name}_high": high}
             rows.append(row | {"scorable": " ".join(scores["scorable"])})
-            if way == "fused":
-                emotions += [{"photos": subset, "emotion": k} | v for k, v in scores["per_emotion"].items()]
+        emotions += [{"photos": subset, "emotion": k} | v for k, v in ways["fused"]["per_emotion"].items()]
     write_csv(RESULTS / "reactions.csv", rows)
     write_csv(RESULTS / "reactions_per_emotion.csv", [e | {"enough": e["n"] >= SCORABLE_N} for e in emotions])
 
 
-def card_metrics(found: tuple[Float, Float], table: Table) -> dict[str, Any]:
-    """What the card says: scores of photos with a scene, of each set, and F1 by emotion."""
+def card_metrics(scored: Scores) -> dict[str, Any]:
+    """What the card says: scores of each kind of photos, and F1 by emotion."""
     out = {}
-    for subset, own in subsets(table).items():
-        scores = score(found, table, own)
-        f1 = {k: v["f1"] for k, v in scores.pop("per_emotion").items() if v["n"] >= SCORABLE_N}
-        known = {k: v for k, v in scores.items() if v is not None and k != "scorable"}
+    for subset, ways in scored.items():
+        scores = ways["fused"]
+        f1 = {k: v["f1"] for k, v in scores["per_emotion"].items() if v["n"] >= SCORABLE_N}
+        left_out = ("scorable", "per_emotion")
+        known = {k: v for k, v in scores.items() if v is not None and k not in left_out}
         out[subset.replace(" ", "_")] = known | {"f1": f1}
     return out
 

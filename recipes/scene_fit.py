@@ -75,7 +75,7 @@ def class_means(spec: ModelSpec) -> ClassMeans:
     dense = next(node for node in reversed(graph.node) if node.op_type == "Gemm")
     w, b = values[dense.input[1]], values[dense.input[2]]
     w = w if w.shape[0] == spec.dim else w.T
-    return ClassMeans(w=w.astype(np.float16), b=b.astype(np.float64), values=read_prior(w.shape[1]))
+    return ClassMeans.of(w, b, read_prior(w.shape[1]))
 
 
 def read_prior(n_classes: int) -> Float:
