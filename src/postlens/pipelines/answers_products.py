@@ -13,9 +13,10 @@ from postlens.config import Settings
 from postlens.errors import NotEnoughDataError
 from postlens.media.probe import display_name
 from postlens.pipelines.catalog import load_products
-from postlens.pipelines.facts import CreatorFacts
+from postlens.pipelines.facts import CreatorFacts, places_by_content
 from postlens.pipelines.product_facts import ProductFacts, read_product_facts
 from postlens.store.meta import read_revision
+from postlens.tasks.products.catalog import unknown_audience
 from postlens.tasks.products.items import catalog_labels, join_labels, shipped_labels
 from postlens.tasks.products.model import ProductModel, load_product_models
 from postlens.tasks.products.offer import Shelf
@@ -60,14 +61,20 @@ class Recommender:
     def notes(self) -> tuple[Failure, ...]:
         """What of the catalog could not be used, and how many media have not been looked at with these models."""
         n_unread, n_media = (sum(counts) for counts in zip((0, 0), *self._read.values(), strict=True))
+        known = (*self._catalog.notes, *unknown_audience(self._catalog.products, self.settings.audience))
         if not n_unread:
-            return self._catalog.notes
+            return known
         error = NotEnoughDataError(
             f"expected all {n_media} media to have been looked at by the models in use, got {n_unread} that were not;"
             " they count for nothing: run `postlens recommend` with the folder or table that they come from, and with"
             " the same --product-model"
         )
-        return (*self._catalog.notes, Failure.of("media of the store", STAGE, error))
+        return (*known, Failure.of("media of the store", STAGE, error))
+
+    @property
+    def trained(self) -> frozenset[str]:
+        """Names of the labels that own models read."""
+        return frozenset(name for own in self._owned for name in own)
 
     def with_facts(self, conn: Connection, facts: CreatorFacts) -> CreatorFacts:
         """The facts, with what else the store knows for recommending in their media; the catalog as it is now."""
@@ -143,6 +150,9 @@ class Recommender:
         own = {sha256: readings[sha256] for sha256 in media if sha256 in readings}
         if not own:
             return None
+        for sha256, place in places_by_content(facts.locations_of(subject_id)).items():
+            if sha256 in own:
+                own[sha256] = replace(own[sha256], name=_name(place, sha256))  # as the post names it
         return recommend(
             subject_id,
             own,
@@ -172,6 +182,9 @@ def _direction(facts: CreatorFacts, sha256: str) -> FloatArray | None:
 
 def _names(facts: CreatorFacts) -> dict[str, str]:
     """File names of media for reasons: the creator's own, the first by name of several."""
-    places = sorted((sha256, place) for (_, sha256), place in facts.locations.items())
-    own = {sha256: display_name(PurePath(place).name) for sha256, place in reversed(places)}
-    return {sha256: own.get(sha256) or sha256[:12] for sha256 in facts.media}
+    places = places_by_content(facts.locations)
+    return {sha256: _name(places.get(sha256, ""), sha256) for sha256 in facts.media}
+
+
+def _name(place: str, sha256: str) -> str:
+    return display_name(PurePath(place).name) or sha256[:12]

@@ -40,12 +40,18 @@ class CreatorFacts:
     @property
     def locations(self) -> dict[tuple[str, str], str]:
         """Post and sha256 to where that post's file was read: equal files of two posts keep their own places."""
-        return {
-            (post_id, item.sha256): item.ref.name
-            for post_id, own in self.post_media.items()
-            for item in reversed(own)
-            if item.sha256 is not None
-        }
+        return {key: place for post_id in self.post_media for key, place in self.locations_of(post_id).items()}
+
+    def locations_of(self, post_id: str) -> dict[tuple[str, str], str]:
+        """Those of one post; none of a post that is not among these."""
+        own = self.post_media.get(post_id, ())
+        return {(post_id, item.sha256): item.ref.name for item in reversed(own) if item.sha256 is not None}
+
+
+def places_by_content(locations: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """Places by post and sha256 to those by sha256; of equal files the first by name, so that all outputs name one."""
+    ordered = sorted(locations.items(), key=lambda pair: pair[1], reverse=True)
+    return {sha256: place for (_, sha256), place in ordered}
 
 
 def read_creator_facts(

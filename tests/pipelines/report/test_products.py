@@ -52,6 +52,20 @@ def test_the_deciding_image_has_the_face_in_a_box_and_beside_it():
     assert "left:10.0%;top:10.0%;width:20.0%;height:40.0%" in section(offering())
 
 
+def test_copies_have_one_name_for_a_creator_whatever_others_call_them():
+    shown = offering()
+    post = shown.posts[1]
+    sha256 = post.media[0].sha256
+    copy = replace(post, post=replace(post.post, post_id="copy"))
+    other = replace(post, post=replace(post.post, post_id="other", creator_id="instagram:zz"))
+    names = {post.post.post_id: "/in/b-1.jpg", "copy": "/in/a_copy 1.jpg", "other": "/0.jpg"}
+    places = {(post_id, sha256): place for post_id, place in names.items()}
+    for posts in ((other, post, copy), (copy, post, other)):
+        (card,) = offer_cards(replace(shown, posts=(shown.posts[0], *posts), locations=places), {})
+        assert card.deciding is not None
+        assert (card.deciding.title, card.deciding.parts) == ("a_copy 1.jpg", ["a_", "copy ", "1.jpg"])
+
+
 def test_a_box_of_a_face_stays_within_its_image():
     shown = offering()
     first, second = shown.posts

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from postlens.tasks.products.catalog import LEFT_OUT, Catalog, CatalogRow, find_columns, parse_catalog, unknown_labels
+from postlens.tasks.products.catalog import (
+    LEFT_OUT,
+    Catalog,
+    CatalogRow,
+    find_columns,
+    parse_catalog,
+    unknown_audience,
+    unknown_labels,
+)
 from postlens.types import Failure, Product
 
 LABELS = ("hat", "beard", "moustache", "eyewear")
@@ -116,6 +124,25 @@ def test_what_became_of_a_row_is_told() -> None:
         "kept without url",
         LEFT_OUT,
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ((), None),
+        (("Kids",), None),
+        (("martians", "kids"), "no product has the audience 'martians'; known: Adults, kids"),
+    ],
+)
+def test_an_audience_that_no_product_has_is_told(asked: tuple[str, ...], told: str | None) -> None:
+    rows = [Product(str(n), "Cap", ("hat",), audience=names) for n, names in enumerate([("kids",), ("Adults",), ()])]
+    notes = [note.message for note in unknown_audience(rows, asked)]
+    assert notes == ([] if told is None else [told])
+
+
+def test_where_all_products_are_for_everybody_that_is_told() -> None:
+    (note,) = unknown_audience([Product("1", "Cap", ("hat",))], ["kids"])
+    assert note.message == "no product has the audience 'kids'; all are for everybody"
 
 
 def test_a_currency_of_its_own_column_goes_with_a_plain_price() -> None:

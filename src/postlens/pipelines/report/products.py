@@ -71,11 +71,17 @@ class OfferCard:
 
 def offer_cards(campaign: Campaign, thumbnails: Mapping[str, bytes]) -> list[OfferCard]:
     """A card for each of the first OFFERS_SHOWN creators in whose images an item could be read."""
-    album = Album.of(campaign, thumbnails)
+    albums = Album.by_creator(campaign, thumbnails)
     shown = _answered(campaign)[:OFFERS_SHOWN]
     anchors = [f"offer-{number}" for number in range(1, len(shown) + 1)]
     return [
-        _card(answer, choice, anchor=anchor, campaign=campaign, album=album)
+        _card(
+            answer,
+            choice,
+            anchor=anchor,
+            campaign=campaign,
+            album=albums.get(answer.creator.creator_id) or Album({}, thumbnails),
+        )
         for anchor, (answer, choice) in zip(anchors, shown, strict=True)
     ]
 

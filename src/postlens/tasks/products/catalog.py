@@ -99,6 +99,17 @@ def unknown_labels(products: Iterable[Product], *, labels: Collection[str]) -> t
     )
 
 
+def unknown_audience(products: Iterable[Product], audience: Sequence[str]) -> tuple[Failure, ...]:
+    """A note where no active product is for one of these audiences, most likely a slip; case does not matter."""
+    known = {name.casefold(): name for one in products if one.active for name in one.audience}
+    unknown = [name for name in audience if name.casefold() not in known]
+    if not unknown:
+        return ()
+    there = f"known: {', '.join(sorted(known.values()))}" if known else "all are for everybody"
+    error = UnknownNameError(f"no product has the audience {' or '.join(map(repr, unknown))}; {there}")
+    return (Failure.of("audience", STAGE, error),)
+
+
 def find_columns(names: Sequence[str]) -> dict[str, int]:
     """Our columns to their places among a table's column names, of several spellings the first; absent ones left out.
 
