@@ -41,6 +41,16 @@ def test_a_creator_is_a_row_with_product_proof_and_reason():
     assert "3 of 4 images" in row["reason"]
 
 
+def test_a_post_is_a_row_with_its_creator_and_file_and_no_empty_column():
+    shown = campaign(1, 1)
+    (post,) = shown.posts
+    shown = replace(shown, posts=(replace(post, recommendation=explained_offer(post.post.post_id)),))
+    (row,) = rows_of(shown, "posts")
+    assert (row["creator"], row["file"], row["subject_id"]) == (post.post.creator_id, "0.jpg", post.post.post_id)
+    assert not {"product", "best_face"} & row.keys()
+    assert row["product_id"] == "f-1"
+
+
 def test_a_creators_row_shows_the_product_and_the_face_that_decided():
     images = opened(offering())["creators"]._images
     assert sorted((image.anchor._from.row, image.anchor._from.col) for image in images) == [(1, 0), (1, 1)]

@@ -29,10 +29,7 @@ from postlens.pipelines.exports.sheets import (
 )
 
 PRODUCTS_BOOK = "products.xlsx"
-OFFER_COLUMNS = (
-    Column("product", "text", 11),
-    Column("best_face", "text", 11),
-    Column("subject_id", "text", 26),
+CHOICE_COLUMNS = (
     Column("product_id", "text", 18),
     Column("title", "text", 32),
     Column("price", "small", 9),
@@ -51,6 +48,20 @@ OFFER_COLUMNS = (
     Column("without_face", "whole", 9),
     Column("policy", "text", 10),
 )
+# Of creators the pictures come first, of posts whose they are.
+CREATOR_COLUMNS = (
+    Column("product", "text", 11),
+    Column("best_face", "text", 11),
+    Column("subject_id", "text", 26),
+    *CHOICE_COLUMNS,
+)
+POST_COLUMNS = (
+    Column("creator", "text", 26),
+    Column("file", "text", 32),
+    Column("subject_id", "text", 26),
+    *CHOICE_COLUMNS,
+)
+N_FIXED = 3  # columns that stay where they are when the sheet is scrolled, before those of the choice
 SHARE_COLUMNS = (
     Column("creator", "text", 26),
     Column("item", "text", 14),
@@ -72,26 +83,31 @@ def products_xlsx(campaign: Campaign) -> bytes:
     book = open_book(buffer)
     formats = book_formats(book)
     found = list(offers(campaign))
-    for kind, title in (("creator", "creators"), ("post", "posts")):
-        own = [offer for offer in found if offer.kind == kind and (kind == "creator" or offer.choice.label)]
-        _write_offers(book.add_worksheet(title), own[:SHEET_ROWS], campaign, formats)
     creators = [offer for offer in found if offer.kind == "creator"]
+    posts = [offer for offer in found if offer.kind == "post" and offer.choice.label]
+    _write_creators(book.add_worksheet("creators"), creators[:SHEET_ROWS], campaign, formats)
+    _write_offers(book.add_worksheet("posts"), posts[:SHEET_ROWS], POST_COLUMNS, formats)
     _write_rows(book, "shares", SHARE_COLUMNS, _share_rows(creators), formats)
     _write_rows(book, "without a face", FACELESS_COLUMNS, _faceless_rows(creators), formats)
     book.close()
     return buffer.getvalue()
 
 
-def _write_offers(sheet: Any, found: Sequence[Offer], campaign: Campaign, formats: Formats) -> None:
-    """One row an offer; those of creators with pictures, where there are any."""
-    write_header(sheet, OFFER_COLUMNS, formats, n_rows=len(found), n_fixed=3)
+def _write_creators(sheet: Any, found: Sequence[Offer], campaign: Campaign, formats: Formats) -> None:
+    _write_offers(sheet, found, CREATOR_COLUMNS, formats)
+    for row, offer in enumerate(found, start=1):
+        _put_pictures(sheet, row, offer, campaign)
+
+
+def _write_offers(sheet: Any, found: Sequence[Offer], columns: Sequence[Column], formats: Formats) -> None:
+    """One row an offer."""
+    write_header(sheet, columns, formats, n_rows=len(found), n_fixed=N_FIXED)
+    at = [column.title for column in columns].index("url")
     links = iter(range(MAX_LINKS))
     for row, offer in enumerate(found, start=1):
-        write_row(sheet, row, OFFER_COLUMNS, _offer_cells(offer), formats)
+        write_row(sheet, row, columns, _offer_cells(offer), formats)
         if offer.choice.product and offer.choice.product.url:
-            write_link(sheet, (row, 7), offer.choice.product.url, formats=formats, links=links)
-        if offer.kind == "creator":
-            _put_pictures(sheet, row, offer, campaign)
+            write_link(sheet, (row, at), offer.choice.product.url, formats=formats, links=links)
 
 
 def _put_pictures(sheet: Any, row: int, offer: Offer, campaign: Campaign) -> None:
@@ -109,8 +125,7 @@ def _put_pictures(sheet: Any, row: int, offer: Offer, campaign: Campaign) -> Non
 def _offer_cells(offer: Offer) -> tuple[Cell, ...]:
     choice, product, item = offer.choice, offer.choice.product, offer.choice.decided
     return (
-        None,
-        None,
+        *((None, None) if offer.kind == "creator" else (offer.creator_id, offer.files)),
         choice.subject_id,
         *(getattr(product, name, None) for name in ("product_id", "title", "price", "currency", "url")),
         choice.label,
