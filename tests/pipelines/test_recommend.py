@@ -96,6 +96,9 @@ def test_the_files_hold_every_answer(looked: tuple[Recommended, Path]) -> None:
     assert len(rows) == len(found.offered)
     assert rows[0]["deciding_image"] in PORTRAITS
     assert rows[1]["without_face"] == "espresso.jpg"
+    assert [row["files"] for row in rows[:2]] == ["4 files", "1 file"]
+    assert sorted(row["files"] for row in rows[2:]) == sorted([*PORTRAITS, "espresso.jpg"])
+    assert {row["creator"] for row in rows} == {"unknown:ann", "unknown:bob"}
 
 
 def test_a_creator_with_a_face_has_two_pictures(looked: tuple[Recommended, Path]) -> None:
@@ -302,6 +305,53 @@ def test_one_image_gives_one_line(photos: Path, tmp_path: Path, capsys: pytest.C
     ]
 
 
+def test_photos_named_one_by_one_have_a_line_and_pictures_each(photos, tmp_path, capsys) -> None:
+    ann = [str(photos / "ann" / name) for name in ("navy-cap.jpg", "smile.jpg")]
+    assert run(["recommend", ann[0], "--out", str(tmp_path)]) == 0
+    assert "1 creator, 1 post:" in capsys.readouterr().out
+    assert run(["recommend", ann[1], str(photos / "bob" / "espresso.jpg"), "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert {"smile.jpg: no items detected", "1 creator, 3 posts"} <= {said[0], said[1], said[-1].partition(":")[0]}
+    pictures = {path.name.rpartition("-")[0].rpartition("-")[0] for path in (tmp_path / "pictures").iterdir()}
+    assert pictures == {"post-navy-cap", "post-smile", "post-espresso"}
+
+
+def test_sources_that_are_not_there_leave_nothing(photos, tmp_path, capsys) -> None:
+    assert run(["recommend", str(tmp_path / "absent"), "--out", str(tmp_path / "out")]) == 1
+    assert "absent; check the path" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_is_read_with_the_options_of_analyze(photos, tmp_path, capsys) -> None:
+    image = photos / "ann" / "navy-cap.jpg"
+    (tmp_path / "t.csv").write_text(f"who,bild,url\nann,{image},\nann,,https://example.invalid/a.jpg\n")
+    words = ["recommend", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out"), "--source", "table"]
+    assert run([*words, "--map", "creator=who", "--map", "path=bild", "--no-download"]) == 0
+    said = capsys.readouterr().out
+    assert "1 creator, 1 post" in said
+    assert "example.invalid" in said
+
+
+def test_equal_files_of_two_posts_keep_their_names(photos, tmp_path) -> None:
+    (tmp_path / "in" / "eve").mkdir(parents=True)
+    for name in ("b.jpg", "a.jpg"):
+        shutil.copy(photos / "ann" / "navy-cap.jpg", tmp_path / "in" / "eve" / name)
+    found = recommend_media([str(tmp_path / "in")], tmp_path / "out", settings=settings())
+    assert "clearest in a.jpg" in found.creators[0].answer.reason
+    assert sorted(one.answer.reason.partition("clearest in ")[2][:5] for one in found.posts) == ["a.jpg", "b.jpg"]
+
+
+def test_an_audience_that_no_product_has_and_items_without_one_are_told(looked, tmp_path, capsys) -> None:
+    (tmp_path / "mine.csv").write_text("product_id,title,labels,audience\nu,Umbrella,beard,kids\n")
+    words = ["recommend", str(looked[1] / "postlens.db"), "--out", str(tmp_path / "new")]
+    assert run([*words, "--catalog", str(tmp_path / "mine.csv"), "--audience", "martians"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("no product in the catalog for what was seen: ")
+    assert any("no product has the audience 'martians'; known: kids" in line for line in said)
+    assert any(line.startswith("no offer, no product for ") and line.endswith(": ann") for line in said)
+    assert "no offer, no face that can be read: bob" in said
+
+
 def test_a_folder_gives_a_table_and_lists_what_cannot_be_read(looked, photos, tmp_path, capsys) -> None:
     out = Path(shutil.copytree(looked[1], tmp_path / "out"))
     assert run(["recommend", str(photos), "--out", str(out), "--policy", "missing", "--order", "listed"]) == 0
@@ -325,10 +375,13 @@ def test_a_store_is_answered_without_its_media(looked, tmp_path, capsys) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--policy", "all"], "product_policy"),
-        (["--order", "random"], "product_order"),
+        (["--policy", "all"], "--policy"),
+        (["--order", "random"], "--order"),
         (["--catalog", "nothing.csv"], "catalog"),
         (["--product-model", "nothing"], "product_models"),
+        (["--product-model", "first, second"], "at first, got nothing there"),
+        (["--map", "likes"], "--map expects NAME=VALUE"),
+        (["--source", "telegrams"], "there is no source 'telegrams'"),
     ],
 )
 def test_wrong_options_are_told_before_anything_is_looked_at(photos, tmp_path, capsys, words, message) -> None:

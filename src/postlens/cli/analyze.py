@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from postlens.cli.place import CreatorOption, DownloadOption, MapOption, SourceOption
 from postlens.errors import UsageError
 
 Sources = Annotated[list[str], typer.Argument(help="Images, videos, folders (a sub-folder is a creator) or tables.")]
@@ -21,15 +22,11 @@ def analyze(
     sources: Sources,
     out: Out = Path("postlens-out"),
     store: Annotated[str | None, typer.Option(help="Store: a file or a URL. Default: postlens.db in --out.")] = None,
-    creator: Annotated[str | None, typer.Option(help="All posts are by this creator.")] = None,
-    mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="Column of a table by another name: likes=Gefällt. Repeatable.")
-    ] = None,
+    creator: CreatorOption = None,
+    mapping: MapOption = None,
     metric_column: MetricColumns = None,
-    source: Annotated[str | None, typer.Option(help="Read as this kind of source, e.g. labelled_folders.")] = None,
-    allow_download: Annotated[
-        bool | None, typer.Option("--allow-download/--no-download", help="Fetch the URLs in tables.")
-    ] = None,
+    source: SourceOption = None,
+    allow_download: DownloadOption = None,
     niche_model: Annotated[
         Path | None, typer.Option(help="Folder of a run of `postlens train niche` that answers niche.")
     ] = None,

@@ -35,6 +35,16 @@ ConfigOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting of the outputs: --set metric=views. Repeatable.")
 ]
+CreatorOption = Annotated[str | None, typer.Option("--creator", help="All posts are by this creator.")]
+MapOption = Annotated[
+    list[str] | None, typer.Option("--map", help="Column of a table by another name: likes=Gefällt. Repeatable.")
+]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="Read as this kind of source, e.g. labelled_folders.")
+]
+DownloadOption = Annotated[
+    bool | None, typer.Option("--allow-download/--no-download", help="Fetch the URLs in tables.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OUT = Path("postlens-out")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +13,18 @@ from rich.console import Console
 
 from postlens.cli import EXIT_DONE, EXIT_NOTHING
 from postlens.cli.console import N_REASONS, plain, progress_bar, wide_table
-from postlens.cli.place import ConfigOption, SetOption, StoreOption
+from postlens.cli.place import (
+    ConfigOption,
+    CreatorOption,
+    DownloadOption,
+    MapOption,
+    SetOption,
+    SourceOption,
+    StoreOption,
+)
 from postlens.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from postlens.config import Settings
     from postlens.pipelines.recommend import Offered, Recommended
     from postlens.types import Failure
@@ -23,25 +32,48 @@ if TYPE_CHECKING:
 N_SHOWN = 20  # creators listed on the terminal; all are in the files
 
 
+class Policy(StrEnum):
+    """What leads to an offer."""
+
+    MATCHING = "matching"
+    MISSING = "missing"
+
+
+class Order(StrEnum):
+    """Which of several products is shown."""
+
+    SIMILAR = "similar"
+    ROTATE = "rotate"
+    LISTED = "listed"
+
+
 def recommend(
     sources: Annotated[list[str], typer.Argument(help="What `analyze` reads, or a store: then no media is looked at.")],
     out: Annotated[Path, typer.Option(help="Folder for recommendations.json, recommendations.csv and pictures.")],
     store: StoreOption = None,
     policy: Annotated[
-        str | None, typer.Option(help="matching: for what is worn (default); missing: for what is not.")
+        Policy | None, typer.Option(help="matching: for what is worn (default); missing: for what is not.")
     ] = None,
     audience: Annotated[
         list[str] | None,
         typer.Option(help="Only products for this audience, in the catalog's words, or for all. Repeatable."),
     ] = None,
-    order: Annotated[str | None, typer.Option(help="Of several products: similar (default), rotate or listed.")] = None,
+    order: Annotated[
+        Order | None, typer.Option(help="Of several products: similar (default), rotate or listed.")
+    ] = None,
     catalog: Annotated[
         Path | None, typer.Option(help="Catalog file. Default: setting catalog, else the store's, else an example.")
     ] = None,
     product_model: Annotated[
-        list[Path] | None, typer.Option(help="Run of `postlens train products`, whose labels are added. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Run of `postlens train products`, whose labels are added. Several: commas between, or repeated."
+        ),
     ] = None,
-    creator: Annotated[str | None, typer.Option(help="All posts are by this creator.")] = None,
+    creator: CreatorOption = None,
+    mapping: MapOption = None,
+    source: SourceOption = None,
+    allow_download: DownloadOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> int:
@@ -55,79 +87,133 @@ def recommend(
     from postlens.config import Settings
 
     flags: dict[str, Any] = {
-        "product_policy": policy,
+        "product_policy": policy and policy.value,
         "audience": tuple(audience) if audience else None,
-        "product_order": order,
+        "product_order": order and order.value,
         "catalog": catalog,
-        "product_models": tuple(product_model) if product_model else None,
+        "product_models": _runs(product_model) if product_model else None,
+        "allow_download": allow_download,
     }
     loaded = Settings.load(config=config, flags=pairs(settings, "--set") | _given(flags))
-    return _answered(sources, out, store=store, creator=creator, settings=loaded)
+    asked = Asked(tuple(sources), store=store, creator=creator, mapping=pairs(mapping, "--map"), kind=source)
+    return _answered(asked, out, settings=loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be looked at, and how it is read."""
+
+    sources: tuple[str, ...]
+    store: str | None
+    creator: str | None
+    mapping: Mapping[str, str]
+    kind: str | None  # of the sources
+
+
+def _runs(texts: Sequence[str]) -> tuple[Path, ...]:
+    """Folders with commas between; a folder whose own name has commas is taken as it is."""
+    parts = [part for text in texts for part in ([text] if Path(text).exists() else text.split(","))]
+    return tuple(Path(part.strip()) for part in parts if part.strip())
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
-def _answered(sources: list[str], out: Path, *, store: str | None, creator: str | None, settings: Settings) -> int:
+def _answered(asked: Asked, out: Path, *, settings: Settings) -> int:
     from datetime import UTC, datetime
 
     from postlens.pipelines.recommend_files import write_recommendations
 
-    found = _recommended(sources, out, store=store, creator=creator, settings=settings)
+    found = _recommended(asked, out, settings=settings)
     failed = write_recommendations(found, out, settings=settings, now=datetime.now(UTC))
     _print(found, failed, out)
     return EXIT_DONE if found.answered else EXIT_NOTHING
 
 
-def _recommended(
-    sources: list[str], out: Path, *, store: str | None, creator: str | None, settings: Settings
-) -> Recommended:
+def _recommended(asked: Asked, out: Path, *, settings: Settings) -> Recommended:
     from postlens.pipelines.predict import is_store
     from postlens.pipelines.recommend import recommend_media, recommend_store
 
-    if any(is_store(source) for source in sources):
-        if len(sources) > 1 or store or creator:
-            raise UsageError("expected one store, without --store and --creator, or media only")
-        return recommend_store(sources[0], settings=settings, out=out)
+    if any(is_store(source) for source in asked.sources):
+        if len(asked.sources) > 1 or asked.store or asked.creator or asked.mapping or asked.kind:
+            raise UsageError("expected one store, without --store, --creator, --map and --source, or media only")
+        return recommend_store(asked.sources[0], settings=settings, out=out)
     with progress_bar("recommend") as update:
-        return recommend_media(sources, out, settings=settings, store=store, creator=creator, progress=update)
+        return recommend_media(
+            asked.sources,
+            out,
+            settings=settings,
+            store=asked.store,
+            creator=asked.creator,
+            mapping=asked.mapping,
+            kind=asked.kind,
+            progress=update,
+        )
 
 
 def _print(found: Recommended, failed: Sequence[Failure], out: Path) -> None:
     from postlens.pipelines.folder import PICTURES, RECOMMENDATIONS, RECOMMENDATIONS_TABLE
+    from postlens.pipelines.recommend_files import count
 
     say = Console(soft_wrap=True, highlight=False)
-    if found.single is not None:
-        say.print(_line(found.single))
-    elif found.creators:
-        say.print(_table(found))
-    if len(found.creators) > N_SHOWN:
-        say.print(f"and {len(found.creators) - N_SHOWN} more creators in the files")
-    failures = (*found.notes, *found.failures, *failed)
-    for failure in failures[:N_REASONS]:
-        say.print(f"  failed: {plain(failure.subject)}: {failure.error}: {plain(failure.message)}")
-    if len(failures) > N_REASONS:
-        say.print(f"  and {len(failures) - N_REASONS} more failures in {RECOMMENDATIONS}")
+    if found.unsold:
+        say.print(f"no product in the catalog for what was seen: {plain(', '.join(found.unsold))}")
+    for photo in found.photos:
+        say.print(_line(photo, alone=photo is found.single))
+    if not found.photos:
+        _print_creators(found, say)
+    _print_failures(found.notes, "note", say)
+    _print_failures((*found.failures, *failed), "failed", say)
     _print_without_face(found, say)
     files = ", ".join(plain(out / name) for name in (RECOMMENDATIONS, RECOMMENDATIONS_TABLE, PICTURES))
-    say.print(f"{len(found.creators)} creators, {len(found.posts)} posts: {files}")
+    say.print(f"{count(len(found.creators), 'creator')}, {count(len(found.posts), 'post')}: {files}")
 
 
-def _line(one: Offered) -> str:
+def _print_failures(failures: Sequence[Failure], word: str, say: Console) -> None:
+    from postlens.pipelines.folder import RECOMMENDATIONS
+
+    for failure in failures[:N_REASONS]:
+        say.print(f"  {word}: {plain(failure.subject)}: {plain(failure.message)}")
+    if len(failures) > N_REASONS:
+        say.print(f"  and {len(failures) - N_REASONS} more in {RECOMMENDATIONS}")
+
+
+def _line(one: Offered, *, alone: bool) -> str:
+    """The answer about one image; with its name where it is one of several."""
+    from postlens.pipelines.recommend_files import file_name
+
     product = one.answer.product
-    return plain(f"{product.title}: {one.answer.reason}" if product else one.answer.reason)
+    told = f"{product.title}: {one.answer.reason}" if product else one.answer.reason
+    return plain(told if alone else f"{file_name(one, one.media[0].sha256)}: {told}")
 
 
-def _table(found: Recommended) -> Any:
-    table = wide_table("creator", "product", "share", "images", "why", keep=("share", "images"))
-    for one in found.creators[:N_SHOWN]:
-        answer = one.answer
-        title = answer.product.title if answer.product else "-"
-        table.add_row(
-            plain(one.creator.handle), plain(title), f"{answer.share:.0%}", str(answer.n_images), plain(answer.reason)
-        )
-    return table
+def _print_creators(found: Recommended, say: Console) -> None:
+    """Those with an offer as a table, then the others in a line for each reason."""
+    offers = [one for one in found.creators if one.answer.product is not None]
+    if offers:
+        table = wide_table("creator", "product", "why")
+        for one in offers[:N_SHOWN]:
+            title = one.answer.product.title if one.answer.product else ""
+            table.add_row(plain(one.creator.handle), plain(title), plain(one.answer.reason))
+        say.print(table)
+    if len(offers) > N_SHOWN:
+        say.print(f"and {len(offers) - N_SHOWN} more creators with an offer in the files")
+    rest: dict[str, list[str]] = {}
+    for one in found.creators:
+        if one.answer.product is None:
+            rest.setdefault(_why_not(one), []).append(one.creator.handle)
+    for why, names in rest.items():
+        more = f" and {len(names) - N_SHOWN} more" if len(names) > N_SHOWN else ""
+        say.print(f"no offer, {why}: {plain(', '.join(names[:N_SHOWN]))}{more}")
+
+
+def _why_not(one: Offered) -> str:
+    """In a few words; the whole reason is in the files."""
+    answer = one.answer
+    if answer.label:
+        return f"no product for {plain(answer.attribute if answer.policy == 'matching' else answer.label)}"
+    return plain(answer.reason.partition(" in ")[0].rpartition(": ")[2])
 
 
 def _print_without_face(found: Recommended, say: Console) -> None:
@@ -135,6 +221,6 @@ def _print_without_face(found: Recommended, say: Console) -> None:
     from postlens.pipelines.recommend_files import file_name
 
     names = [file_name(one, sha256) for one in found.creators for sha256 in one.answer.without_face]
-    if names and found.single is None:
+    if names and not found.photos:
         more = f" and {len(names) - N_REASONS} more" if len(names) > N_REASONS else ""
         say.print(f"without a face that can be read: {', '.join(plain(name) for name in names[:N_REASONS])}{more}")

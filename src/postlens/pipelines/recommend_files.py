@@ -20,10 +20,10 @@ from postlens.pipelines.folder import PICTURES, RECOMMENDATIONS, RECOMMENDATIONS
 from postlens.pipelines.pictures import Shot, crop_picture, result_picture, take_shot
 from postlens.pipelines.recommend import Offered, Recommended, make_folder
 from postlens.tasks.products.recommend import NOTHING
-from postlens.types import UNKNOWN, Faces, Failure, Product
+from postlens.types import Faces, Failure, Product
 
 HEADER = (
-    *("kind", "id", "creator", "product_id", "title", "price", "currency", "url", "item", "label"),
+    *("kind", "id", "creator", "files", "product_id", "title", "price", "currency", "url", "item", "label"),
     *("score", "threshold", "share", "n_shown", "n_images", "deciding_image", "policy", "without_face", "reason"),
 )
 NO_PRODUCT = "no product"
@@ -34,8 +34,8 @@ QUALITY = 90  # of the JPEGs. Higher: larger files; lower: blocks around the let
 def write_recommendations(found: Recommended, out: Path, *, settings: Settings, now: datetime) -> tuple[Failure, ...]:
     """Write both files and the pictures, each whole or not at all; why pictures could not be made.
 
-    Pictures are made for every creator, and for the image where a single one was asked about; those of earlier runs
-    go. Raises `UsageError` or `StoreWriteError` where the folder cannot be written.
+    Pictures are made for every creator, for the image where a single one was asked about, and for each image that has
+    no creator; those of earlier runs go. Raises `UsageError` or `StoreWriteError` where the folder cannot be written.
     """
     make_folder(out)
     try:
@@ -64,7 +64,7 @@ def as_dict(found: Recommended, settings: Settings, now: datetime) -> dict[str, 
 
 
 def _answer(one: Offered) -> dict[str, Any]:
-    files = {media.sha256: display_name(media.path) for media in one.media}
+    files = {media.sha256: display_name(one.place(media)) for media in one.media}
     named = {key: value for key, value in asdict(one.answer).items() if key != "subject_id"}
     return {"creator": one.creator.creator_id, **named, "files": files}
 
@@ -74,7 +74,7 @@ def _rows(found: Recommended) -> Iterator[tuple[Any, ...]]:
         answer, product = one.answer, one.answer.product or Product("", "", ())
         own = answer.decided
         yield (
-            *(one.kind, answer.subject_id, one.creator.creator_id, product.product_id, product.title),
+            *(one.kind, answer.subject_id, one.creator.creator_id, _files(one), product.product_id, product.title),
             *(_cell(product.price), product.currency, product.url, answer.label, answer.attribute),
             *(_number(answer.score), _number(answer.threshold), _number(answer.share), own.n_shown if own else 0),
             *(answer.n_images, file_name(one, answer.deciding_media), answer.policy),
@@ -87,7 +87,19 @@ def file_name(one: Offered, sha256: str | None) -> str | None:
     media = one.file(sha256)
     if media is None:
         return None
-    return display_name(Path(media.path).name) or media.sha256
+    return display_name(Path(one.place(media)).name) or media.sha256
+
+
+def _files(one: Offered) -> str:
+    """Of a post the names of its files, of a creator how many there are."""
+    if one.post is None:
+        return count(len(one.media), "file")
+    return "; ".join(str(file_name(one, media.sha256)) for media in one.media)
+
+
+def count(n: int, word: str) -> str:
+    """1 creator, 2 creators."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def _number(value: float | None) -> str | None:
@@ -102,9 +114,7 @@ def _cell(value: float | None) -> str | None:
 
 
 def _write_pictures(found: Recommended, folder: Path, *, settings: Settings) -> Iterator[Failure]:
-    single = found.single
-    named = [one for one in found.creators if single is None or one.creator.handle != UNKNOWN]
-    for one in [*named, *([single] if single else [])]:
+    for one in found.drawn:
         media = one.file(one.shown)
         if media is None:
             continue
@@ -128,7 +138,7 @@ def _write_pair(one: Offered, shot: Shot, box_px: Sequence[float] | None, folder
 def picture_stem(one: Offered) -> str:
     """Start of the names of a subject's pictures: readable, and of no two subjects the same."""
     key = one.answer.subject_id
-    words = one.creator.handle if one.post is None else Path(one.media[0].path).stem
+    words = one.creator.handle if one.post is None else Path(one.place(one.media[0])).stem
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", words).strip("-.")[:60]
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{one.kind}-{readable}-{digest}" if readable else f"{one.kind}-{digest}"
