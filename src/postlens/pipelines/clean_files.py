@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from postlens.errors import TableError, UsageError
 from postlens.pipelines.clean_links import Entry, Link
 from postlens.pipelines.exports import FAILURES, csv_bytes, remove_leftovers, replace_bytes
-from postlens.pipelines.folder import CLEAN_BOOK, CLEAN_TABLE, DUPLICATES, remove_state
+from postlens.pipelines.folder import CLEAN_BOOK, CLEAN_TABLE, DUPLICATES, spoil_state
 from postlens.sources.cells import is_absent, without_halves
 from postlens.sources.columns import RESOLVED_PATH
 from postlens.sources.marks import LinkedText
@@ -118,7 +118,7 @@ def write_clean(found: CleanTables, out: Path, *, form: str) -> tuple[tuple[Fail
     try:
         remove_leftovers(out, contents)
         if form == "csv":
-            remove_state(out)  # failures.csv is also one of the outputs of `analyze`, which then writes it anew
+            spoil_state(out)  # failures.csv is also one of the outputs of `analyze`, which then writes it anew
         for name, data in contents.items():
             _replace(out / name, data)
     except OSError as error:

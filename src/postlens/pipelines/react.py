@@ -21,7 +21,7 @@ from postlens.errors import UsageError
 from postlens.pipelines.answers_reactions import Reactor
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
-from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, remove_state
+from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, spoil_state
 from postlens.pipelines.ingest import Ingest
 from postlens.pipelines.process import Processor
 from postlens.pipelines.react_stages import reaction_stages, views_fingerprint
@@ -202,4 +202,4 @@ def _remember(store: Store, out: Path) -> None:
     """The folder, so that `forget` finds what is written there; and that `analyze` has to write its outputs anew."""
     with store.write() as conn:
         write_folder(conn, str(out.resolve()))
-    remove_state(out)
+    spoil_state(out)
