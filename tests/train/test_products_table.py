@@ -133,7 +133,7 @@ def test_a_row_without_its_file_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        (("file,hat,photographer", "a.jpg,1,Ann"), "row 2, column photographer: expected 1, 0 or nothing"),
+        (("file,hat,photographer", "a.jpg,1,Ann"), r"row 2: a\.jpg: column photographer: expected 1, 0 or nothing"),
         (("file,hat,photographer", "a.jpg,1,Ann"), "name those that are by --label"),
         (("file,hat", "a.jpg,0.5"), "column hat: expected 1, 0 or nothing for a label, got '0.5'"),
         (("file,hat,split", "a.jpg,1,later"), "expected train, val or test, got 'later'"),
@@ -144,6 +144,20 @@ def test_a_table_that_cannot_be_used_is_told_with_its_place(tmp_path, lines, tol
     put(tmp_path, "a.jpg")
     with pytest.raises(TableError, match=told):
         read_product_images(csv(tmp_path, *lines))
+
+
+def test_a_row_with_a_cell_that_cannot_be_read_is_told_and_the_others_count(tmp_path):
+    put(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    images = read_product_images(csv(tmp_path, "file,hat,split", "a.jpg,1,", "b.jpg,maybe,", "c.jpg,0,later"))
+    assert list(truths(images)) == ["a.jpg"]
+    assert [one.subject.rpartition(", ")[2] for one in images.failures] == ["row 3: b.jpg", "row 4: c.jpg"]
+    assert "column hat: expected 1, 0 or nothing for a label, got 'maybe'" in images.failures[0].message
+
+
+def test_of_many_labels_a_message_names_some(tmp_path):
+    put(tmp_path, *(f"label{n:03}/a.jpg" for n in range(50)))
+    with pytest.raises(UsageError, match=r"labels out of label000, .*, label011 and 38 more, got hat"):
+        read_product_images(tmp_path, labels=["hat"])
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from postlens.tasks.products.model import NONE_LABELS
 from postlens.types import Columns, Failure, FloatArray
 
 STAGE: Final = "labels"  # of the failures
+NAMES_SHOWN: Final = 12  # in a message
 FILE, GROUPS, SPLIT = "file", ("group", "person"), "split"  # columns of a CSV that are no labels
 _CELLS: Final = {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0, "": np.nan}
 _PARTS: Final = {"": False, "train": False, "val": False, "test": True}
@@ -78,7 +79,8 @@ def read_product_images(data: Path, *, labels: Sequence[str] = ()) -> ProductIma
       An image (by its bytes) that lies in several label folders has all these labels, and none of the others. Images in
       a folder `none` or `other` have no label at all.
     - A CSV: the column `file` (relative to the CSV), a column for each label with 1, 0 or nothing (not known), and if
-      wanted `group` or `person`, and `split` (train or test: test images are only scored).
+      wanted `group` or `person`, and `split` (train or test: test images are only scored). A row with another value in
+      one of these is a failure.
 
     Labels are spelled as `items.label_name` spells them: folders `Hat` and `hat` are one label.
 
@@ -97,7 +99,7 @@ def read_product_images(data: Path, *, labels: Sequence[str] = ()) -> ProductIma
     else:
         raise SourceNotFoundError(f"{name}: expected a folder of label folders or a CSV file, got nothing there")
     if missing := [label for label in labels if label not in found]:
-        raise UsageError(f"{name}: expected labels out of {', '.join(found) or 'none'}, got {', '.join(missing)}")
+        raise UsageError(f"{name}: expected labels out of {some(found) or 'none'}, got {some(missing)}")
     images = _columns(listed, failures, tuple(labels or found), untold=np.nan if data.is_file() else 0.0)
     if not images.labels:
         raise EmptySourceError(
@@ -121,6 +123,12 @@ def write_table(images: ProductImages, path: Path, *, root: Path, groups: Sequen
         for i, name in enumerate(images.paths):
             cells = ["" if np.isnan(value) else str(int(value)) for value in images.truth[i]]
             writer.writerow([relative(name, root), *cells, groups[i], "test" if images.held_out[i] else "train"])
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
 
 
 def relative(path: str, root: Path) -> str:
@@ -168,16 +176,24 @@ def _csv(path: Path, labels: Sequence[str]) -> tuple[list[Listed], list[Failure]
     listed, failures = [], []
     for number, raw in enumerate(rows, start=2):
         row = {label_key(name): cell.strip() for name, cell in raw.items()}
-        file = absolute(str(path.parent / row[FILE]))
-        known = {name: _cell(row[name], f"{display_name(path)}, row {number}, column {name}") for name in wanted}
-        group = next((row[name] for name in GROUPS if row.get(name)), "")
-        held_out = _part(row.get(SPLIT, ""), f"{display_name(path)}, row {number}, column {SPLIT}")
-        if row[FILE] and Path(file).is_file():
-            listed.append(Listed(file, known, group, held_out))
-        else:
-            error = MediaNotFoundError("the table lists it, but there is no such file; copy it or remove the row")
+        try:
+            listed.append(_listed(row, path, wanted))
+        except (MediaNotFoundError, TableError) as error:
             failures.append(Failure.of(f"{display_name(path)}, row {number}: {row[FILE]}", STAGE, error))
+    if failures and all(one.error == TableError.__name__ for one in failures) and not listed:
+        raise TableError(f"{failures[0].subject}: {failures[0].message}")  # as where a column is no label
     return listed, failures, found
+
+
+def _listed(row: Mapping[str, str], path: Path, labels: Sequence[str]) -> Listed:
+    """A row of a table. Raises `TableError` for a cell that cannot be read, `MediaNotFoundError` without a file."""
+    known = {name: _cell(row[name], f"column {name}") for name in labels}
+    group = next((row[name] for name in GROUPS if row.get(name)), "")
+    held_out = _part(row.get(SPLIT, ""), f"column {SPLIT}")
+    file = absolute(str(path.parent / row[FILE]))
+    if not row[FILE] or not Path(file).is_file():
+        raise MediaNotFoundError("the table lists it, but there is no such file; copy it or remove the row")
+    return Listed(file, known, group, held_out)
 
 
 def _named(labels: Sequence[str], source: Path) -> list[str]:
