@@ -82,9 +82,17 @@ def test_a_shipped_label_that_is_trained_again_keeps_its_meaning(shipped: Label)
 
 @pytest.mark.parametrize(
     ("name", "item", "wearable"),
+    [("ring", None, False), ("ring", "hat", False), ("goatee", "beard", False), ("hat", None, True)],
+)
+def test_a_label_of_whole_images_is_wearable_only_where_it_ships(name: str, item: str, wearable: bool) -> None:
+    assert trained_label(name, "image", threshold=0.5, item=item).wearable is wearable
+
+
+@pytest.mark.parametrize(
+    ("name", "item", "wearable"),
     [("ring", None, True), ("ring", "jewellery", True), ("goatee", "beard", False), ("stubble", "razor", False)],
 )
 def test_a_label_of_ones_own_is_its_own_item_or_the_one_that_is_named(name: str, item: str, wearable: bool) -> None:
-    assert trained_label(name, "image", threshold=0.5, item=item) == Label(
-        name, item or name, "image", 0.5, wearable=wearable, optional=False
+    assert trained_label(name, "face", threshold=0.5, item=item) == Label(
+        name, item or name, "face", 0.5, wearable=wearable, optional=False
     )

@@ -79,11 +79,12 @@ def shipped_labels(thresholds: Mapping[str, float]) -> tuple[Label, ...]:
 def trained_label(name: str, reads: Literal["face", "image"], *, threshold: float, item: str | None = None) -> Label:
     """What a label of an own model means where nothing else is said: as shipped if it ships, else its own item.
 
-    `item`: that it shows; another than the shipped one makes an optional label count wherever it is seen.
+    `item`: that it shows; another than the shipped one makes an optional label count wherever it is seen. What is read
+    from whole images is not wearable: most of them show nobody who could put it on.
     """
     shipped = next((item for item, names in ITEMS.items() if name in names), name)
     item = item or shipped
-    wearable = all(one in WEARABLE or one not in ITEMS for one in (item, shipped))
+    wearable = all(one in WEARABLE or (one not in ITEMS and reads == "face") for one in (item, shipped))
     return Label(name, item, reads, threshold, wearable=wearable, optional=name in OPTIONAL and item == shipped)
 
 
