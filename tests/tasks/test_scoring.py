@@ -19,6 +19,7 @@ from postlens.tasks.scoring import (
     roc_auc,
     score_binary,
     score_classes,
+    widened,
 )
 
 LABELS = ("a", "b", "c")
@@ -185,3 +186,18 @@ def test_plain_values():
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("interval", "value", "n", "expected"),
+    [
+        ([0.4, 0.6], 0.5, 3, [0.4, 0.6]),
+        (None, 0.5, 3, None),
+        ([1.0, 1.0], 1.0, 6, [6 / (6 + 3.8415), 1.0]),
+        ([0.0, 0.0], 0.0, 3, [0.0, 3.8415 / (3 + 3.8415)]),
+        ([1.0, 1.0], 1.0, 0, None),
+    ],
+)
+def test_an_interval_without_spread_is_that_of_a_share(interval, value, n, expected):
+    found = widened(interval, value, n=n)
+    assert found == (expected if expected is None else pytest.approx(expected, abs=1e-4))

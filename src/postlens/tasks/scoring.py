@@ -17,6 +17,7 @@ from postlens.errors import ShapeError
 
 N_RESAMPLES = 1000  # the ends of a 95 % interval then rest on 25 draws each
 LEVEL = 0.95
+Z = 1.959964  # of the normal distribution at that level
 N_BINS = 15  # equal-width bins of confidence, as in Guo et al. 2017, arXiv:1706.04599
 _CHUNK = 64  # resamples counted at a time: bounds memory at 64 x groups
 
@@ -41,6 +42,22 @@ def bootstrap_interval(
     draws = [score(*(a[rows] for a in arrays)) for rows in _resampled_rows(_group_index(arrays, groups), n, rng)]
     low, high = _percentiles(np.asarray(draws, dtype=np.float64), level)
     return float(low), float(high)
+
+
+def widened(interval: list[float] | None, value: float | None, *, n: int) -> list[float] | None:
+    """A bootstrap interval as it is, or where all resamples gave one value, that of a share of n (Wilson 1927).
+
+    A few groups that were all answered right have no spread, which says nothing of the next group: of n right ones the
+    interval begins at n / (n + 3.84). Scores that are no shares, such as AUC, are taken for one, on the smaller side's
+    n. None where n is 0.
+    """
+    if interval is None or value is None or interval[0] < interval[1]:
+        return interval
+    if n < 1:
+        return None
+    middle, width = value + Z**2 / (2 * n), Z * float(np.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2)))
+    ends = np.clip(np.array([middle - width, middle + width]) / (1 + Z**2 / n), 0, 1)
+    return plain_interval(ends.tolist())
 
 
 def expected_calibration_error(probs: ArrayLike, correct: ArrayLike, *, n_bins: int = N_BINS) -> float:

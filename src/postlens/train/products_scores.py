@@ -9,9 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number, score_binary
+from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number, score_binary, widened
 from postlens.train.products_fit import Float
 from postlens.types import FloatArray, IntArray
+
+
+
+SHARES = ("auc", "ap", "f1", "precision", "recall")  # scores whose best value is 1
 
 
 class Answered(Protocol):
@@ -76,12 +80,17 @@ def score_heads(
 def _table(
     probs: Float, margins: Float, positive: NDArray[np.bool_], groups: IntArray, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """auc and ece of the probabilities, f1, precision and recall of what is called."""
+    """auc and ece of the probabilities, f1, precision and recall of what is called.
+
+    Where all groups are answered alike, intervals are `scoring.widened` on the groups with or without the label.
+    """
     table = score_binary(probs, positive, threshold=0.5, rng=rng, groups=groups)
     called = score_binary(margins, positive, threshold=0.0, rng=rng, groups=groups)
     table |= {name: called[name] for score in ("f1", "precision", "recall") for name in (score, f"{score}_ci")}
     interval = bootstrap_interval(average_precision, probs, positive, groups=groups, rng=rng)
-    return table | {"ap": plain_number(average_precision(probs, positive)), "ap_ci": plain_interval(interval)}
+    table |= {"ap": plain_number(average_precision(probs, positive)), "ap_ci": plain_interval(interval)}
+    n = min(len(np.unique(groups[positive])), len(np.unique(groups[~positive])))
+    return table | {f"{name}_ci": widened(table[f"{name}_ci"], table[name], n=n) for name in SHARES}
 
 
 def average_precision(scores: ArrayLike, positive: ArrayLike) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from postlens.errors import NotEnoughDataError, ShapeError
-from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number
+from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number, widened
 
 KS = (1, 5, 10)
 NDCG_K = 10
@@ -41,15 +41,17 @@ def score_retrieval(
 ) -> dict[str, Any]:
     """n, recall_at_1, recall_at_5, recall_at_10 and ndcg_at_10, each with a 95 % interval under `<name>_ci`.
 
-    Queries are drawn by the bootstrap, whole `groups` (one per query) where given. `chance_at_1` and so on are the
-    recalls of a random order. JSON-ready. Raises as `recall_at_k`.
+    Queries are drawn by the bootstrap, whole `groups` (one per query) where given; where all of them score the same,
+    the interval is `scoring.widened`. `chance_at_1` and so on are the recalls of a random order. JSON-ready. Raises as
+    `recall_at_k`.
     """
     columns = {f"recall_at_{k}": _each(ranked, truth, k, _recall) for k in KS}
     columns[f"ndcg_at_{NDCG_K}"] = _each(ranked, truth, NDCG_K, _ndcg)
     table: dict[str, Any] = {"n": len(ranked)}
     for name, values in columns.items():
         table[name] = plain_number(float(np.mean(values)))
-        table[f"{name}_ci"] = plain_interval(bootstrap_interval(_mean, values, groups=groups, rng=rng))
+        drawn = plain_interval(bootstrap_interval(_mean, values, groups=groups, rng=rng))
+        table[f"{name}_ci"] = widened(drawn, table[name], n=len(set(groups or range(len(values)))))
     for k in KS:
         chances = [_chance(len(one), len(right), k) for one, right in zip(ranked, truth, strict=True)]
         table[f"chance_at_{k}"] = plain_number(float(np.mean(chances)))
