@@ -24,7 +24,7 @@ def clouds():
 
 def heads_of(clouds, **changes):
     vectors, truth, folds = clouds
-    return fit_heads(vectors, truth, folds, labels=["a", "b", "c"], **{"priors": {}, **changes})
+    return fit_heads(vectors, truth, folds, **{"labels": ["a", "b", "c"], "priors": {}, **changes})
 
 
 def test_what_the_vectors_show_is_learnt_and_no_more(clouds):
@@ -45,6 +45,19 @@ def test_a_prior_lowers_the_probabilities(clouds):
     rare, usual = heads_of(clouds, priors={"b": 0.02}), heads_of(clouds)
     assert rare.probs[:, 1].mean() < usual.probs[:, 1].mean() / 3
     assert np.allclose(rare.probs[:, 0], usual.probs[:, 0])
+
+
+def test_a_prior_moves_probabilities_and_threshold_of_what_is_parted_without_error():
+    draw = np.random.default_rng(1)
+    truth = (np.arange(80) % 2).astype(np.float32)[:, None]
+    vectors = draw.normal(size=(80, DIM)).astype(np.float32)
+    vectors[:, 0] += 12 * truth[:, 0]
+    data = vectors, truth, np.arange(80) // 2 % 4
+    usual, rare = (heads_of(data, labels=["a"], priors=priors) for priors in ({}, {"a": 0.01}))
+    shift = np.log(rare.probs / (1 - rare.probs)) - np.log(usual.probs / (1 - usual.probs))
+    assert shift == pytest.approx(np.full((80, 1), np.log(0.01 / 0.99)), abs=1e-6)
+    assert rare.scales[0].prob(np.zeros(1)) < usual.scales[0].prob(np.zeros(1)) / 20
+    assert rare.scales[0].threshold < usual.scales[0].threshold / 5
 
 
 def test_an_image_is_answered_by_heads_that_did_not_see_its_fold(clouds):

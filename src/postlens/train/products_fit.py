@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.tasks.products.evaluate import pick_threshold, prior_weights
+from postlens.tasks.products.evaluate import log_odds, pick_calibrated_threshold, prior_weights
 from postlens.tasks.scoring import roc_auc
 from postlens.types import FloatArray, IntArray
 
@@ -168,9 +168,12 @@ def _scale(grid: Float, truth: FloatArray, prior: float) -> Scale:
     known = ~np.isnan(truth)
     logits, positive = grid[:, known], truth[known] > 0
     penalty = _penalty(logits, positive)
-    slope, offset = fit_platt(logits[penalty], positive, prior=prior)
+    share = float(positive.mean())
+    slope, offset = fit_platt(logits[penalty], positive, prior=share)
+    # Saerens et al. 2002. A fit weighted by the prior leaves classes that are parted without error where they are.
+    offset += log_odds(prior) - log_odds(share)
     probs = sigmoid(slope * logits[penalty] + offset)
-    return Scale(penalty, slope, offset, pick_threshold(probs, positive, prior=prior))
+    return Scale(penalty, slope, offset, pick_calibrated_threshold(probs, positive, prior=prior))
 
 
 def _penalty(logits: Float, positive: NDArray[np.bool_]) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from postlens.config import Settings
 from postlens.errors import PostlensError
-from postlens.tasks.products.evaluate import pick_threshold
+from postlens.tasks.products.evaluate import log_odds, pick_calibrated_threshold, shift_log_odds
 from postlens.train.fit import Machine
 from postlens.train.products import ProductData, ProductRecipe, ProductResult, begun, finish, prepare
 from postlens.train.products_vectors import Progress
@@ -126,11 +126,18 @@ def _thresholds(
     rows: NDArray[np.bool_],
     data: ProductData,
 ) -> tuple[float, ...]:
-    """With the best F1 on these rows, at the share of images with the label in the wild."""
+    """With the best F1 on these rows, at the share of images with the label in the wild.
+
+    The nets' probabilities are made for the share here: the threshold is picked as if they were made for the other one,
+    and moved back.
+    """
     found = []
     for k, label in enumerate(data.images.labels):
         own = rows & ~np.isnan(truth[:, k])
         positive = truth[own, k] > 0
         share = float(np.nanmean(truth[data.folds >= 0, k]))
-        found.append(pick_threshold(probs[own, k], positive, prior=data.recipe.priors.get(label, share)))
+        prior = data.recipe.priors.get(label, share)
+        shift = log_odds(prior) - log_odds(share)
+        threshold = pick_calibrated_threshold(shift_log_odds(probs[own, k], shift), positive, prior=prior)
+        found.append(float(shift_log_odds(threshold, -shift)))
     return tuple(found)

@@ -8,10 +8,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postlens.errors import NotEnoughDataError, ShapeError
-from postlens.tasks.products.evaluate import pick_threshold, prior_weights, score_attributes
+from postlens.tasks.products.evaluate import (
+    log_odds,
+    pick_calibrated_threshold,
+    pick_threshold,
+    prior_weights,
+    score_attributes,
+    shift_log_odds,
+)
 from postlens.types import ATTRIBUTES
 
 HALF = dict.fromkeys(ATTRIBUTES, 0.5)
+
+
+@pytest.mark.parametrize(("by", "expected"), [(0.0, 0.8), (log_odds(0.1) - log_odds(0.5), 4 / 13)])
+def test_log_odds_are_shifted_as_the_frequency_asks(by: float, expected: float) -> None:
+    assert shift_log_odds(0.8, by) == pytest.approx(expected)
+    assert np.all((shift_log_odds([0.0, 1.0], by) >= 0) & (shift_log_odds([0.0, 1.0], by) <= 1))
+
+
+@pytest.mark.parametrize(
+    ("probs", "expected"), [((0.1, 0.9), 0.5), ((0.01, 0.3), 0.2855), ((0.6, 0.9), 0.615)], ids=["half", "rare", "sure"]
+)
+def test_a_calibrated_threshold_is_near_half_within_the_gap(probs: tuple[float, float], expected: float) -> None:
+    assert pick_calibrated_threshold(probs, [False, True], prior=0.5) == pytest.approx(expected)
 
 
 def test_unknown_truths_count_for_nothing() -> None:
