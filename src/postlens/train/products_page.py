@@ -46,6 +46,17 @@ td.bar i { display: block; height: 10px; border-radius: 3px; background: var(--b
 .tiles img { display: block; width: 112px; height: 112px; object-fit: contain; border-radius: 6px;
   background: var(--card); }
 .charts { display: flex; flex-wrap: wrap; gap: 24px; }
+@media (max-width: 640px) {
+  thead { display: none; }
+  table, tbody, tr { display: block; width: 100%; }
+  tr { padding: 8px 12px; border-bottom: 1px solid var(--line); }
+  td, .words td, td.bar { display: flex; align-items: baseline; gap: 12px; min-width: 0; padding: 2px 4px; border: 0;
+    text-align: right; white-space: normal; overflow-wrap: anywhere; }
+  td::before { content: attr(data-label); color: var(--soft); flex: none; max-width: 50%; margin-right: auto;
+    text-align: left; }
+  td[style]::before { color: var(--ink); }
+  td.bar i { align-self: center; max-width: 50%; }
+}
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: .9rem; margin-top: 6px; }
 .key span { display: inline-flex; align-items: center; gap: 6px; }
 """
@@ -74,15 +85,18 @@ def section(heading: str, *parts: str, note: str = "") -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False) -> str:
-    """Cells are HTML; `words`: of text, to the left and wrapped."""
+    """Cells are HTML; `words`: of text, to the left and wrapped. On a narrow page each row is a list."""
     head = "".join(f"<th>{text(name)}</th>" for name in header)
-    body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
+    lines = ("".join(_cell(cell, name) for cell, name in zip(row, header, strict=True)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     kind = ' class="words"' if words else ""
     return f'<div class="wide"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _cell(cell: str) -> str:
-    return cell if cell.startswith("<td") else f"<td>{cell}</td>"
+def _cell(cell: str, name: str) -> str:
+    """With the name of its column, for narrow pages."""
+    label = f'<td data-label="{text(name)}"'
+    return cell.replace("<td", label, 1) if cell.startswith("<td") else f"{label}>{cell}</td>"
 
 
 def bar(share: float) -> str:
