@@ -67,6 +67,29 @@ def test_metrics_have_counts_intervals_and_confusion(trained):
     assert {"ap", "f1", "precision", "recall", "ece"} <= shoes.keys()
 
 
+def test_scores_without_a_mistake_have_an_interval_with_width(trained):
+    found = json.loads((trained.out / "metrics.json").read_text())["labels"]
+    for one in found.values():
+        assert all(low < high for low, high in (one[f"{name}_ci"] for name in ("auc", "f1", "precision", "recall")))
+
+
+def test_what_is_called_on_photos_unlike_those_trained_on_is_told(trained):
+    assert trained.outside is not None
+    assert (trained.outside.n, set(trained.outside.called)) == (29, {"jewellery", "shoes"})
+    told = json.loads((trained.out / "metrics.json").read_text())["outside"]
+    assert told["called"] == dict(trained.outside.called)
+    assert "Called on photos unlike yours" in (trained.out / "report.html").read_text()
+    (model,) = load_product_models([trained.out])
+    assert ("train again with photos of the kind" in model.nets[0].limits) == bool(trained.outside.warning)
+
+
+def test_labels_of_whole_images_are_not_wearable_and_shares_are_told(trained):
+    assert not any(label.wearable for label in trained.labels)
+    shares = json.loads((trained.out / "metrics.json").read_text())["shares"]
+    assert shares["shoes"] == {"data": pytest.approx(11 / 31, abs=1e-4), "wild": pytest.approx(11 / 31, abs=1e-4)}
+    assert "made for a share of" in (trained.out / "report.html").read_text()
+
+
 def test_answers_are_listed_by_image_with_its_fold(trained):
     rows = list(csv.DictReader((trained.out / "answers.csv").read_text().splitlines()))
     assert len(rows) == 31
@@ -102,7 +125,7 @@ def test_pages_escape_names_and_need_no_other_file(trained, name):
 def test_the_page_of_the_data_shows_what_there_is(trained):
     page = (trained.out / "eda.html").read_text()
     assert "31 images, each content once, with 2 labels; read from whole images" in page
-    assert "<td>jewellery</td><td>11</td>" in page
+    assert re.search(r'<td data-label="label">jewellery</td><td data-label="[^"]+">11</td>', page)
     assert "expected a whole image" in page
 
 

@@ -190,6 +190,8 @@ def _print_summary(result: ProductResult) -> None:
         ]
         table.add_row(plain(one.label), str(one.table["n"]), str(one.table["n_pos"]), *scores, f"{label.threshold:.3f}")
     console.print(table)
+    if result.outside and result.outside.warning:
+        console.print(f"take care: it {plain(result.outside.warning)}")
     if failures := result.images.failures:
         console.print(f"not used: {len(failures)} files, all in report.html")
         for failure in failures[:N_REASONS]:

@@ -20,11 +20,12 @@ from postlens.tasks.products.items import Label, label_name, trained_label
 from postlens.tasks.products.model import CARD, Reads
 from postlens.train.products_eda import write_eda
 from postlens.train.products_export import export_heads
-from postlens.train.products_fit import fit_heads
+from postlens.train.products_fit import fit_heads, root
 from postlens.train.products_folds import N_FOLDS, check_enough, fold_of, join_groups
+from postlens.train.products_outside import Outside, measure_outside
 from postlens.train.products_report import Kind, metrics_of, write_answers, write_report
 from postlens.train.products_scores import Answered, LabelScores, score_heads
-from postlens.train.products_table import ProductImages, read_product_images, write_table
+from postlens.train.products_table import ProductImages, read_product_images, some, write_table
 from postlens.train.products_vectors import Progress, Reader, ReadsAsked, Vectors
 from postlens.train.run_folder import RunFolder
 from postlens.types import IntArray
@@ -87,6 +88,7 @@ class ProductResult:
     labels: tuple[Label, ...]
     images: ProductImages
     kind: Kind  # of what was trained
+    outside: Outside | None = None  # None: not measured
 
 
 class Export(Protocol):
@@ -129,7 +131,15 @@ def train_products(
         heads = fit_heads(vectors, truth, prepared.folds, labels=prepared.images.labels, priors=recipe.priors)
         thresholds = [scale.threshold for scale in heads.scales]
         export = partial(export_heads, heads, out, vectors=vectors)
-        return finish(heads, prepared, thresholds=thresholds, name=HEADS, kind="heads", out=out, export=export)
+        outside = measure_outside(
+            lambda found: heads.predict(root(found)),
+            prepared.reads,
+            labels=prepared.images.labels,
+            thresholds=thresholds,
+        )
+        return finish(
+            heads, prepared, thresholds=thresholds, name=HEADS, kind="heads", out=out, export=export, outside=outside
+        )
 
 
 @contextmanager
@@ -151,7 +161,7 @@ def begun(data: Path, recipe: ProductRecipe, *, out: Path, command: str) -> Iter
 def check_names(recipe: ProductRecipe, labels: Sequence[str]) -> None:
     """Raise `UsageError` for items and priors of labels that are not there."""
     if unknown := sorted({*recipe.items, *recipe.priors} - set(labels)):
-        raise UsageError(f"expected items and priors of the labels {', '.join(labels)}, got {', '.join(unknown)}")
+        raise UsageError(f"expected items and priors of the labels {some(labels)}, got {some(unknown)}")
 
 
 def prepare(
@@ -193,17 +203,20 @@ def finish(
     kind: Kind,
     out: Path,
     export: Export,
+    outside: Outside | None = None,
 ) -> ProductResult:
     """Score what was trained, and write metrics, report, answers and model into the run folder.
 
-    answered: probabilities out of fold; thresholds (K,): of the finished model; name: of the recipe.
+    answered: probabilities out of fold; thresholds (K,): of the finished model; name: of the recipe; outside: what it
+    calls on photos unlike those trained on, where that was measured.
     """
     images, recipe = data.images, data.recipe
     scores, test = score(answered, data, seed=recipe.seed)
     labels = tuple(
         meaning(label, data.reads, recipe, threshold=own) for label, own in zip(images.labels, thresholds, strict=True)
     )
-    metrics = metrics_of(scores, test, images, facts(data, recipe=name))
+    told = {"outside": {"n": outside.n, "called": dict(outside.called)}} if outside else {}
+    metrics = metrics_of(scores, test, images, facts(data, recipe=name) | told)
     write_report(out, metrics, scores, test, images=images, pictures=data.found.tiles, labels=labels, kind=kind)
     write_answers(out / "answers.csv", scores, images, data.folds, root=data.root)
     export(
@@ -211,9 +224,13 @@ def finish(
         labels=labels,
         metrics=metrics["labels"],
         trained_on=trained_on(images),
-        limits=limits(scores, data.reads, kind),
+        limits=" ".join(filter(None, (limits(scores, data.reads, kind), _warned(outside)))),
     )
-    return ProductResult(out, data.reads, scores, test, labels, images, kind)
+    return ProductResult(out, data.reads, scores, test, labels, images, kind, outside)
+
+
+def _warned(outside: Outside | None) -> str:
+    return f"It {outside.warning}." if outside and outside.warning else ""
 
 
 def score(heads: Answered, data: ProductData, *, seed: int) -> tuple[tuple[LabelScores, ...], tuple[LabelScores, ...]]:
@@ -237,7 +254,15 @@ def facts(data: ProductData, *, recipe: str) -> dict[str, Any]:
         "n_groups": len(np.unique(data.groups)),
         "n_folds": data.n_folds,
         "n_test": int(data.images.held_out.sum()),
+        "shares": _shares(data),
     }
+
+
+def _shares(data: ProductData) -> dict[str, dict[str, float]]:
+    """Label to its share of the images trained on (`data`), and to that which the thresholds are made for (`wild`)."""
+    shares = np.nanmean(data.images.truth[data.folds >= 0], axis=0).round(4).tolist()
+    named = zip(data.images.labels, shares, strict=True)
+    return {name: {"data": share, "wild": data.recipe.priors.get(name, share)} for name, share in named}
 
 
 def trained_on(images: ProductImages) -> tuple[str, ...]:

@@ -67,7 +67,8 @@ def write_report(
         section("Scores on the test images", _scores(test) if test else "", note="Never trained on, nor chosen by."),
         section("Curves", f'<div class="charts">{roc}{pr}</div>', key(names)),
         section("Confusion", _confusions(scores), note="Counts of images; called is at or above the threshold."),
-        section("Thresholds", _thresholds(labels), note=THRESHOLD_NOTE),
+        section("Thresholds", _thresholds(labels, metrics["shares"]), note=THRESHOLD_NOTE),
+        section("Called on photos unlike yours", _outside(metrics.get("outside")), note=OUTSIDE_NOTE),
         section("Most clearly wrong", *(_mistakes(one, images, pictures) for one in scores)),
         section("Files that could not be used", failure_table(images.failures)),
     )
@@ -76,7 +77,13 @@ def write_report(
 
 THRESHOLD_NOTE = (
     "In products.toml, to be changed by hand: a higher threshold gives fewer wrong recommendations and more missed "
-    "items, a lower one the reverse. They have the best F1 at the share of images with the label."
+    "items, a lower one the reverse. They have the best F1 at the share of images with the label for which they are "
+    "made: that of your images, unless --prior gave another, for which the probabilities are made, too."
+)
+OUTSIDE_NOTE = (
+    "Of the sample photos that ship with postlens: persons, cats, rooms, places. A label that none of them shows and "
+    "that is called in many of them will be called in everybody's photos: train again with photos of the kind you will "
+    "read in the folder none."
 )
 
 
@@ -125,9 +132,25 @@ def _confusions(scores: Sequence[LabelScores]) -> str:
     return table(("label", "with it, called", "with it, missed", "without it, called", "without it, not called"), rows)
 
 
-def _thresholds(labels: Sequence[Label]) -> str:
-    rows = [(text(one.name), text(one.item), f"{one.threshold:.3f}", "yes" if one.wearable else "no") for one in labels]
-    return table(("label", "item", "threshold", "wearable"), rows)
+def _thresholds(labels: Sequence[Label], shares: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [
+        (
+            *(text(one.name), text(one.item), f"{one.threshold:.3f}"),
+            *(f"{shares[one.name][whose]:.1%}" for whose in ("data", "wild")),
+            "yes" if one.wearable else "no",
+        )
+        for one in labels
+    ]
+    return table(("label", "item", "threshold", "share of your images", "made for a share of", "wearable"), rows)
+
+
+def _outside(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return ""
+    rows = [
+        (text(name), heat(f"{share:.0%} of {found['n']}", share, wrong=True)) for name, share in found["called"].items()
+    ]
+    return table(("label", "photos called"), rows)
 
 
 def _mistakes(one: LabelScores, images: ProductImages, pictures: Sequence[bytes]) -> str:
