@@ -13,8 +13,6 @@ from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_num
 from postlens.train.products_fit import Float
 from postlens.types import FloatArray, IntArray
 
-
-
 SHARES = ("auc", "ap", "f1", "precision", "recall")  # scores whose best value is 1
 
 

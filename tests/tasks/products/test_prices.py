@@ -51,7 +51,7 @@ def test_what_is_no_price_is_refused(cell: object) -> None:
 
 @pytest.mark.parametrize("exponent", [309, 5_000, -5_000])
 def test_an_integer_of_any_length_is_refused(exponent: int) -> None:
-    with pytest.raises(ValueError, match="expected a price .*got an integer of .* bits; correct it"):
+    with pytest.raises(ValueError, match=r"expected a price .*got an integer of .* bits; correct it"):
         parse_price(10**exponent if exponent > 0 else -(10**-exponent))
 
 
