@@ -126,6 +126,19 @@ def test_a_finished_run_is_not_overwritten(trained):
         train_two_networks(trained.data, out=trained.out, recipe=trained.recipe, nets=small_nets(), machine=MACHINE)
 
 
+def test_two_groups_are_too_few_and_leave_no_half_run(tmp_path):
+    data = tmp_path / "data"
+    for seed in range(12):
+        label, group = ("shoes", "none")[seed % 2], ("ada", "bea")[seed // 2 % 2]
+        (data / label / group).mkdir(parents=True, exist_ok=True)
+        draw(label, seed=seed).save(data / label / group / f"{seed}.png")
+    with pytest.raises(SplitError, match=r"3 folds or more, .* got 2"):
+        train_two_networks(
+            data, out=tmp_path / "run", recipe=ProductRecipe(reads="image"), nets=small_nets(), machine=MACHINE
+        )
+    assert not {"squares.npy", "nets"} & {path.name for path in (tmp_path / "run").iterdir()}
+
+
 def test_two_folds_and_several_devices_are_refused_before_anything_is_read(trained, tmp_path):
     with pytest.raises(SplitError, match="3 folds or more"):
         train_two_networks(

@@ -81,6 +81,7 @@ def train_two_networks(
             prepared = prepare(
                 images, recipe, out=out, root=data, squares=squares, settings=settings, progress=progress
             )
+            check_folds(prepared.n_folds)
         except PostlensError:
             (out / SQUARES).unlink()
             raise
