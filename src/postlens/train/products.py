@@ -260,7 +260,7 @@ def facts(data: ProductData, *, recipe: str) -> dict[str, Any]:
 
 def _shares(data: ProductData) -> dict[str, dict[str, float]]:
     """Label to its share of the images trained on (`data`), and to that which the thresholds are made for (`wild`)."""
-    shares = np.nanmean(data.images.truth[data.folds >= 0], axis=0).round(4).tolist()
+    shares = np.nanmean(data.images.truth[data.folds >= 0].astype(np.float64), axis=0).round(4).tolist()
     named = zip(data.images.labels, shares, strict=True)
     return {name: {"data": share, "wild": data.recipe.priors.get(name, share)} for name, share in named}
 

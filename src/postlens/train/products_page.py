@@ -50,12 +50,12 @@ td.bar i { display: block; height: 10px; border-radius: 3px; background: var(--b
   thead { display: none; }
   table, tbody, tr { display: block; width: 100%; }
   tr { padding: 8px 12px; border-bottom: 1px solid var(--line); }
-  td, .words td, td.bar { display: flex; align-items: baseline; gap: 12px; min-width: 0; padding: 2px 4px; border: 0;
+  td, .words td { display: flex; align-items: baseline; gap: 12px; min-width: 0; padding: 2px 4px; border: 0;
     text-align: right; white-space: normal; overflow-wrap: anywhere; }
   td::before { content: attr(data-label); color: var(--soft); flex: none; max-width: 50%; margin-right: auto;
     text-align: left; }
   td[style]::before { color: var(--ink); }
-  td.bar i { align-self: center; max-width: 50%; }
+  td.bar { display: block; min-width: 0; padding: 2px 4px; border: 0; }
 }
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: .9rem; margin-top: 6px; }
 .key span { display: inline-flex; align-items: center; gap: 6px; }
