@@ -80,7 +80,7 @@ def test_only_the_first_creators_are_pictured(store):
 
 def test_rules_and_broken_rows_of_the_catalog_are_in_the_campaign(store, tmp_path: Path):
     catalog = tmp_path / "catalog.csv"
-    catalog.write_text("product_id,title,labels\na,Cap,hat\nb,,hat\n", encoding="utf-8")
+    catalog.write_text("product_id,title,labels,audience\na,Cap,hat,men\nb,,hat,\n", encoding="utf-8")
     chosen = settings(catalog=catalog, product_policy="missing", audience=("men",), product_order="rotate")
     fill(store)
     with store.read() as conn:
