@@ -25,11 +25,11 @@ from postlens.pipelines.product_facts import product_stages
 from postlens.pipelines.recommend import Recommended, recommend_media, recommend_store
 from postlens.pipelines.recommend_files import HEADER, write_recommendations
 from postlens.store import Store
-from postlens.tasks.products.items import Label
-from postlens.tasks.products.model import write_product_card
+from postlens.tasks.products.items import Label, trained_label
+from postlens.tasks.products.model import vectors_fingerprint, write_product_card
 from postlens.train.products_vectors import Reader
 
-from ..runs import write_colour_net
+from ..runs import write_colour_net, write_model
 from ..train.drawn import draw_beard
 from .fakes import settings
 
@@ -350,6 +350,32 @@ def test_an_audience_that_no_product_has_and_items_without_one_are_told(looked, 
     assert any("no product has the audience 'martians'; known: kids" in line for line in said)
     assert any(line.startswith("no offer, no product for ") and line.endswith(": ann") for line in said)
     assert "no offer, no face that can be read: bob" in said
+
+
+def test_a_label_that_everybody_shows_is_told(photos, tmp_path, capsys) -> None:
+    for creator, name in zip(("ann", "eve", "zoe"), PORTRAITS, strict=False):
+        (tmp_path / "in" / creator).mkdir(parents=True)
+        shutil.copy(photos / "ann" / name, tmp_path / "in" / creator / name)
+    model = write_all_calling(tmp_path / "rings")
+    words = ["recommend", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--product-model", str(model)]
+    assert run(words) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("no product in the catalog for what was seen: ring\n")
+    assert "item 'ring': expected what some images show, got it called in 3 of 3 images of 3 creators" in said
+
+
+def write_all_calling(folder: Path) -> Path:
+    """A run whose label `ring` has probability .5, its threshold, on every image."""
+    folder.mkdir()
+    card = {"labels": ("ring",), "upstream": (vectors_fingerprint("image"),), "input_size": (1280,)}
+    write_model(
+        folder, "head", [("MatMul", ["features", "w"], "logits"), ("Sigmoid", ["logits"], "probs")],
+        inputs={"features": ["n", 1280]}, outputs={"probs": ["n", 1]},
+        weights={"w": np.zeros((1280, 1), np.float32)}, task="products", **card,
+    )  # fmt: skip
+    ring = trained_label("ring", "image", threshold=0.5)
+    write_product_card(folder, reads="image", takes="vectors", nets=["head.toml"], labels=[ring])
+    return folder
 
 
 def test_a_folder_gives_a_table_and_lists_what_cannot_be_read(looked, photos, tmp_path, capsys) -> None:
