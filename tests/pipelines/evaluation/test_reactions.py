@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -26,7 +27,7 @@ def write(folder: Path, *lines: str) -> Path:
 
 
 def test_several_emotions_of_a_photo_are_scored_with_intervals(folder: Path) -> None:
-    scores = evaluate(write(folder, "file,happy,sad", "a.png,0,1", "b.png,1,1", "c.png,1,", "absent.png,1,0"))
+    scores = evaluate(write(folder, "file,happy,sad", "a.png,0,1", "b.png,1,1", "c.png,1,0", "absent.png,1,0"))
     assert (scores["n"], scores["failed"], scores["n_with_faces"]) == (3, 1, 0)
     assert scores["failures"] == {"MediaNotFoundError": 1} and scores["in_sample"] is False
     assert {"macro_f1", "micro_f1_ci", "map", "ece", "ece_ci"} <= scores.keys()
@@ -45,8 +46,17 @@ def test_folders_named_by_emotion_need_no_manifest(tmp_path: Path) -> None:
     assert [photo.label for photo in read_labelled(tmp_path)] == ["sad"]
 
 
-def test_a_photo_without_an_emotion_is_no_photo_of_none() -> None:
-    assert not labels_of(Photo(Path("a"), "", {"file": "a", "happy": "", "sad": "0"})).any()
+def test_an_emotion_of_which_nothing_is_said_is_not_known() -> None:
+    truth = labels_of(Photo(Path("a"), "", {"file": "a", "happy": "", "sad": "0", "fear": "1"}))
+    np.testing.assert_array_equal(truth[[0, 1, 2, 3]], [np.nan, 0, np.nan, 1])
+
+
+def test_photos_of_which_an_emotion_is_not_known_do_not_count_for_it(folder: Path) -> None:
+    given = write(folder, "file,happy,sad,other", "a.png,1,", "b.png,1,0,", "c.png,1,1,")
+    known = evaluate(given)["per_emotion"]
+    assert known["sad"]["n"] == 1 and known["angry"]["ece"] is None and known["other"]["ece"] is None
+    rest = evaluate(write(folder, "file,happy,sad", "b.png,1,0", "c.png,1,1"))["per_emotion"]
+    assert known["sad"] == rest["sad"]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from postlens.errors import ShapeError
 from postlens.tasks.reactions.evaluate import (
+    are_precise,
     average_precision,
     correlation,
     detect,
@@ -79,6 +83,44 @@ def test_average_precision_is_the_mean_precision_at_each_positive() -> None:
     scores, truth = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False])
     assert average_precision(scores, truth) == pytest.approx((1 + 2 / 3) / 2)
     assert np.isnan(average_precision(scores, np.zeros(4, bool)))
+
+
+def test_average_precision_does_not_depend_on_the_order_of_rows() -> None:
+    rows = [(0.5, True), (0.5, False), (0.9, True), (0.5, False)]
+    values = {round(average_precision(*zip(*order, strict=True)), 9) for order in permutations(rows)}
+    assert values == {0.75}
+
+
+def test_rows_of_which_an_emotion_is_not_known_do_not_count_for_it() -> None:
+    rng = np.random.default_rng(1)
+    probs, truth = rng.random((80, 8)), (rng.random((80, 8)) < 0.5).astype(float)
+    truth[:40, 1] = np.nan
+    how = {"thresholds": np.full(8, 0.5), "stand_in": False}
+    table = score_reactions(probs, truth, rng=rng, **how)
+    known = score_reactions(probs[40:], truth[40:], rng=rng, **how)
+    assert table["per_emotion"]["sad"] == known["per_emotion"]["sad"] and table["n"] == 80
+    assert table["per_emotion"]["sad"]["n"] == int((truth[40:, 1] == 1).sum())
+    told = ~np.isnan(truth)
+    assert table["micro_f1"] == pytest.approx(f1_score(truth[told], (probs >= 0.5)[told]), abs=1e-4)
+
+
+def test_every_score_lies_in_its_interval() -> None:
+    rng = np.random.default_rng(2)
+    probs = rng.random((60, 8))
+    truth = rng.random((60, 8)) < probs  # calibrated: resamples of the calibration error lie far above it
+    for groups in (None, rng.integers(9, size=60)):
+        table = score_reactions(probs, truth, thresholds=np.full(8, 0.5), groups=groups, min_positive=1, rng=rng)
+        for name in ("macro_f1", "micro_f1", "weighted_f1", "map", "ece"):
+            assert table[f"{name}_ci"][0] <= table[name] <= table[f"{name}_ci"][1], name
+
+
+def test_a_way_to_detect_is_precise_where_it_is_so_in_each_source_with_rows_enough() -> None:
+    truth = np.array([True] * 30 + [False] * 10 + [True] * 30 + [False] * 90 + [True] * 2 + [False] * 8)
+    sources = np.array(["good"] * 40 + ["poor"] * 120 + ["few"] * 10)
+    all_rows, good_only, nothing = np.ones(170, bool), sources == "good", np.zeros(170, bool)
+    found = np.stack([all_rows, good_only, nothing, sources != "poor"], axis=1)
+    assert are_precise(found, truth, sources=sources, least=0.35).tolist() == [False, True, True, True]
+    assert are_precise(all_rows[:, None], truth, sources=np.zeros(170), least=0.35).tolist() == [True]
 
 
 def test_tables_of_another_width_are_refused() -> None:

@@ -1,8 +1,9 @@
 """Photos labelled with one or several emotions to the scores of reactions as `postlens analyze` answers them.
 
 Layout: `manifest.csv` with `file` and either `label` (one of eight emotions) or a column of 0 and 1 for each emotion
-(blank and missing: 0) and, if wanted, `holdout_group` (the theme) or `source_group`; or, without a manifest, one folder
-of photos for each emotion. Every photo is decoded, encoded, its faces are read, and the card's thresholds decide.
+(blank or missing: not known, as `postlens train reactions` reads it) and, if wanted, `holdout_group` (the theme) or
+`source_group`; or, without a manifest, one folder of photos for each emotion. Every photo is decoded, encoded, its
+faces are read, and the card's thresholds decide.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from postlens.errors import EmptySourceError, TableError
 from postlens.pipelines.evaluation.expression import Progress, read_all
@@ -20,7 +20,7 @@ from postlens.pipelines.evaluation.layout import MANIFEST, UNKNOWN_LABEL, Photo,
 from postlens.pipelines.evaluation.scene_emotion import SceneReader
 from postlens.tasks.reactions.evaluate import score_reactions
 from postlens.tasks.reactions.fuse import FUSION
-from postlens.types import EMOTIONS
+from postlens.types import EMOTIONS, FloatArray
 from postlens.vision.zoo import load_spec
 
 K = len(EMOTIONS)
@@ -34,7 +34,7 @@ def evaluate(folder: Path, *, progress: Progress | None = None) -> dict[str, Any
     manifest without its columns or with another value than 0 and 1.
     """
     photos = read_labelled(folder)
-    known = [photo for photo in photos if labels_of(photo).any()]
+    known = [photo for photo in photos if (labels_of(photo) > 0).any()]
     failures, reader, spec = Counter({UNKNOWN_LABEL: len(photos) - len(known)}), SceneReader(), load_spec(FUSION)
     rows, read = read_all(known, reader.read, failures=failures, progress=progress)
     if not read:
@@ -69,14 +69,17 @@ def read_labelled(folder: Path) -> list[Photo]:
     return photos
 
 
-def labels_of(photo: Photo) -> NDArray[np.bool_]:
-    """(8,) which emotions the photo has. Raises `TableError` for another value than 0, 1 and blank."""
+def labels_of(photo: Photo) -> FloatArray:
+    """(8,) 1 for emotions that the photo has, 0 for others, NaN where it is not said.
+
+    Raises `TableError` for another value than 0, 1 and blank.
+    """
     if photo.label:
-        return np.array([photo.label == name for name in EMOTIONS])
-    given = [(photo.row.get(name) or "0").strip() for name in EMOTIONS]
-    if wrong := [f"{name}={value}" for name, value in zip(EMOTIONS, given, strict=True) if value not in ("0", "1")]:
+        return np.array([photo.label == name for name in EMOTIONS], np.float32)
+    given = [(photo.row.get(name) or "").strip() for name in EMOTIONS]
+    if wrong := [f"{name}={value}" for name, value in zip(EMOTIONS, given, strict=True) if value not in ("0", "1", "")]:
         raise TableError(f"{photo.path.name}: expected 0, 1 or nothing for each emotion, got {', '.join(wrong)}")
-    return np.array([value == "1" for value in given])
+    return np.array([float(value or "nan") for value in given], np.float32)
 
 
 def _group(photo: Photo) -> str:
