@@ -125,7 +125,25 @@ def test_an_emoji_sequence_is_recognised(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "1", ":)", "😀😀", "😀 ", "❤", "é", "漢", "\u200d", "🏽" * 2, "happy", "😀🏽", "🕏", "\U0001f3ff"]
+    "text",
+    [
+        "",
+        "a",
+        "1",
+        ":)",
+        "😀😀",
+        "😀 ",
+        "❤",
+        "é",
+        "漢",
+        "\u200d",
+        "🏽" * 2,
+        "😀\U000e0067\U000e007f",
+        "happy",
+        "😀🏽",
+        "🕏",
+        "\U0001f3ff",
+    ],
 )
 def test_other_text_is_no_emoji(text: str) -> None:
     assert not is_emoji(text)
@@ -171,3 +189,41 @@ def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"version = 1 # \xe9")
     with pytest.raises(SettingsError, match="cannot read the emoji table"):
         load_table(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "reason"),
+    [
+        (
+            'blocked = ["😍", "😘", "🥰"]',
+            '# blocked by whom?\nblocked = "😍"',
+            'blocked = "',
+            "expected a list of emoji as blocked",
+        ),
+        ('blocked = ["😍", "😘", "🥰"]', "# none", "[disgust]", "as blocked of disgust, got None"),
+        ('["😢", "😭", "💔"', '["😢", # not "sob"\n"sob", "💔"', '"sob", "💔"', "'sob' in allowed of sad is no emoji"),
+        ('["😢", "😭", "💔"', '[\n"😢",\n"a", "💔"', '"a", "💔"', "'a' in allowed of sad is no emoji"),
+        ('de = "Ekel"', "# the code de\nde = 3", "de = 3", "expected a text as de"),
+    ],
+)
+def test_the_line_that_is_named_is_not_a_comment_nor_of_another_emotion(tmp_path: Path, old, new, at, reason) -> None:
+    text = DEFAULT_TABLE.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "emoji.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    line = next(i for i, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if at in row)
+    with pytest.raises(SettingsError, match=reason) as error:
+        load_table(path)
+    assert f"line {line}:" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "line", ["version = " + "[" * 9000 + "]" * 9000, f"version = {'1' * 9000}", f"version = 0x{'f' * 9000}"]
+)
+def test_values_too_deep_or_too_long_are_refused_in_one_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "emoji.toml"
+    text = DEFAULT_TABLE.read_text(encoding="utf-8")
+    path.write_text(text.replace("version = 2", line), encoding="utf-8")
+    with pytest.raises(SettingsError, match="no valid TOML") as error:
+        load_table(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)

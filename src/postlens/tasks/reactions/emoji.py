@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from postlens.config import read_toml
 from postlens.errors import SettingsError, UnknownNameError
 from postlens.tasks.reactions.sequences import is_emoji, plain
 from postlens.types import EMOTIONS
@@ -18,6 +18,8 @@ Policy = Literal["strict", "union"]
 DEFAULT_TABLE = Path(__file__).with_name("emoji.toml")
 ENGLISH = "en"
 _FIELDS = ("allowed", "blocked", "labels")
+_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'[^']*')|#.*""")  # or a text, which may hold a #
+_HEADER = re.compile(r"\s*\[[^\[\]]+\]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,11 @@ def default_table() -> EmojiTable:
 
 def _load(path: Path) -> EmojiTable:
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:  # its message ends in "(at line 3, column 5)"
-        raise SettingsError(f"{path}: no valid TOML: {error}; correct that line") from error
+        values, text = read_toml(path), path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot read the emoji table ({error}); give a UTF-8 TOML file") from error
+    except ValueError as error:  # of wrong syntax its message ends in "(at line 3, column 5)"
+        raise SettingsError(f"{path}: no valid TOML: {error}; correct that") from error
     return _Reader(path, text).table(values)
 
 
@@ -153,7 +154,7 @@ class _Reader:
                     emotion,
                     f"{item!r} in {key} of {emotion} is no emoji (a sign such as ❤ needs U+FE0F after it)",
                     key,
-                    str(item),
+                    item,
                 )
         return _unique(items)
 
@@ -166,15 +167,26 @@ class _Reader:
                 raise self.error(section, f"expected a text as {language} in [{section}], got {label!r}", language)
         return values
 
-    def error(self, section: str | None, reason: str, *within: str) -> SettingsError:
-        """The error with the line of the section, or of the first place after it where the texts `within` stand."""
-        line = self._line(section, within)
-        return SettingsError(f"{self.path}, line {line}: {reason}")
+    def error(self, section: str | None, reason: str, key: str | None = None, item: object = None) -> SettingsError:
+        """The error with the line of the section, of the key in it, or of the item in the key's list."""
+        return SettingsError(f"{self.path}, line {self._line(section, key, item)}: {reason}")
 
-    def _line(self, section: str | None, within: tuple[str, ...]) -> int:
-        lines = self.text.splitlines()
-        header = re.compile(rf"\s*(\[\s*)?[\"']?{re.escape(section)}[\"']?\s*[\].=]" if section else r"(?!)")
+    def _line(self, section: str | None, key: str | None, item: object) -> int:
+        lines = [_COMMENT.sub(r"\1", line) for line in self.text.splitlines()]
+        name = re.escape(section) if section else "(?!)"
+        header = re.compile(rf"\s*(\[\s*)?[\"']?{name}[\"']?\s*[\].=]")
         at = next((i for i, line in enumerate(lines) if header.match(line)), 0)
-        for text in within:
-            at = next((i for i in range(at, len(lines)) if text in lines[i]), at)
+        others = (i for i in range(at + 1, len(lines)) if _HEADER.match(lines[i]) and not header.match(lines[i]))
+        end = next(others, len(lines))
+        for pattern in _patterns(key, item):
+            at = next((i for i in range(at, end) if re.search(pattern, lines[i])), at)
         return at + 1
+
+
+def _patterns(key: str | None, item: object) -> list[str]:
+    """What a key, and then an item of its list, look like in a line."""
+    found = [] if key is None else [rf"(?:^|[{{,.])\s*[\"']?{re.escape(key)}[\"']?\s*[=.\]]"]
+    text = re.escape(str(item))
+    if item is not None:
+        found.append(rf"[\"']{text}[\"']" if isinstance(item, str) else rf"(?<!\w){text}(?!\w)")
+    return found

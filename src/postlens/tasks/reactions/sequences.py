@@ -44,8 +44,8 @@ _TONED = (
     "\U0001f9cd-\U0001f9cf\U0001f9d1-\U0001f9dd\U0001fac3-\U0001fac5\U0001faf0-\U0001faf8"
 )
 _TONES = "\U0001f3fb-\U0001f3ff"
-_TAGS = "[\U000e0020-\U000e007e]+\U000e007f"  # of the flags of England, Scotland and Wales
-_ELEMENT = f"(?:[{_TONED}][{_TONES}]|[{_ALONE}]\ufe0f?(?:{_TAGS})?|[{_TEXT}]\ufe0f)"
+_TAGS = "[\U000e0020-\U000e007e]+\U000e007f"  # behind a black flag: England, Scotland, Wales
+_ELEMENT = f"(?:[{_TONED}][{_TONES}]|\U0001f3f4{_TAGS}|[{_ALONE}]\ufe0f?|[{_TEXT}]\ufe0f)"
 _SIGNS = "[♀♂⚕⚖✈❤⚧]"  # may stand without U+FE0F behind a ZWJ
 _SEQUENCE = re.compile(f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f\u20e3|{_ELEMENT}(?:\u200d(?:{_ELEMENT}|{_SIGNS}))*")
 _FORMS = re.compile(f"[\ufe0f{_TONES}]")
