@@ -77,6 +77,11 @@ def test_one_threshold_holds_for_all_and_is_told() -> None:
     assert predict("p", scene(), None, thresholds=0.35).thresholds == dict.fromkeys(EMOTIONS, 0.35)
 
 
+@pytest.mark.parametrize("threshold", [np.float32(0.25), np.float64(0.25), np.array(0.25)])
+def test_a_threshold_may_be_a_number_of_numpy(threshold) -> None:
+    assert predict("p", scene(), None, thresholds=threshold).thresholds == dict.fromkeys(EMOTIONS, 0.25)
+
+
 def test_thresholds_by_emotion_replace_the_default_where_given() -> None:
     own = {"happy": 0.6, "sad": 0.25}
     forecast = predict("p", None, None, model_probs=probs(happy=0.5, sad=0.3), thresholds=own)

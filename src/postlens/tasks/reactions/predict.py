@@ -113,7 +113,7 @@ def _names(probs: FloatArray, row: int) -> bool:
 
 def _limits(thresholds: float | Mapping[str, float] | None, reader: Reader) -> dict[str, float]:
     """A threshold for each emotion: the given ones, else those of the fusion's card, else the default."""
-    if isinstance(thresholds, int | float):
+    if thresholds is not None and not isinstance(thresholds, Mapping):
         thresholds = dict.fromkeys(EMOTIONS, float(thresholds))
     given = dict(thresholds or {})
     if unknown := sorted(set(given) - set(EMOTIONS)):
