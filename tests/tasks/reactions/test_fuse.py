@@ -53,6 +53,13 @@ def test_the_order_of_faces_never_matters(shown: list[FloatArray], random) -> No
     np.testing.assert_allclose(one.probs, other.probs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("quality", [1.0, 0.1])
+def test_without_a_scene_the_pooled_expression_itself_answers(quality: float) -> None:
+    shown = pool_expressions(faces([probs(happy=0.7), probs(sad=0.4)], quality=[quality, quality]))
+    assert shown is not None
+    assert fuse(None, shown) == pytest.approx(shown.probs)
+
+
 def test_a_blurred_face_moves_the_scene_less_than_a_sharp_one() -> None:
     alone = fuse(scene(sad=0.6), None)[HAPPY]
     sharp, blurred = (

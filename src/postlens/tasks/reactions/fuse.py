@@ -60,8 +60,11 @@ def pool_expressions(faces: Faces | None) -> Shown | None:
 def fuse(scene: SceneReading | None, shown: Shown | None, model: Session | None = None) -> FloatArray:
     """Eight probabilities (8,) in the order of EMOTIONS from what was read; several can be high.
 
-    `model` is the opened FUSION by default.
+    Without a scene the pooled expression itself, which was nearer to the truth of faces alone than the model
+    (docs/log/reactions.md). `model` is the opened FUSION by default.
     """
+    if scene is None and shown is not None:
+        return shown.probs
     row = fusion_features(scene, shown)[None].astype(np.float32)
     return np.asarray((model or open_model(FUSION)).run({"features": row})["probs"][0], np.float32)
 
