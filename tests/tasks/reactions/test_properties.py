@@ -18,6 +18,9 @@ QUICK = settings(deadline=None, max_examples=60)  # no deadline: machines under 
 EMOJI = st.sampled_from(["😀", "😂", "😢", "🎉", "❤️", "👍", "👍🏽", "😍", "🤯"])
 RULES = st.builds(EmojiRule, allowed=st.lists(EMOJI).map(tuple), blocked=st.lists(EMOJI).map(tuple))
 TABLES = st.fixed_dictionaries(dict.fromkeys(EMOTIONS, RULES)).map(lambda rules: EmojiTable(version=1, rules=rules))
+TONES = st.sampled_from(["👍", "👍🏽", "👍🏿", "🙏", "🙏🏻"])
+TONED_RULES = st.builds(EmojiRule, allowed=st.lists(TONES).map(tuple), blocked=st.lists(TONES).map(tuple))
+TONED = st.fixed_dictionaries(dict.fromkeys(EMOTIONS, TONED_RULES)).map(lambda own: EmojiTable(version=1, rules=own))
 PROBS = st.lists(st.floats(0, 1, width=32), min_size=8, max_size=8)
 THRESHOLDS = st.one_of(st.floats(0, 1), st.fixed_dictionaries(dict.fromkeys(EMOTIONS, st.floats(0, 1))))
 
@@ -62,6 +65,22 @@ def test_a_summary_does_not_depend_on_the_order_of_posts(posts, random) -> None:
     assert summarise(found) == first
     assert first.n_posts == len(posts) == sum(n for _, n in first.emotions)
     assert not {emoji for emoji, _ in first.never_blocked} & {emoji for emoji, _ in first.blocked}
+
+
+@QUICK
+@given(st.lists(st.tuples(PROBS, st.floats(0, 1), TONED), max_size=6))
+def test_a_block_in_any_skin_tone_rules_out_all_of_them(posts) -> None:
+    summary = summarise(forecast(probs, limit, table=table) for probs, limit, table in posts)
+    refused = {plain(emoji) for emoji, _ in summary.blocked}
+    assert not refused & {plain(emoji) for emoji, _ in summary.never_blocked}
+
+
+def test_an_emoji_that_one_post_blocks_in_another_tone_is_not_listed_as_never_ruled_out() -> None:
+    rules = dict.fromkeys(EMOTIONS, EmojiRule(allowed=(), blocked=()))
+    rules |= {"happy": EmojiRule(("👍🏽", "🎉"), ()), "sad": EmojiRule((), ("👍",))}
+    table = EmojiTable(version=1, rules=rules)
+    posts = (forecast([float(name == own) for name in EMOTIONS], 0.5, table=table) for own in ("happy", "sad"))
+    assert summarise(posts).never_blocked == (("🎉", 1),)
 
 
 def test_a_summary_of_nothing_has_no_emotion() -> None:

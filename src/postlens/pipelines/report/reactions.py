@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from postlens.pipelines.campaign import Campaign, CreatorAnswer
 from postlens.pipelines.report.cards import POSTS_PER_CREATOR, PostCard, newest_by_creator
 from postlens.pipelines.report.people import Images, Picture, tiny_picture
-from postlens.tasks.reactions.summary import ReactionSummary, summarise
+from postlens.tasks.reactions.summary import READERS, ReactionSummary, summarise
 from postlens.types import PostAnalysis, ReactionForecast
 
 BARS_SHOWN = 4  # most probable emotions of a post; those found are shown in any case
 EMOJI_SHOWN = 8  # in a summary
 CREATORS_SHOWN = 60  # with posts; beyond these a creator is a row of a table
-READERS = {
-    "scene": "the scene",
-    "faces": "the faces",
-    "both": "scene and faces alike",
-    "model": "the trained net",
-}
 
 
 @dataclass(frozen=True, slots=True)

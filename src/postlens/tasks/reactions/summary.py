@@ -6,7 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from postlens.tasks.reactions.sequences import plain
 from postlens.types import EMOTIONS, ReactionForecast
+
+# What readers are called where people read; by `ReactionForecast.decided_by`.
+READERS = {
+    "scene": "the scene",
+    "faces": "the faces",
+    "both": "scene and faces alike",
+    "model": "the trained net",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +41,9 @@ class ReactionSummary:
 
     @property
     def never_blocked(self) -> tuple[tuple[str, int], ...]:
-        """Emoji that fit some posts and that none rules out, with how many they fit."""
-        refused = {emoji for emoji, _ in self.blocked}
-        return tuple((emoji, n_posts) for emoji, n_posts in self.allowed if emoji not in refused)
+        """Emoji that fit some posts and that none rules out in any form, with how many they fit."""
+        refused = {plain(emoji) for emoji, _ in self.blocked}
+        return tuple((emoji, n_posts) for emoji, n_posts in self.allowed if plain(emoji) not in refused)
 
 
 def summarise(forecasts: Iterable[ReactionForecast]) -> ReactionSummary:
