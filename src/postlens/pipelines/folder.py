@@ -13,7 +13,9 @@ from postlens.errors import FetchError
 from postlens.media.probe import display_name
 from postlens.media.urls import normalise_url
 from postlens.pipelines.exports import remove_leftovers, replace_bytes
+from postlens.store import Store
 from postlens.store.forget import Traces
+from postlens.store.meta import write_folder
 
 STORE_FILE = "postlens.db"
 DOWNLOADS = ".downloads"  # hidden, so that no folder source that holds the output folder takes them for posts
@@ -51,6 +53,13 @@ def spoil_state(out: Path) -> None:
 def remove_state(out: Path) -> None:
     """Say, before the first of them changes, that the outputs are not whole."""
     (out / STATE).unlink(missing_ok=True)
+
+
+def remember_folder(store: Store, out: Path) -> None:
+    """The folder, so that `forget` finds what is written there; and that `analyze` has to write its outputs anew."""
+    with store.write() as conn:
+        write_folder(conn, str(out.resolve()))
+    spoil_state(out)
 
 
 # --- forgetting ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from postlens.config import Settings
 from postlens.errors import UnknownNameError, UsageError
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.exports import FORMULA_SIGNS, replace_bytes
-from postlens.pipelines.folder import DOWNLOADS, spoil_state
+from postlens.pipelines.folder import DOWNLOADS, remember_folder
 from postlens.pipelines.ingest import Ingest
 from postlens.pipelines.process import Processor
 from postlens.pipelines.run import Runner
@@ -27,7 +27,6 @@ from postlens.pipelines.stage import Stage
 from postlens.pipelines.stages import all_stages
 from postlens.sources import open_source
 from postlens.store import Store
-from postlens.store.meta import write_folder
 from postlens.store.posts import read_creators
 from postlens.tasks.niche.influencer import Categories, as_category
 from postlens.tasks.niche.model import NicheModel
@@ -71,7 +70,7 @@ def predict_media(
     stages = niche_stages(answerer.niche_model)
     _make_folder(out)
     with Store.open(out / "postlens.db") as store, Runner(stages, settings) as runner:
-        _remember(store, out)
+        remember_folder(store, out)
         ingested = Ingest(store, settings=settings, downloads=out / DOWNLOADS, now=at).run(found)
         processed = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint).run(
             ingested.paths, now=at, progress=progress
@@ -140,13 +139,6 @@ def named_creators(creators: Sequence[Creator], name: str | None) -> list[Creato
         some = ", ".join(one.handle for one in creators[:5])
         raise UnknownNameError(f"expected a creator of the store (such as {some}), got {name!r}")
     return found
-
-
-def _remember(store: Store, out: Path) -> None:
-    """The folder, so that `forget` finds what is written there; and that `analyze` has to write its outputs anew."""
-    with store.write() as conn:
-        write_folder(conn, str(out.resolve()))
-    spoil_state(out)
 
 
 def _make_folder(out: Path) -> None:
