@@ -212,3 +212,25 @@ def test_tracks_of_two_files_are_two_tracks() -> None:
     joined = shown_faces(POST, facts(faces={"a" * 64: one, "b" * 64: one}))
     assert joined.track_id is not None
     assert joined.track_id.tolist() == [0, 1, 2, 3]
+
+
+def test_faces_of_a_photo_and_tracks_of_a_video_are_counted_as_such() -> None:
+    photo = replace(faces(2), expression=np.full((2, 8), 0.125, np.float32), track_id=None)
+    video = replace(faces(4), expression=np.full((4, 8), 0.125, np.float32), track_id=np.array([0, 1, 0, 1]))
+    joined = shown_faces(POST, facts(faces={"a" * 64: photo, "b" * 64: video}))
+    assert joined.track_id is not None
+    assert joined.track_id.tolist() == [0, 1, 2, 3, 2, 3]
+    joined = shown_faces(POST, facts(faces={"a" * 64: video, "b" * 64: photo}))
+    assert joined.track_id is not None
+    assert joined.track_id.tolist() == [0, 1, 0, 1, 2, 3]
+
+
+def test_a_post_of_a_photo_and_a_video_is_answered_alike_kept_or_not(sample_campaign: Path, tmp_path: Path) -> None:
+    for name in ("smile.jpg", "two-pioneers.mp4"):
+        shutil.copy(sample_campaign / "media" / "sample.portraits" / name, tmp_path / name)
+    table = tmp_path / "mixed.csv"
+    table.write_text("post_id,creator,file\nm2,me,smile.jpg; two-pioneers.mp4\n", encoding="utf-8")
+    (quick,) = react_media([str(table)], settings=settings()).posts
+    (kept,) = react_media([str(table)], settings=settings(), out=tmp_path / "out").posts
+    assert quick.forecast == kept.forecast
+    assert kept.forecast.n_faces == 3

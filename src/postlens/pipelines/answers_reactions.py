@@ -104,14 +104,10 @@ def shown_faces(post: Post, facts: CreatorFacts) -> Faces:
 
 
 def _numbered_on(parts: Sequence[Faces]) -> list[Faces]:
-    """Tracks count from 0 in every file: here they go on from one file to the next."""
-    if len(parts) < 2:
-        return list(parts)
+    """Tracks count from 0 in every file: here they go on from one file to the next; untracked faces are one each."""
     found, first = [], 0
     for part in parts:
-        if part.track_id is None or not len(part):
-            found.append(part)
-            continue
-        found.append(replace(part, track_id=part.track_id + first))
-        first += int(part.track_id.max()) + 1
+        own = np.arange(len(part)) if part.track_id is None else part.track_id
+        found.append(replace(part, track_id=own + first))
+        first += int(own.max(initial=-1)) + 1
     return found
