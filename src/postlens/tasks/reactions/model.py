@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +42,12 @@ class ReactionModel:
         """By emotion; those that were not learnt are left out."""
         return {name: float(value) for name, value in self.spec.thresholds.items()}
 
+    @property
+    def n_outputs(self) -> int:
+        """Probabilities that the net gives to an image, seen by showing it a black one."""
+        black = prepare(np.zeros((8, 8, 3), np.uint8), self.spec)[None]
+        return int(self.open().run({"image": black})["probs"].shape[-1])
+
     def open(self) -> Session:
         """The net, for this thread."""
         return open_card(self.card)
@@ -63,7 +69,8 @@ def load_reaction_model(folder: Path | None) -> ReactionModel | None:
     """The net of a run; `None` without a folder: then what ships answers.
 
     Raises:
-        SettingsError: the folder is not there, is no finished run, or its net has other labels than emotions.
+        SettingsError: the folder is not there, is no finished run, or its card has thresholds that are no numbers in
+            0..1, other labels than emotions, or not one for each output of the net.
         ModelError: the net's card or file is damaged or absent.
     """
     if folder is None:
@@ -78,12 +85,30 @@ def load_reaction_model(folder: Path | None) -> ReactionModel | None:
     spec = read_card(card, remedy=RUN_REMEDY)
     if "probs" not in spec.outputs or len(spec.input_size) != 3:
         raise ModelError(f"{card}: expected a net of images with an output probs, got another; {RUN_REMEDY}")
-    if not spec.labels or not set(spec.labels) | set(spec.thresholds) <= set(EMOTIONS):
-        raise SettingsError(
-            f"setting reaction_model: {card}: expected labels out of {', '.join(EMOTIONS)}, got "
-            f"{', '.join(spec.labels) or 'none'}; train it with `postlens train reactions`"
-        )
-    if wrong := {name: value for name, value in spec.thresholds.items() if not 0 <= value <= 1}:
+    if not isinstance(spec.thresholds, Mapping):
+        raise SettingsError(f"setting reaction_model: {card}: expected a table [thresholds], got {spec.thresholds!r}")
+    _check_names(spec, card)
+    if wrong := {name: value for name, value in spec.thresholds.items() if not _is_share(value)}:
         raise SettingsError(f"setting reaction_model: {card}: expected thresholds in 0..1, got {wrong}; correct them")
     check_file(spec, card)
-    return ReactionModel(Path(folder), spec)
+    model = ReactionModel(Path(folder), spec)
+    if model.n_outputs != len(spec.labels):
+        raise SettingsError(
+            f"setting reaction_model: {card}: expected one label for each of the net's {model.n_outputs} outputs, got "
+            f"{len(spec.labels)}; correct them, in the order of the outputs"
+        )
+    return model
+
+
+def _check_names(spec: ModelSpec, card: Path) -> None:
+    """Raises `SettingsError` unless labels and thresholds are of emotions, each label once."""
+    labels = list(map(str, spec.labels))
+    if not labels or len(set(labels)) < len(labels) or not {*labels, *spec.thresholds} <= set(EMOTIONS):
+        raise SettingsError(
+            f"setting reaction_model: {card}: expected labels out of {', '.join(EMOTIONS)}, each once, got "
+            f"{', '.join(labels) or 'none'}; train it with `postlens train reactions`"
+        )
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
