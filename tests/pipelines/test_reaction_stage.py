@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -135,3 +136,63 @@ def test_a_model_that_is_no_run_is_told_before_anything_is_written(posts, tmp_pa
     with pytest.raises(SettingsError, match="setting reaction_model"):
         analyze(Request((str(posts),), tmp_path / "out"), settings=settings(reaction_model=tmp_path))
     assert not (tmp_path / "out").exists()
+
+
+def test_posts_that_the_net_has_not_read_are_told(posts, tmp_path, capsys):
+    out = tmp_path / "out"
+    analyze(Request((str(posts),), out), settings=settings())
+    run = write_run(tmp_path / "run")
+    words = ["react", str(out / STORE_FILE), "--set", f"reaction_model={run}", "--json"]
+    assert run_words(words) == 0
+    said = capsys.readouterr()
+    assert "3 of 3 posts not read by the net of the setting reaction_model" in said.err
+    assert [one["reader"] for one in json.loads(said.out)] == ["scene"] * 3
+    assert run_words(["react", str(posts), *words[2:]]) == 0
+    assert "not read by the net" not in capsys.readouterr().err
+
+
+def test_a_post_that_the_net_has_read_in_part_counts_as_not_read(posts, tmp_path):
+    table, out = posts / "both.csv", tmp_path / "out"
+    files = "; ".join(f"ada/{name}.png" for name in ("red", "green"))
+    table.write_text(f"post_id,creator,file\np1,ada,{files}\n", encoding="utf-8")
+    analyze(Request((str(table),), out), settings=settings())
+    with_net = settings(reaction_model=write_run(tmp_path / "run"))
+    store = str(out / STORE_FILE)
+    analyze(Request((str(posts / "ada" / "red.png"),), tmp_path / "other", store=store), settings=with_net)
+    found = {one.post.post_id: one.forecast.reader for one in react_store(store, settings=with_net).posts}
+    assert sorted(found.values()) == ["model", "scene"]
+    assert len(react_store(store, settings=with_net).notes) == 1
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.01])
+def test_emotions_that_the_net_has_not_learnt_are_never_named(posts, tmp_path, threshold):
+    with_net = settings(reaction_model=write_run(tmp_path / "run"), reaction_threshold=threshold)
+    found = answers(react_media([str(posts)], settings=with_net))
+    assert all(set(one.emotions) <= set(LABELS) for one in found.values())
+    assert all(one.thresholds["sad"] == threshold for one in found.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"thresholds": {"happy": "x"}}, "expected thresholds in 0..1"),
+        ({"thresholds": {"happy": True}}, "expected thresholds in 0..1"),
+        ({"thresholds": {"happy": [0.5]}}, "expected thresholds in 0..1"),
+        ({"labels": ("angry", "happy", "happy")}, "expected labels out of .* each once"),
+        ({"labels": ("angry", "happy")}, "expected one label for each of the net's 3 outputs, got 2"),
+        ({"labels": ("angry", "happy", "sad", "fear")}, "3 outputs, got 4"),
+    ],
+)
+def test_a_card_that_does_not_fit_its_net_is_told_before_anything_is_read(tmp_path, changes, words):
+    run = write_run(tmp_path / "run")
+    write_card(replace(read_card(run / CARD), **changes), run / CARD)
+    with pytest.raises(SettingsError, match=words):
+        load_reaction_model(run)
+
+
+def test_thresholds_that_are_no_table_are_told(tmp_path):
+    card = write_run(tmp_path / "run") / CARD
+    write_card(replace(read_card(card), thresholds={}), card)
+    card.write_text("thresholds = 3\n" + card.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(SettingsError, match="expected a table"):
+        load_reaction_model(card.parent)

@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from postlens.pipelines.react import Reacted, Reactions
     from postlens.types import Failure, ReactionForecast
 
-DECIDED = {
-    "scene": "the scene",
-    "faces": "the faces",
-    "both": "scene and faces alike",
-    "model": "the net of the setting reaction_model",
-}
-
 
 def react(
     sources: Annotated[
@@ -94,6 +87,8 @@ def _answered(asked: Asked, settings: Settings, *, language: str, as_json: bool)
     labels = load_table(settings.emoji_table).labels(language)
     found = _reactions(asked, settings)
     paths = write_reactions(found, asked.out, labels=labels) if asked.out is not None else ()
+    for note in found.notes:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"note: {plain(note)}")
     if as_json:
         typer.echo(json.dumps(list(as_dicts(found, labels)), indent=1))
     elif paths:
@@ -153,11 +148,13 @@ def _lines(one: Reacted, labels: Mapping[str, str]) -> list[str]:
 
 def _decided(forecast: ReactionForecast) -> str:
     """Which reader decided, and what there was to read."""
+    from postlens.tasks.reactions.summary import READERS
+
     faces = "no face that could be read" if not forecast.n_faces else "1 face" if forecast.n_faces == 1 else ""
     seen = faces or f"{forecast.n_faces} faces"
     alone = " alone" if forecast.reader in ("scene", "faces") else ""
     scene = "" if forecast.valence is None else f"; valence {forecast.valence:.1f}, arousal {forecast.arousal:.1f}"
-    return f"{DECIDED[forecast.decided_by]}{alone} ({seen}{scene})"
+    return f"{READERS[forecast.decided_by]}{alone} ({seen}{scene})"
 
 
 def _summarise(found: Reactions, paths: Sequence[Path]) -> None:

@@ -81,10 +81,11 @@ class Reactor:
         )
 
     def _thresholds(self, *, by_model: bool) -> float | Mapping[str, float] | None:
-        """The user's one for all, else those of the net that answers."""
-        if self.settings.reaction_threshold is None and self.model is not None and by_model:
-            return self.model.thresholds
-        return self.settings.reaction_threshold
+        """The user's one for all, else those of the net that answers; none for emotions that it has not learnt."""
+        given = self.settings.reaction_threshold
+        if self.model is None or not by_model:
+            return given
+        return self.model.thresholds if given is None else dict.fromkeys(self.model.spec.labels, given)
 
     def _read_scene(self, post: Post, vectors: FrameVectors) -> SceneReading | None:
         frames = [vectors[sha256][0].vectors for sha256 in post.media if sha256 in vectors]
@@ -92,8 +93,13 @@ class Reactor:
 
 
 def _mean_probs(post: Post, facts: CreatorFacts) -> FloatArray | None:
-    """Mean over the post's media of what the net of a training read; `None` where it has not looked at any."""
+    """Mean over the post's media of what the net of a training read.
+
+    `None` where it has not looked at any, or not at all whose frames were encoded: a part would answer for the whole.
+    """
     found = [facts.reactions[sha256] for sha256 in post.media if sha256 in facts.reactions]
+    if any(sha256 in facts.embeddings and sha256 not in facts.reactions for sha256 in post.media):
+        return None
     return np.asarray(np.mean(found, axis=0), np.float32) if found else None
 
 

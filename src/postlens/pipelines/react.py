@@ -21,7 +21,7 @@ from postlens.errors import UsageError
 from postlens.pipelines.answers_reactions import Reactor
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
-from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, spoil_state
+from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, remember_folder
 from postlens.pipelines.ingest import Ingest
 from postlens.pipelines.process import Processor
 from postlens.pipelines.react_stages import reaction_stages, views_fingerprint
@@ -55,6 +55,7 @@ class Reactions:
     posts: tuple[Reacted, ...]
     failures: tuple[Failure, ...] = ()  # of the media of this run
     models: Mapping[str, str] = field(default_factory=dict)  # name to version and fingerprint
+    notes: tuple[str, ...] = ()  # what the answers do not rest on, though the settings ask for it
 
 
 def react_media(
@@ -91,7 +92,7 @@ def react_media(
     found = chain.from_iterable([open_source(source, creator=creator, mapping={}, kind=None) for source in sources])
     with _place(out) as folder, Store.open(store or str(folder / STORE_FILE)) as opened:
         if out is not None:
-            _remember(opened, out)
+            remember_folder(opened, out)
         ingested = Ingest(opened, settings=settings, downloads=folder / DOWNLOADS, now=at).run(found)
         kept = out is not None or store is not None
         with Runner(reaction_stages(views=tta, model=reactor.model, kept=kept), settings) as runner:
@@ -102,7 +103,7 @@ def react_media(
         with opened.read() as conn:
             posts = react_posts(conn, reactor, post_ids=ingested.post_ids, tta=tta)
     failures = (*ingested.failures, *ingested.at_every_place(processed.failures))
-    return Reactions(posts, failures, reactor.models())
+    return Reactions(posts, failures, reactor.models(), _notes(posts, reactor))
 
 
 def react_store(
@@ -132,7 +133,7 @@ def react_store(
             facts = (reactor.with_facts(conn, _facts(conn, one, tta=tta)) for one in chosen)
             known = (_expect_views(one) for one in facts) if tta else facts
             posts = tuple(chain.from_iterable(_by_file(_of_creator(one, reactor, tta=tta)) for one in known))
-    return Reactions(posts, models=reactor.models())
+    return Reactions(posts, models=reactor.models(), notes=_notes(posts, reactor))
 
 
 def react_posts(
@@ -178,6 +179,17 @@ def _of_creator(facts: CreatorFacts, reactor: Reactor, *, tta: bool) -> Iterator
             yield Reacted(facts.creator, post, _files(post, facts), forecast)
 
 
+def _notes(posts: Sequence[Reacted], reactor: Reactor) -> tuple[str, ...]:
+    """That the net of the settings does not answer all posts."""
+    n_other = sum(one.forecast.reader != "model" for one in posts)
+    if reactor.model is None or not n_other:
+        return ()
+    return (
+        f"{n_other} of {len(posts)} posts not read by the net of the setting reaction_model, or not all of their "
+        "media: scene and faces answer there; give the media as sources to have them read",
+    )
+
+
 def _by_file(found: Iterable[Reacted]) -> list[Reacted]:
     return sorted(found, key=lambda one: (one.files, one.post.post_id))
 
@@ -196,10 +208,3 @@ def _place(out: Path | None) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="postlens-") as folder:
         yield Path(folder)
-
-
-def _remember(store: Store, out: Path) -> None:
-    """The folder, so that `forget` finds what is written there; and that `analyze` has to write its outputs anew."""
-    with store.write() as conn:
-        write_folder(conn, str(out.resolve()))
-    spoil_state(out)
