@@ -385,7 +385,6 @@ LIMITS = (
     "held out that of sad was 0.36, of fear 0.37, of other 0.41. In OASIS no threshold reaches it for other: 1 in 7 "
     "photos found to be other is, and 3 in 10 such photos are found. One person labelled most photos: another would "
     "draw the line of happy and neutral elsewhere."
-    "person labelled most photos: another would draw the line of happy and neutral elsewhere."
 )
 TRAINED_ON = (
     "OASIS, 249 of its 900 photos (open access for research; photos from Pixabay, Wikimedia and Flickr)",
