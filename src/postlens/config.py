@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         " shipped size.",
     )
     reaction_threshold: float | None = Field(
-        None, ge=0, le=1, description="One threshold for all emotions. Default: the table's and cards' own."
+        None, ge=0, le=1, description="One threshold for all emotions. Default: each emotion's own, on the card."
     )
     reaction_policy: Literal["strict", "union"] = Field(
         "strict", description="strict: an emoji blocked by any detected emotion is not allowed."
