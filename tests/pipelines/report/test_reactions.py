@@ -91,6 +91,13 @@ def test_how_a_post_was_read_is_told(changes, told):
     assert told in text(reacting(changes))
 
 
+@pytest.mark.parametrize(("reader", "told"), [("model", True), ("both", False)])
+def test_the_section_says_that_a_net_answered_where_it_did(reader, told):
+    said = text(reacting({"reader": reader, "decided_by": reader}))
+    assert ("read by the trained net where a post says so" in said) is told
+    assert "read from its scene and the faces in it" in said
+
+
 def test_a_creators_summary_counts_emotions_readers_and_emoji():
     sad = {"emotions": ("sad",), "allowed": ("🙏", "👍"), "blocked": ("😀",), "decided_by": "scene"}
     told = text(reacting({}, {}, {**sad, "low_confidence": True}))
