@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from postlens.errors import TableError
 from postlens.media.probe import display_name
+from postlens.train.emotion_listing import STAGE, is_file
 from postlens.types import Failure
 
 SPLITS = ("train", "val", "test")
 ANNOTATIONS, IMAGES = "annotation", "image"  # folders
-STAGE = "labels"  # of the failures
 
 
 class AnnotatedImage(NamedTuple):
@@ -58,7 +58,7 @@ def _entries(path: Path) -> list[list[Any]]:
 
 def _listed(data: Path, entry: list[Any], *, part: str) -> AnnotatedImage | Failure:
     label, image = str(entry[0]), entry[1]
-    if len(entry) > 2 and (data / str(entry[2])).is_file():
+    if len(entry) > 2 and is_file(data / str(entry[2])):
         found = _emotion(data / str(entry[2]))
         return found if isinstance(found, Failure) else AnnotatedImage(image, found, part)
     return AnnotatedImage(image, label, part)
@@ -84,5 +84,7 @@ def _emotion(path: Path) -> str | Failure:
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise TableError(f"{display_name(path)}: expected a JSON file, got one that is nested too deeply") from error
     except (OSError, ValueError) as error:
         raise TableError(f"{display_name(path)}: expected a JSON file, got: {error}; copy it again") from error

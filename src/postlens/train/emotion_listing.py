@@ -44,11 +44,19 @@ class Listing(NamedTuple):
 
 def add(files: list[Listed], failures: list[Failure], one: Listed, table: Path) -> None:
     """To the files, or to the failures if it is not there; `table` lists it."""
-    if Path(one.path).is_file():
+    if is_file(Path(one.path)):
         files.append(one)
     else:
         error = MediaNotFoundError(f"{table.name} lists it, but there is no such file; copy it or remove the row")
         failures.append(Failure.of(display_name(one.path), STAGE, error))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; not for names that the file system does not take."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def header_of(table: Path) -> list[str]:

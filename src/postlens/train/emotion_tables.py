@@ -9,11 +9,21 @@ from typing import Final
 
 import numpy as np
 
-from postlens.errors import TableError
+from postlens.errors import RowError, SourceNotFoundError, TableError
 from postlens.media.probe import IMAGE_SUFFIXES, display_name
 from postlens.sources.protocol import absolute
-from postlens.sources.rows import read_table
-from postlens.train.emotion_listing import FILES, PARTS, WORDS, Listed, Listing, add, header_of, lines_of
+from postlens.train.emotion_listing import (
+    FILES,
+    PARTS,
+    STAGE,
+    WORDS,
+    Listed,
+    Listing,
+    add,
+    header_of,
+    is_file,
+    lines_of,
+)
 from postlens.types import Failure
 
 AFFECTNET_HEADER: Final = (
@@ -65,7 +75,7 @@ def _base(folder: Path, name: str) -> Path:
     """The folder below which the images lie: the given one, or one in it that has the first image."""
     inner = [path for path in sorted(folder.iterdir()) if path.is_dir()]
     deeper = [path for one in inner for path in sorted(one.iterdir()) if path.is_dir()]
-    return next((one for one in (folder, *inner, *deeper) if (one / name).is_file()), folder)
+    return next((one for one in (folder, *inner, *deeper) if is_file(one / name)), folder)
 
 
 # --- CSV ------------------------------------------------------------------------------------------------------------
@@ -78,24 +88,40 @@ def read_csv(data: Path) -> Listing:
     `split` (train, val, test). Files are named relative to the table.
     """
     table = data if data.is_file() else next((data / n for n in TABLES if (data / n).is_file()), data / TABLES[0])
-    rows = [{key.strip().casefold(): cell.strip() for key, cell in row.items()} for row in read_table(table)]
-    header = list(rows[0]) if rows else []
+    if not table.is_file():
+        raise SourceNotFoundError(f"{display_name(data)}: expected {' or '.join(TABLES)} in the folder; name the table")
+    header, *lines = [[cell.strip() for cell in line] for line in lines_of(table)] or [[]]
+    header = [name.casefold() for name in header]
     file, words = (next((name for name in names if name in header), "") for names in (FILES, WORDS))
     if not file:
         raise TableError(f"{display_name(table)}: expected a column {FILES[0]}, got {', '.join(header) or 'no row'}")
     files: list[Listed] = []
     failures: list[Failure] = []
-    for number, row in enumerate(rows, start=2):
-        where = f"{display_name(table)}, row {number}"
-        one = Listed(
-            path=absolute(str(table.parent / row[file])),
-            marks=_words(row[words]) if words else _cells(row, where),
-            whole=bool(words),
-            group=next((row[name] for name in GROUPS if row.get(name)), ""),
-            part=_part(row.get("split", ""), where),
-        )
-        add(files, failures, one, table)
+    for number, cells in enumerate(lines, start=2):
+        where, row = f"{display_name(table)}, row {number}", dict(zip(header, cells, strict=False))
+        if error := _unusable(cells, header, label=row.get(words)):
+            failures.append(Failure.of(where, STAGE, error))
+        elif cells:
+            one = Listed(
+                path=absolute(str(table.parent / row[file])),
+                marks=_words(row[words]) if words else _cells(row, where),
+                whole=bool(words),
+                group=next((row[name] for name in GROUPS if row.get(name)), ""),
+                part=_part(row.get("split", ""), where),
+            )
+            add(files, failures, one, table)
     return Listing(files, failures)
+
+
+def _unusable(cells: Sequence[str], header: Sequence[str], *, label: str | None) -> RowError | None:
+    """Why a row says nothing that can be relied on; cells in wrong columns and blank labels are not a no."""
+    if not cells:
+        return None
+    if len(cells) < len(header) or any(cells[len(header) :]):
+        return RowError(f"expected {len(header)} cells as in the header, got {len(cells)}; correct the row")
+    if label is not None and not _words(label):
+        return RowError("expected a label, got none; name one of the image's emotions, or remove the row")
+    return None
 
 
 def _words(text: str) -> dict[str, float]:
