@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from postlens.train.emotion_map import list_maps
+from postlens.train.emotion_map import SHIPPED_MAPS
 from postlens.train.reactions_recipe import list_reaction_recipes
 from postlens.train.recipe import list_recipes
 from postlens.train.two_networks_recipe import list_net_recipes
@@ -37,7 +37,7 @@ def test_the_wheel_holds_the_recipes(wheel):
     assert {f"postlens/train/recipes/{name}.toml" for name in list_recipes()} <= names
     assert {f"postlens/train/product_recipes/{name}.toml" for name in list_net_recipes()} <= names
     assert {f"postlens/train/reaction_recipes/{name}.toml" for name in list_reaction_recipes()} <= names
-    assert {f"postlens/train/emotion_maps/{name}.toml" for name in list_maps()} <= names
+    assert {f"postlens/train/emotion_maps/{path.name}" for path in SHIPPED_MAPS.glob("*.toml")} <= names
 
 
 def test_the_wheel_answers_away_from_the_checkout(wheel, tmp_path):

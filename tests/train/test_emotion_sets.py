@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from postlens.errors import (
     UnknownNameError,
 )
 from postlens.train.emotion_layouts import LAYOUTS, find_layout
-from postlens.train.emotion_map import list_maps, load_map
+from postlens.train.emotion_map import MAP_OF_LAYOUT, SHIPPED_MAPS, list_maps, load_map
 from postlens.train.emotion_sets import learnable, read_emotion_images
 from postlens.types import EMOTIONS
 
@@ -166,6 +168,43 @@ def test_a_csv_of_words(tmp_path):
     assert found(data) == {"happy.png": ({"happy", "surprise"}, ""), "sad.png": ({"sad"}, "")}
 
 
+def test_rows_without_a_label_or_of_another_length_are_failures(tmp_path):
+    lines = ["file,label,split", "happy.png,happy,train", "sad.png,sad,train"]
+    bad = ["angry.png,,train", "angry.png", "fear.png, ; ,train", "fear.png,fear,train,more", ""]
+    images = read_emotion_images(write_csv(tmp_path / "my.csv", [*lines, *bad]))
+    assert len(images) == 2 and images.n_skipped == 0
+    assert failed(images) == [f"my.csv, row {number}" for number in (4, 5, 6, 7)]
+    told = [one.message for one in images.failures]
+    assert "expected a label, got none" in told[0] and "expected 3 cells as in the header, got 1" in told[1]
+
+
+def test_rows_of_emotions_that_are_cut_off_are_failures(tmp_path):
+    data = write_csv(tmp_path / "my.csv", ["file,happy,sad", "happy.png,1,0", "sad.png,0,1", "fear.png,0"])
+    assert failed(read_emotion_images(data)) == ["my.csv, row 4"]
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "b" * 5000 + ".png"])
+def test_names_that_no_file_can_have_are_failures(tmp_path, name):
+    data = write_csv(tmp_path / "my.csv", ["file,label", "happy.png,happy", "sad.png,sad", f"{name},sad"])
+    (failure,) = read_emotion_images(data).failures
+    assert failure.error == "MediaNotFoundError"
+
+
+def test_an_annotation_that_no_file_can_be_is_not_read(tmp_path):
+    data = write_emoset(tmp_path)
+    entries = json.loads((data / "train.json").read_text())
+    (data / "train.json").write_text(json.dumps([[*one[:2], "x" * 300] for one in entries]))
+    assert set(found(data)) == {"amusement_0.jpg", "anger_0.jpg", "sadness_0.jpg"}
+
+
+def test_an_annotation_nested_too_deeply_is_a_failure(tmp_path):
+    data = write_emoset(tmp_path)
+    (data / "annotation" / "anger" / "anger_0.json").write_text("[" * 200_000)
+    images = read_emotion_images(data)
+    assert len(images) == 2
+    assert "nested too deeply" in images.failures[0].message
+
+
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +240,8 @@ def test_a_table_of_ones_own_gives_labels_a_meaning(tmp_path):
         ("version = 1\nskip = ['joy']\n[labels]\njoy = ['happy']", "'joy' in both"),
         ("version = 1\nmore = 2\n[labels]\njoy = ['happy']", "'more'"),
         ("version = ", "expected a table of labels out of"),
+        ("version = " + "[" * 200_000, "nested too deeply"),
+        ("version = 0x" + "f" * 5000, "expected a table of labels out of"),
     ],
 )
 def test_a_wrong_table_of_labels_is_told(tmp_path, text, told):
@@ -270,6 +311,12 @@ def test_a_table_has_a_version_and_a_source(name):
     assert table.version >= 1
     assert len(table.source) > 20
     assert table.reachable <= set(EMOTIONS)
+
+
+def test_no_two_tables_have_the_same_labels():
+    texts = [path.read_text().partition("[labels]")[2] for path in SHIPPED_MAPS.glob("*.toml")]
+    assert len(set(texts)) == len(texts) == len(set(MAP_OF_LAYOUT.values()))
+    assert load_map("csv").emotions == load_map("folders").emotions and load_map("csv").name == "csv"
 
 
 def test_only_emotions_with_both_answers_can_be_learnt():

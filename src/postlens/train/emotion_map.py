@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from postlens.config import read_toml
 from postlens.errors import SettingsError
 from postlens.types import EMOTIONS
 
 SHIPPED_MAPS = Path(__file__).resolve().parent / "emotion_maps"
+# The file of each layout: words are words wherever they stand, and two data sets have the labels of one paper.
+MAP_OF_LAYOUT = {
+    "affectnet": "affectnet",
+    "csv": "words",
+    "emoset": "mikels",
+    "fer2013": "fer2013",
+    "fi": "mikels",
+    "folders": "words",
+}
 _FIELDS = ("version", "source", "skip", "labels")
 
 
@@ -49,12 +58,12 @@ class EmotionMap:
 
 
 def list_maps() -> tuple[str, ...]:
-    """Names of the shipped tables, one for each layout, sorted."""
-    return tuple(sorted(path.stem for path in SHIPPED_MAPS.glob("*.toml")))
+    """Names of the layouts, sorted; each has a shipped table, and some share one."""
+    return tuple(MAP_OF_LAYOUT)
 
 
 def load_map(name_or_path: str | Path) -> EmotionMap:
-    """A shipped table by name, or one of a TOML file.
+    """A layout's shipped table by the layout's name, or one of a TOML file.
 
     The file has `version` (a whole number), `source` (text), `skip` (labels to leave out) and a table `[labels]` of
     label = ["emotion", ...].
@@ -62,15 +71,16 @@ def load_map(name_or_path: str | Path) -> EmotionMap:
     Raises:
         SettingsError: no such name or file, the file is not TOML, or a value cannot be used.
     """
-    path = SHIPPED_MAPS / f"{name_or_path}.toml" if str(name_or_path) in list_maps() else Path(name_or_path)
+    shipped = MAP_OF_LAYOUT.get(str(name_or_path))
+    path = SHIPPED_MAPS / f"{shipped}.toml" if shipped else Path(name_or_path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = read_toml(path)
+    except (OSError, ValueError) as error:
         known = ", ".join(list_maps())
         raise SettingsError(
             f"expected a table of labels out of [{known}] or a TOML file, got {name_or_path} ({error})"
         ) from error
-    return _checked(path, values)
+    return replace(_checked(path, values), name=Path(name_or_path).stem)
 
 
 def _checked(path: Path, values: Mapping[str, Any]) -> EmotionMap:
