@@ -48,10 +48,15 @@ def calibrate_emotions(logits: ArrayLike, truth: ArrayLike, *, labels: Sequence[
 
 
 def fit_temperature(logits: Float, truth: Float) -> float:
-    """The divisor of the logits with the lowest log loss over all that is known; within `TEMPERATURES`."""
+    """The divisor of the logits with the lowest log loss over all that is known; within `TEMPERATURES`.
+
+    1 where nothing is known.
+    """
     from scipy.optimize import minimize_scalar
 
     known = ~np.isnan(truth)
+    if not known.any():
+        return 1.0
     z, t = logits[known], truth[known]
 
     def loss(log_temperature: float) -> float:
