@@ -80,9 +80,22 @@ def test_a_training_image_that_is_also_tested_is_left_out(tmp_path):
     same = tmp_path / "train" / "happy" / "0.png"
     same.write_bytes((tmp_path / "test" / "happy" / "1.png").read_bytes())
     images, _, hashes = opened(tmp_path)
-    split, n_twice = split_emotions(images, hashes=hashes, rng=np.random.default_rng(0))
-    assert n_twice == 1
+    split, left_out = split_emotions(images, hashes=hashes, rng=np.random.default_rng(0))
+    assert left_out == (1, 0)
     assert len(split.train) == 5
+
+
+def test_a_person_who_is_also_validated_or_tested_on_is_left_out_of_training(tmp_path):
+    places = {"train": ("ann", "bea", "cem", "dan"), "val": ("bea", "eve"), "test": ("cem", "fay")}
+    for k, (part, people) in enumerate(places.items()):
+        for label in ("happy", "sad"):
+            for person in people:
+                draw_emotion(tmp_path / part / label / person / "1.png", label, seed=100 * k + ord(person[0]))
+    images, _, hashes = opened(tmp_path)
+    split, left_out = split_emotions(images, hashes=hashes, rng=np.random.default_rng(0))
+    assert {images.groups[row] for row in split.train} == {"ann", "dan"}
+    assert {images.groups[row] for row in split.val} == {"bea", "eve"}
+    assert (left_out.n_met, len(split.val), len(split.test)) == (4, 4, 4)
 
 
 def test_too_few_groups_are_told(tmp_path):

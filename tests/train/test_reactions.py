@@ -20,6 +20,7 @@ from postlens.errors import ModelError, NotEnoughDataError, SettingsError, Usage
 from postlens.tasks.reactions.model import load_reaction_model
 from postlens.train import reactions
 from postlens.train.checkpoints import load_net
+from postlens.train.emotion_split import LeftOut
 from postlens.train.losses import LOSSES
 from postlens.train.reactions import open_data, train_reactions
 from postlens.train.reactions_export import write_torchscript
@@ -117,6 +118,22 @@ def test_the_card_says_what_the_model_is(trained):
     assert script["sha256"] == file_sha256(trained.out / script["file"])
     assert script["parity"]["max_relative_difference"] < 1e-3
     assert str(trained.data) not in (trained.out / "reactions.toml").read_text()
+
+
+def test_card_and_page_count_images_left_out_for_their_group(trained, tmp_path):
+    from postlens.train.reactions_report import card_words, report_of, write_reports
+
+    result, images = trained.result, trained.result.data.images
+    told = {"images": images, "labels": result.data.labels}
+    report = report_of(
+        result.scored, result.calibration, split=result.data.material.split, left_out=LeftOut(0, 3), **told
+    )
+    assert report["left_out"]["group_in_another_part"] == 3
+    write_reports(tmp_path, report, result.scored, recipe=trained.recipe, **told)
+    card = card_words(report, result.scored, recipe=trained.recipe, data=trained.data)
+    for words in (card["limits"], (tmp_path / "report.html").read_text()):
+        assert "a later one has their group (person, account or shoot): 3 images" in words
+        assert "equal file" not in words
 
 
 def test_a_picture_is_prepared_for_training_as_for_an_answer(trained, tmp_path):

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postlens.tasks.reactions.evaluate import score_reactions
+from postlens.tasks.scoring import average_precision
 from postlens.train.reactions_calibrate import THRESHOLDS, calibrate_emotions, choose_threshold, fit_temperature
-from postlens.train.reactions_scores import average_precision, epoch_scores, score_emotions
+from postlens.train.reactions_scores import epoch_scores, score_emotions
+from postlens.types import EMOTIONS
 
 NAMES = ("happy", "sad", "fear")
 
@@ -48,8 +51,7 @@ def test_intervals_enclose_the_score():
     table = scores(*drawn())
     for name in ("macro_f1", "micro_f1", "weighted_f1", "map", "ece"):
         low, high = table[f"{name}_ci"]
-        assert low <= high
-    assert table["macro_f1_ci"][0] <= table["macro_f1"] <= table["macro_f1_ci"][1]
+        assert low <= table[name] <= high
 
 
 def test_an_emotion_without_a_positive_image_has_no_f1_and_counts_in_no_mean():
@@ -81,6 +83,16 @@ def test_an_epoch_is_scored_also_where_nothing_is_there():
     assert found == {"val_micro_f1": 0.0, "val_map": 0.0, "val_ap_happy": 0.0, "val_ap_sad": 0.0}
 
 
+def test_a_training_and_an_evaluation_score_the_same_table_alike():
+    probs, truth = np.random.default_rng(3).random((60, 8)), np.random.default_rng(4).integers(0, 2, (60, 8)) * 1.0
+    truth[::7, 2] = np.nan
+    how = {"thresholds": dict.fromkeys(EMOTIONS, 0.1), "groups": [str(i) for i in range(60)]}
+    trained = score_emotions(probs, truth, labels=EMOTIONS, rng=np.random.default_rng(0), **how)
+    evaluated = score_reactions(probs, truth, thresholds=np.full(8, 0.1), rng=np.random.default_rng(0), min_positive=1)
+    for name in ("macro_f1", "micro_f1", "weighted_f1", "map", "ece"):
+        assert trained[name] == evaluated[name]
+
+
 # --- calibration ----------------------------------------------------------------------------------------------------
 
 
@@ -90,6 +102,10 @@ def test_the_temperature_that_logits_were_scaled_by_is_found(temperature):
     logits = rng.normal(0, 2, (4000, 3))
     truth = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(float)
     assert fit_temperature(logits * temperature, truth) == pytest.approx(temperature, rel=0.1)
+
+
+def test_the_temperature_of_nothing_known_is_1():
+    assert fit_temperature(np.ones((3, 2)), np.full((3, 2), np.nan)) == 1.0
 
 
 def test_a_threshold_is_the_best_of_those_tried():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,15 @@ _NUMBERS = {"train": TRAIN, "val": VAL, "test": TEST}
 Floats = NDArray[np.float64]
 
 
-def split_emotions(images: EmotionImages, *, hashes: Sequence[str], rng: np.random.Generator) -> tuple[Split, int]:
-    """The parts, and how many training images were left out since an equal file is in another part.
+class LeftOut(NamedTuple):
+    """Images of which a later part (training, validation, test) knows too much: they are in no part."""
+
+    n_twice: int  # an equal file is in a later part
+    n_met: int  # another image of their group (person, account or shoot) is
+
+
+def split_emotions(images: EmotionImages, *, hashes: Sequence[str], rng: np.random.Generator) -> tuple[Split, LeftOut]:
+    """The parts, and how many images were left out of an earlier part since a later one has their file or group.
 
     Parts that the data set gives are kept. Without any, all three are drawn; without one to validate on, that is drawn
     from training. Groups, and groups that share a file, are never parted by a draw.
@@ -39,22 +47,26 @@ def split_emotions(images: EmotionImages, *, hashes: Sequence[str], rng: np.rand
             part_of[rows] = _drawn(images[rows], [hashes[i] for i in rows.tolist()], (1 - VAL_SHARE, VAL_SHARE), rng)
     twice = _also_elsewhere(part_of, hashes)
     part_of[twice] = -1
+    met = _also_elsewhere(part_of, images.groups)
+    part_of[met] = -1
     split = Split(*(np.flatnonzero(part_of == part) for part in (TRAIN, VAL, TEST)))
     if not len(split.train) or not len(split.val):
         counts = ", ".join(f"{name} {len(rows)}" for name, rows in split.parts.items())
         raise SplitError(
-            f"expected images to train on and others, of other groups, to validate on, got {counts}; add images of "
+            f"expected images to train on and others, of other groups, to validate on, got {counts} ({len(twice)} left "
+            f"out for an equal file in a later part, {len(met)} for a group that is in one); add images of "
             "further groups, or name the part of each (folders train and val, or a column split)"
         )
-    return split, len(twice)
+    return split, LeftOut(len(twice), len(met))
 
 
-def _also_elsewhere(part_of: IntArray, hashes: Sequence[str]) -> IntArray:
-    """Rows whose file is in a later part too: learnt by heart, they would be scored as known."""
+def _also_elsewhere(part_of: IntArray, names: Sequence[str]) -> IntArray:
+    """Rows whose file or group is in a later part too: learnt by heart, they would be scored as known."""
     last: dict[str, int] = {}
-    for part, name in zip(part_of.tolist(), hashes, strict=True):
+    for part, name in zip(part_of.tolist(), names, strict=True):
         last[name] = max(part, last.get(name, part))
-    return np.array([i for i, (p, h) in enumerate(zip(part_of.tolist(), hashes, strict=True)) if p < last[h]], np.int64)
+    rows = enumerate(zip(part_of.tolist(), names, strict=True))
+    return np.array([i for i, (part, name) in rows if 0 <= part < last[name]], np.int64)
 
 
 def _drawn(images: EmotionImages, hashes: Sequence[str], shares: Sequence[float], rng: np.random.Generator) -> IntArray:

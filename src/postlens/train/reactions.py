@@ -23,7 +23,7 @@ import numpy as np
 from postlens.errors import NotEnoughDataError
 from postlens.train.emotion_pictures import open_emotion_pictures
 from postlens.train.emotion_sets import AUTO, EmotionImages, columns_of, learnable, read_emotion_images
-from postlens.train.emotion_split import split_emotions
+from postlens.train.emotion_split import LeftOut, split_emotions
 from postlens.train.fit import Machine, choose_workers, precision_of
 from postlens.train.history import SCORE, Row, best_at, write_history
 from postlens.train.module import NicheNet
@@ -52,7 +52,7 @@ class ReactionData:
     images: EmotionImages
     labels: tuple[str, ...]  # out of EMOTIONS, the net's outputs
     material: EmotionMaterial
-    n_twice: int  # training images left out, since they are also validated or tested on
+    left_out: LeftOut  # images in no part, since a later part has their file or group
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def open_data(data: Path, *, recipe: Recipe, layout: str = AUTO, labels: Path | 
     images, pictures, hashes = open_emotion_pictures(
         listed, size_px=recipe.size_px, workers=len(os.sched_getaffinity(0))
     )
-    split, n_twice = split_emotions(images, hashes=hashes, rng=np.random.default_rng(recipe.seed))
+    split, left_out = split_emotions(images, hashes=hashes, rng=np.random.default_rng(recipe.seed))
     names = learnable(images.truth[split.train])
     if not names:
         raise NotEnoughDataError(
@@ -143,7 +143,7 @@ def open_data(data: Path, *, recipe: Recipe, layout: str = AUTO, labels: Path | 
             f"{', '.join(name for name, n in images[split.train].n_positive.items() if n) or 'none'} alone; add images"
         )
     truth = images.truth[:, columns_of(names)]
-    return ReactionData(images, names, EmotionMaterial(pictures, truth, split, _key(images, split, hashes)), n_twice)
+    return ReactionData(images, names, EmotionMaterial(pictures, truth, split, _key(images, split, hashes)), left_out)
 
 
 def _key(images: EmotionImages, split: Split, hashes: Sequence[str]) -> str:
@@ -167,7 +167,7 @@ def _finish(run: PhasedRun, opened: ReactionData, net: NicheNet, history: list[R
     calibration = calibrate_emotions(logits["val"], opened.material.truth[split.val], labels=opened.labels)
     scored = _score(logits, opened, calibration, seed=recipe.seed)
     report = report_of(
-        scored, calibration, images=opened.images, split=split, labels=opened.labels, n_twice=opened.n_twice
+        scored, calibration, images=opened.images, split=split, labels=opened.labels, left_out=opened.left_out
     )
     write_history(history, run.folder.history)
     plot_history(history, out / HISTORY_PICTURE)

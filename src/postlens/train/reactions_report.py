@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.media.probe import display_name
+from postlens.tasks.reactions.evaluate import DRAWS
 from postlens.train.calibrate import TEMPERATURES
 from postlens.train.emotion_sets import EmotionImages
+from postlens.train.emotion_split import LeftOut
 from postlens.train.products_page import bar, failure_table, page, section, table, text
 from postlens.train.reactions_calibrate import MIN_POSITIVE, EmotionCalibration
-from postlens.train.reactions_scores import N_RESAMPLES
 from postlens.train.recipe import Recipe
 from postlens.train.splits import Split
 from postlens.types import EMOTIONS, IntArray
@@ -50,16 +51,21 @@ def report_of(
     images: EmotionImages,
     split: Split,
     labels: Sequence[str],
-    n_twice: int,
+    left_out: LeftOut,
 ) -> dict[str, Any]:
     """JSON-ready: what was trained on, the calibration, and the score table of each part."""
     return {
         "labels": list(labels),
         "not_learnt": [name for name in EMOTIONS if name not in labels],
         "label_table": {"name": images.map.name, "version": images.map.version},
-        "interval": f"95 % bootstrap of whole groups, {N_RESAMPLES} resamples",
+        "interval": f"95 % bootstrap of whole groups, {DRAWS} resamples",
         "parts": {name: _counts(images, rows) for name, rows in split.parts.items()},
-        "left_out": {"unusable": len(images.failures), "by_label": images.n_skipped, "also_in_another_part": n_twice},
+        "left_out": {
+            "unusable": len(images.failures),
+            "by_label": images.n_skipped,
+            "file_in_another_part": left_out.n_twice,
+            "group_in_another_part": left_out.n_met,
+        },
         "temperature": round(calibration.temperature, 4),
         "thresholds": dict(calibration.thresholds),
         "calibrated_on": calibration.n,
@@ -107,7 +113,7 @@ def _page(report: Mapping[str, Any], scored: Sequence[PartScores], *, images: Em
         "Training of reactions",
         lead,
         *(section(f"Scores: {one.part}", _means(one), _emotions(one), note=f"Of {one.words}.") for one in scored),
-        section("Images", _parts(report), note=note),
+        section("Images", _parts(report), note=" ".join((note, *_left_out(report))).strip()),
         section("Not used", failure_table(images.failures)),
     )
 
@@ -134,6 +140,16 @@ def _parts(report: Mapping[str, Any]) -> str:
         for name, part in report["parts"].items()
     ]
     return table(("part", "images", "groups", *EMOTIONS), rows)
+
+
+def _left_out(report: Mapping[str, Any]) -> list[str]:
+    """A sentence on each reason for which images are in no part."""
+    kinds = {"file_in_another_part": "equal file", "group_in_another_part": "group (person, account or shoot)"}
+    return [
+        f"Left out of an earlier part, since a later one has their {what}: {report['left_out'][name]} images."
+        for name, what in kinds.items()
+        if report["left_out"][name]
+    ]
 
 
 def _number(value: float | int | None) -> str:
@@ -175,6 +191,7 @@ def _limits(report: Mapping[str, Any], best: PartScores) -> str:
     words = ["Images of other origin than those trained on may score lower.", f"Scores are of {best.words}."]
     if report["not_learnt"]:
         words.append(f"Never named, since no image shows them: {', '.join(report['not_learnt'])}.")
+    words += _left_out(report)
     scarce = [name for name, one in best.table["per_class"].items() if one["n_positive"] < MIN_POSITIVE]
     if scarce:
         words.append(f"Scored on fewer than {MIN_POSITIVE} images: {', '.join(scarce)}.")
