@@ -5,17 +5,34 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from postlens.cli.console import plain
-from postlens.errors import UsageError
+from postlens.cli.train_options import (
+    Accelerator,
+    AugmentOn,
+    Backbone,
+    BatchSize,
+    Compiled,
+    Devices,
+    Epochs,
+    LearningRate,
+    Loggers,
+    Patience,
+    Precision,
+    Resume,
+    Seed,
+    Weights,
+    Workers,
+    change_recipe,
+    telling_of_resume,
+)
 
 if TYPE_CHECKING:
     from postlens.train.loop import TrainResult
-    from postlens.train.recipe import Recipe
 
 app = typer.Typer(help="Train models on your own labelled images.", rich_markup_mode=None)
 
@@ -36,38 +53,22 @@ def niche(
     splits: Annotated[
         Path | None, typer.Option(help="CSV of group,split (train, val, test). Default: drawn, no group in two parts.")
     ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Any timm model instead of the recipe's.")] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the backbone starts: shipped, pretrained (downloaded by timm), none (random), or a checkpoint"
-            " (.safetensors, .pth)."
-        ),
-    ] = None,
-    devices: Annotated[str, typer.Option(help="How many to train on, or auto: all there are.")] = "1",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, or another that Lightning names.")] = "auto",
-    precision: Annotated[str | None, typer.Option(help="auto, 32, bf16 or fp16.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a step, for each device.")] = None,
-    epochs: Annotated[
-        str | None, typer.Option(help="Of each phase, by commas: 10,30,10. A phase of 0 is left out.")
-    ] = None,
-    learning_rate: Annotated[str | None, typer.Option(help="Highest of each phase, by commas, or one for all.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Epochs without a better score that end a phase.")] = None,
+    backbone: Backbone = None,
+    weights: Weights = None,
+    devices: Devices = "1",
+    accelerator: Accelerator = "auto",
+    precision: Precision = None,
+    batch_size: BatchSize = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    patience: Patience = None,
     balance: Annotated[str | None, typer.Option(help="loss, sampler or none: how scarce labels count.")] = None,
-    augment_on: Annotated[
-        str | None, typer.Option(help="workers (default) or device: where training pictures are altered.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, max=256, help="Processes that make batches, for each device. Default: cores.")
-    ] = None,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="torch.compile the net: a minute more for each phase, faster steps.")
-    ] = False,
-    logger: Annotated[
-        list[str] | None, typer.Option(help="wandb or mlflow, beside TensorBoard. May be given twice.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch of the run.")] = False,
+    augment_on: AugmentOn = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    compiled: Compiled = False,
+    logger: Loggers = None,
+    resume: Resume = False,
 ) -> int:
     """Train what a post is about: a backbone and a head, in phases.
 
@@ -86,10 +87,11 @@ def niche(
         "augment_on": augment_on,
         "seed": seed,
     }
-    chosen = _recipe(recipe, backbone=backbone, epochs=epochs, learning_rate=learning_rate, values=values)
     from postlens.train.loop import train_niche
+    from postlens.train.recipe import load_recipe
 
-    try:
+    chosen = change_recipe(load_recipe(recipe), backbone, epochs, learning_rate, values)
+    with telling_of_resume():
         result = train_niche(
             data,
             recipe=chosen,
@@ -103,53 +105,8 @@ def niche(
             compiled=compiled,
             command=shlex.join(["postlens", *sys.argv[1:]]),
         )
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. Finished epochs are kept; the same command with --resume goes on.")
-        raise
     _print_summary(result)
     return 0
-
-
-def _recipe(
-    name: str, *, backbone: str | None, epochs: str | None, learning_rate: str | None, values: dict[str, Any]
-) -> Recipe:
-    """The recipe with what the flags change."""
-    from postlens.train.recipe import load_recipe
-
-    recipe = load_recipe(name)
-    if backbone is not None:
-        from postlens.train.backbones import recipe_for
-
-        recipe = recipe_for(recipe, backbone)
-    if values["weights"] == "none":
-        values = values | {"batch_norm": "train"}  # random norms have no statistics to keep
-    return recipe.changed(**values, phases=change_phases(recipe, epochs, learning_rate))
-
-
-def change_phases(recipe: Recipe, epochs: str | None, learning_rate: str | None) -> list[dict[str, Any]]:
-    """The recipe's phases with other epochs and learning rates, those of 0 epochs left out."""
-    n = len(recipe.phases)
-    counts = _numbers(epochs, n, "--epochs") or [phase.epochs for phase in recipe.phases]
-    rates = _numbers(learning_rate, n, "--learning-rate") or [phase.learning_rate for phase in recipe.phases]
-    if not any(counts):
-        raise UsageError(f"expected at least one epoch in --epochs, got {epochs!r}")
-    changed = zip(recipe.phases, counts, rates, strict=True)
-    return [phase.model_dump() | {"epochs": k, "learning_rate": rate} for phase, k, rate in changed if k]
-
-
-def _numbers(text: str | None, n: int, flag: str) -> list[float]:
-    """`10,30,10` to its numbers; one number stands for all. Raises `UsageError`."""
-    if text is None:
-        return []
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) == 1:
-        numbers *= n
-    if len(numbers) != n or min(numbers) < 0:
-        raise UsageError(f"expected {n} numbers of 0 or more for {flag}, by commas, or one for all, got {text!r}")
-    return numbers
 
 
 def _print_summary(result: TrainResult) -> None:

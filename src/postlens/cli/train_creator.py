@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from postlens.cli.console import N_REASONS, plain
+from postlens.cli.train_options import telling_of_resume
 
 if TYPE_CHECKING:
     from postlens.train.loop import TrainResult
@@ -81,7 +82,7 @@ def creator(
     known = splits_of(model, found.creators) if splits is None else None
     if known is not None:
         Console(soft_wrap=True, highlight=False).print(f"creators divided as in {plain(known)}")
-    try:
+    with telling_of_resume():
         result = train_creator(
             posts_of(found, measures=measures),
             recipe=chosen,
@@ -94,9 +95,6 @@ def creator(
             loggers=logger or (),
             command=shlex.join(["postlens", *sys.argv[1:]]),
         )
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. Finished epochs are kept; the same command with --resume goes on.")
-        raise
     if result.is_writer:
         copy_post_model(posts, out)
         _print_summary(result)

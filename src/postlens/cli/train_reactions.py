@@ -6,17 +6,34 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from postlens.cli.console import N_REASONS, plain, wide_table
-from postlens.cli.train import change_phases
+from postlens.cli.train_options import (
+    Accelerator,
+    AugmentOn,
+    Backbone,
+    BatchSize,
+    Compiled,
+    Devices,
+    Epochs,
+    LearningRate,
+    Loggers,
+    Patience,
+    Precision,
+    Resume,
+    Seed,
+    Weights,
+    Workers,
+    change_recipe,
+    telling_of_resume,
+)
 
 if TYPE_CHECKING:
     from postlens.train.reactions import ReactionResult
-    from postlens.train.recipe import Recipe
 
 
 class Layout(StrEnum):
@@ -56,37 +73,23 @@ def reactions(
         str,
         typer.Option(help="efficientnet_lite0, resnet50, efficientnet_b0, vit_base_patch16_224, or a TOML file."),
     ] = "efficientnet_lite0",
-    backbone: Annotated[str | None, typer.Option(help="Any timm model instead of the recipe's.")] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the backbone starts: shipped, pretrained (downloaded by timm), none (random), or a checkpoint"
-            " (.safetensors, .pth)."
-        ),
-    ] = None,
+    backbone: Backbone = None,
+    weights: Weights = None,
     loss: Annotated[Loss | None, typer.Option(help="Default: the recipe's, bce.")] = None,
     balance: Annotated[str | None, typer.Option(help="sampler: rare emotions are drawn more often; none.")] = None,
-    epochs: Annotated[str | None, typer.Option(help="Of each phase, by commas.")] = None,
-    learning_rate: Annotated[str | None, typer.Option(help="Highest of each phase, by commas, or one for all.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a step, for each device.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Epochs without a better score that end a phase.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, 32, bf16 or fp16.")] = None,
-    augment_on: Annotated[
-        str | None, typer.Option(help="workers (default) or device: where training pictures are altered.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    devices: Annotated[str, typer.Option(help="How many to train on, or auto: all there are.")] = "1",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, or another that Lightning names.")] = "auto",
-    workers: Annotated[
-        int | None, typer.Option(min=0, max=256, help="Processes that make batches, for each device. Default: cores.")
-    ] = None,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="torch.compile the net: a minute more for each phase, faster steps.")
-    ] = False,
-    logger: Annotated[
-        list[str] | None, typer.Option(help="wandb or mlflow, beside TensorBoard. May be given twice.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch of the run.")] = False,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    patience: Patience = None,
+    precision: Precision = None,
+    augment_on: AugmentOn = None,
+    seed: Seed = None,
+    devices: Devices = "1",
+    accelerator: Accelerator = "auto",
+    workers: Workers = None,
+    compiled: Compiled = False,
+    logger: Loggers = None,
+    resume: Resume = False,
 ) -> int:
     """Train which emotions an image conveys, on a data set of your own or a public one.
 
@@ -107,10 +110,11 @@ def reactions(
         "augment_on": augment_on,
         "seed": seed,
     }
-    chosen = _recipe(recipe, backbone=backbone, epochs=epochs, learning_rate=learning_rate, values=values)
     from postlens.train.reactions import train_reactions
+    from postlens.train.reactions_recipe import load_reaction_recipe
 
-    try:
+    chosen = change_recipe(load_reaction_recipe(recipe), backbone, epochs, learning_rate, values)
+    with telling_of_resume():
         result = train_reactions(
             data,
             recipe=chosen,
@@ -125,28 +129,9 @@ def reactions(
             compiled=compiled,
             command=shlex.join(["postlens", *sys.argv[1:]]),
         )
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. Finished epochs are kept; the same command with --resume goes on.")
-        raise
     if result.is_writer:
         _print_summary(result)
     return 0
-
-
-def _recipe(
-    name: str, *, backbone: str | None, epochs: str | None, learning_rate: str | None, values: dict[str, Any]
-) -> Recipe:
-    """The recipe with what the flags change."""
-    from postlens.train.reactions_recipe import load_reaction_recipe
-
-    recipe = load_reaction_recipe(name)
-    if backbone is not None:
-        from postlens.train.backbones import recipe_for
-
-        recipe = recipe_for(recipe, backbone)
-    if values["weights"] == "none":
-        values = values | {"batch_norm": "train"}  # random norms have no statistics to keep
-    return recipe.changed(**values, phases=change_phases(recipe, epochs, learning_rate))
 
 
 def _print_summary(result: ReactionResult) -> None:
@@ -165,6 +150,8 @@ def _print_summary(result: ReactionResult) -> None:
         scores = [_shown(one[key]) for key in ("f1", "precision", "recall", "average_precision", "threshold")]
         table.add_row(name, str(one["n_positive"]), *scores)
     console.print(table)
+    if left_out := sum(result.data.left_out):
+        console.print(f"left out: {left_out} images, since a later part has their file or group")
     if failures := images.failures:
         console.print(f"not used: {len(failures)} files, all in report.html")
         for failure in failures[:N_REASONS]:
