@@ -16,7 +16,7 @@ from postlens.pipelines.enrol import enroll
 from postlens.pipelines.forget import find_subject, forget_subject
 from postlens.pipelines.people import hide_person, merge_people, name_person, split_person
 from postlens.pipelines.stages import all_stages
-from postlens.pipelines.traces import find_traces
+from postlens.pipelines.traces import find_traces, telling_piece
 from postlens.store import Store
 from postlens.store.decisions import read_decisions
 from postlens.store.dump import dump
@@ -217,3 +217,10 @@ def test_a_photo_that_is_also_a_post_stays_as_the_post_s(sample_run, sample_camp
         with store.read() as conn:
             assert sha256 in read_media(conn)
             assert sha256 not in read_faces(conn)
+
+
+def test_the_piece_looked_for_is_no_flat_part_of_a_picture():
+    flat = bytes([0x28, 0xA2, 0x8A, 0x00]) * 100  # what a JPEG repeats over one colour
+    told = bytes(range(200, 240))
+    assert set(told[10:30]) <= set(telling_piece(flat + told + flat))
+    assert telling_piece(b"short") == b"short"

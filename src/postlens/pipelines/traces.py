@@ -33,10 +33,9 @@ TOMBSTONES = ("tombstones", "forgotten_faces")
 TEMPLATES = Path(__file__).parent / "templates"
 TRACK_ID = re.compile(r"[0-9a-f]{64}:\d+")
 IN_HTML = re.compile(r"base64,([A-Za-z0-9+/=]+)")
-# Bytes of a picture or vector that are looked for in a database's file, from its middle: JPEGs begin alike. Of at most
-# so many vectors, looks and pictures, as each is a pass over the file.
+# Bytes of a picture or vector that are looked for in a database's file. Of at most so many vectors, looks and pictures,
+# as each is a pass over the file.
 PIECE_BYTES, MOST_PIECES = 40, 32
-LOOK_PIECE_BYTES = 640  # half of a look's numbers are 0, so that two of one picture in two clips share short stretches
 PART_BYTES = 64 << 20  # of a database's file, held at once
 ROWS = 1_000  # of a table, held at once
 LEAST_NAME_BYTES = 6  # of a name that is looked for in it: a shorter one may be there by chance
@@ -87,15 +86,21 @@ def _marks(conn: Connection, person: PersonTraces) -> _Marks:
         blobs=person.pictures | person.vectors | person.looks,
         pictures=frozenset(base64.b64encode(picture).decode() for picture in person.pictures),
         pieces=frozenset(
-            blob[len(blob) // 2 :][:n_bytes]
-            for blobs, n_bytes in (
-                (person.vectors, PIECE_BYTES),
-                (person.looks, LOOK_PIECE_BYTES),
-                (person.pictures, PIECE_BYTES),
-            )
+            telling_piece(blob)
+            for blobs in (person.vectors, person.looks, person.pictures)
             for blob in sorted(blobs)[:MOST_PIECES]
         ),
     )
+
+
+def telling_piece(blob: bytes) -> bytes:
+    """The stretch of a picture or vector with the most different bytes, the first of equals.
+
+    JPEGs begin alike and repeat a few bytes over flat parts, and half of a look's numbers are 0: other pictures and
+    looks hold such stretches too.
+    """
+    starts = range(0, max(1, len(blob) - PIECE_BYTES + 1), PIECE_BYTES // 2)
+    return max((blob[start : start + PIECE_BYTES] for start in starts), key=lambda piece: len(set(piece)))
 
 
 def _own_words() -> Iterator[str]:
