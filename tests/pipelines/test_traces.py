@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from postlens.cli.app import run
 from postlens.errors import NotEnoughDataError
+from postlens.media.image import encode_jpeg
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.enrol import enroll
 from postlens.pipelines.forget import find_subject, forget_subject
@@ -224,3 +225,12 @@ def test_the_piece_looked_for_is_no_flat_part_of_a_picture():
     told = bytes(range(200, 240))
     assert set(told[10:30]) <= set(telling_piece(flat + told + flat))
     assert telling_piece(b"short") == b"short"
+
+
+def test_the_piece_looked_for_is_not_in_every_jpeg():
+    rng = np.random.default_rng(0)
+    first, other = (encode_jpeg(rng.integers(0, 256, (112, 112, 3), np.uint8)) for _ in range(2))
+    assert telling_piece(first) in first
+    assert telling_piece(first) not in other
+    grey = encode_jpeg(np.full((16, 16, 3), 90, np.uint8))  # hardly more than tables
+    assert telling_piece(grey) not in other

@@ -20,7 +20,7 @@ from postlens.pipelines.answers_products import STAGE as PRODUCTS
 from postlens.pipelines.answers_products import Recommender
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.facts import CreatorFacts, places_by_content, read_creator_facts
-from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, spoil_state
+from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, remember_folder
 from postlens.pipelines.ingest import Ingest
 from postlens.pipelines.process import Processor
 from postlens.pipelines.product_facts import product_stages
@@ -166,7 +166,7 @@ def recommend_media(
         Store.open(store or str(out / STORE_FILE)) as opened,
         Runner(product_stages(recommender.models), settings) as runner,
     ):
-        _remember(opened, out)
+        remember_folder(opened, out)
         ingested = Ingest(opened, settings=settings, downloads=out / DOWNLOADS, now=at).run(found)
         processor = Processor(opened, runner, encoder=load_spec(ENCODER).fingerprint)
         processed = processor.run(ingested.paths, now=at, progress=progress)
@@ -289,10 +289,3 @@ def make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"expected an output folder that can be written at {out}, got: {error.strerror}") from error
-
-
-def _remember(store: Store, out: Path) -> None:
-    """The folder, so that `forget` finds what is written there; and that `analyze` has to write its outputs anew."""
-    with store.write() as conn:
-        write_folder(conn, str(out.resolve()))
-    spoil_state(out)

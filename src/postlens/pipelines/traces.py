@@ -36,6 +36,7 @@ IN_HTML = re.compile(r"base64,([A-Za-z0-9+/=]+)")
 # Bytes of a picture or vector that are looked for in a database's file. Of at most so many vectors, looks and pictures,
 # as each is a pass over the file.
 PIECE_BYTES, MOST_PIECES = 40, 32
+JPEG, START_OF_SCAN = b"\xff\xd8", b"\xff\xda"
 PART_BYTES = 64 << 20  # of a database's file, held at once
 ROWS = 1_000  # of a table, held at once
 LEAST_NAME_BYTES = 6  # of a name that is looked for in it: a shorter one may be there by chance
@@ -94,12 +95,13 @@ def _marks(conn: Connection, person: PersonTraces) -> _Marks:
 
 
 def telling_piece(blob: bytes) -> bytes:
-    """The stretch of a picture or vector with the most different bytes, the first of equals.
+    """The stretch of a vector, or of a JPEG's scan, with the most different bytes, the first of equals.
 
-    JPEGs begin alike and repeat a few bytes over flat parts, and half of a look's numbers are 0: other pictures and
-    looks hold such stretches too.
+    All JPEGs have the same tables before the scan and repeat a few bytes over flat parts, and half of a look's numbers
+    are 0: others hold such stretches too.
     """
-    starts = range(0, max(1, len(blob) - PIECE_BYTES + 1), PIECE_BYTES // 2)
+    scan = max(0, blob.find(START_OF_SCAN)) if blob.startswith(JPEG) else 0
+    starts = range(scan, max(scan + 1, len(blob) - PIECE_BYTES + 1), PIECE_BYTES // 2)
     return max((blob[start : start + PIECE_BYTES] for start in starts), key=lambda piece: len(set(piece)))
 
 
