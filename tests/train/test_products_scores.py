@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from postlens.train.products_scores import average_precision, precision_recall, roc_curve, score_heads
+from postlens.tasks.scoring import average_precision
+from postlens.train.products_scores import precision_recall, roc_curve, score_heads
 
 SCORES = st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=2, max_size=40).filter(
     lambda rows: 0 < sum(truth for _, truth in rows) < len(rows)

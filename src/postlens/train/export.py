@@ -24,8 +24,7 @@ from postlens.train.calibrate import Calibration
 from postlens.train.module import NicheNet
 from postlens.train.recipe import Recipe
 from postlens.types import FloatArray, ModelSpec
-from postlens.vision.cards import file_sha256, write_card
-from postlens.vision.cards import known as known  # noqa: PLC0414  # other exports take it from here
+from postlens.vision.cards import file_sha256, known, write_card
 from postlens.vision.encoder import ENCODER
 from postlens.vision.session import Session
 from postlens.vision.zoo import load_spec

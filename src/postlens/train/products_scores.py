@@ -9,7 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number, score_binary, widened
+from postlens.tasks.scoring import (
+    average_precision,
+    bootstrap_interval,
+    plain_interval,
+    plain_number,
+    score_binary,
+    widened,
+)
 from postlens.train.products_fit import Float
 from postlens.types import FloatArray, IntArray
 
@@ -89,12 +96,6 @@ def _table(
     table |= {"ap": plain_number(average_precision(probs, positive)), "ap_ci": plain_interval(interval)}
     n = min(len(np.unique(groups[positive])), len(np.unique(groups[~positive])))
     return table | {f"{name}_ci": widened(table[f"{name}_ci"], table[name], n=n) for name in SHARES}
-
-
-def average_precision(scores: ArrayLike, positive: ArrayLike) -> float:
-    """Mean precision over the positives, each at its own score (Zhu 2004); NaN without any."""
-    recall, precision = precision_recall(scores, positive)
-    return float((np.diff(recall, prepend=0.0) * precision).sum()) if len(recall) else float("nan")
 
 
 def precision_recall(scores: ArrayLike, positive: ArrayLike) -> tuple[Float, Float]:

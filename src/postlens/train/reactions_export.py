@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from postlens.errors import ModelError
 from postlens.tasks.reactions.model import NET
-from postlens.train.export import LICENCE, PARITY, PROBE_ROWS, known, write_model
+from postlens.train.export import LICENCE, PARITY, PROBE_ROWS, write_model
 from postlens.train.module import NicheNet
 from postlens.train.reactions_calibrate import EmotionCalibration
 from postlens.train.recipe import Recipe
 from postlens.types import FloatArray, ModelSpec
-from postlens.vision.cards import file_sha256, write_card
+from postlens.vision.cards import file_sha256, known, write_card
 
 PAPER = (
     "several emotions by binary cross-entropy or the recipe's loss (the recipe beside this card); temperature: Guo et "
