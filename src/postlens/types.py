@@ -33,6 +33,7 @@ METRICS = (
 )  # what a snapshot can count, in this order
 
 UNKNOWN = "unknown"  # platform or handle where a source names none
+PERSON_ID_PREFIX = "person-"  # of the ids that are made here
 WHOLE = -1  # in place of a face's row: the whole image or video
 
 MediaKind = Literal["image", "video"]

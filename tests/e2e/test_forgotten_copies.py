@@ -73,6 +73,7 @@ def mirror(path: Path, out: Path) -> None:
         seen = read.streams.video[0]
         stream = write.add_stream("libx264", rate=seen.average_rate)
         stream.width, stream.height, stream.pix_fmt = seen.width, seen.height, "yuv420p"
+        stream.thread_count = 1  # several give other bytes now and then
         for frame in read.decode(seen):
             turned = np.ascontiguousarray(frame.to_ndarray(format="rgb24")[:, ::-1])
             write.mux(stream.encode(av.VideoFrame.from_ndarray(turned, format="rgb24")))

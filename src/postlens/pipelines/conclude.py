@@ -31,6 +31,7 @@ from postlens.store.people import (
 from postlens.store.settled import FULL_RUN, Basis, has_settled, read_basis, read_unsettled, write_basis
 from postlens.store.tombstones import forgotten_ids
 from postlens.tasks.people.identity import assign, similarities
+from postlens.tasks.people.naming import person_id_of
 from postlens.types import FaceTracks
 from postlens.vision.templates import MATCH, TEMPLATE
 from postlens.vision.zoo import load_spec
@@ -127,9 +128,9 @@ def _assign(conn: Connection, said: _Said, *, changed: Collection[str] | None, t
 
 
 def _without_forgotten_ids(conn: Connection, people: People) -> People:
-    """An id that was forgotten is not used again: the person that would get it gets the id with a mark."""
+    """An id that was forgotten is not used again: the person that would get it gets one made from it."""
     while gone := forgotten_ids(conn, "person", {name for name in people.values() if name is not None}):
-        people = {track: f"{name}b" if name in gone else name for track, name in people.items()}
+        people = {track: person_id_of(name) if name in gone else name for track, name in people.items()}
     return people
 
 

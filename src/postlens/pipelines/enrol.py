@@ -6,7 +6,6 @@ person when the conclusions are drawn. Photos are not posts, so they appear in n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,10 +23,11 @@ from postlens.pipelines.photos import SearchedPhoto, largest, search_photo
 from postlens.store import Store
 from postlens.store.faces import read_tracks
 from postlens.store.gallery import GalleryTrack, read_gallery, write_gallery
-from postlens.store.people import ID_PREFIX, Person, read_persons, write_persons
+from postlens.store.people import Person, read_persons, write_persons
 from postlens.store.posts import read_post_media
 from postlens.store.tombstones import forgotten_ids, read_forgotten_faces
 from postlens.tasks.people.gather import Founding
+from postlens.tasks.people.naming import person_id_of
 from postlens.types import Failure, FloatArray
 from postlens.vision.faces import CAREFUL, FaceDetector
 from postlens.vision.templates import SAME_PERSON, TEMPLATE, unit_rows
@@ -215,7 +215,7 @@ def _person(edit: Edit, name: str, tracks: Sequence[str]) -> str:
 
 def _new_id(edit: Edit, track_id: str, *, taken: set[str]) -> str:
     """A hash of the track, which says nothing about the name; none that was forgotten."""
-    name = ID_PREFIX + hashlib.sha256(f"enrolled {track_id}".encode()).hexdigest()[:12]
+    name = person_id_of(f"enrolled {track_id}")
     while name in taken or forgotten_ids(edit.conn, "person", [name]):
-        name += "b"
+        name = person_id_of(name)
     return name

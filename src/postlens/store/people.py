@@ -14,11 +14,10 @@ from postlens.errors import ForgottenError, UnknownNameError, UsageError
 from postlens.store.schema import constraints, faces, person_tracks, persons, post_media, posts, tracks
 from postlens.store.statements import delete_in, delete_keys, select_in, upsert
 from postlens.store.tombstones import forgotten_ids
-from postlens.types import Appearance
+from postlens.types import PERSON_ID_PREFIX, Appearance
 
 AssignmentOrigin = Literal["auto", "user"]
 ConstraintKind = Literal["must_link", "cannot_link"]
-ID_PREFIX = "person-"  # of the ids that are made here
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def find_person(conn: Connection, who: str) -> Person:
 
 def is_start(person_id: str, text: str) -> bool:
     """Whether a text begins the id, with or without `person-`, and more than that."""
-    return bool(text) and person_id.startswith((text, f"{ID_PREFIX}{text}")) and text not in ID_PREFIX
+    return bool(text) and person_id.startswith((text, f"{PERSON_ID_PREFIX}{text}")) and text not in PERSON_ID_PREFIX
 
 
 def delete_persons(conn: Connection, person_ids: Iterable[str]) -> int:

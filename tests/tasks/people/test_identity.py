@@ -150,6 +150,22 @@ def test_after_a_split_one_part_keeps_the_id_and_the_other_gets_a_new_one():
     assert after["c:0"] == before["c:0"] and after["a:0"] not in (None, before["a:0"])
 
 
+def test_no_new_id_begins_with_another():
+    """A search for a forgotten id in a database's file must not find the id of somebody else."""
+    line = tracks(("a:0", 0), ("c:0", 0.3), ("d:0", 0.3))
+    alone: Any = {
+        "threshold": THRESHOLD,
+        "must_link": [("a:0", "a:0")],
+        "cannot_link": [("a:0", "c:0"), ("a:0", "d:0")],
+    }
+    before = assign(line, **alone)
+    later = {"a:0": None} | dict.fromkeys(("c:0", "d:0"), before["a:0"])  # the others got the id that its track gives
+    after = assign(line, **alone, previous=later)
+    ids = {name for name in after.values() if name}
+    assert len(ids) == 2 and before["a:0"] in ids
+    assert not any(one != other and one.startswith(other) for one in ids for other in ids)
+
+
 def test_gallery_tracks_of_one_person_are_joined_however_far_apart():
     line = tracks(("a:0", 0), ("b:0", 9), ("c:0", 9.1))
     people = assign(line, threshold=THRESHOLD, gallery={"a:0": "ann", "b:0": "ann"})

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from postlens.tasks.people.near import BoolArray
-from postlens.types import IntArray
+from postlens.types import PERSON_ID_PREFIX, IntArray
 
 
 def name_persons(
@@ -73,6 +73,13 @@ def _kept_ids(
 
 def _new_id(tracks: list[str], *, taken: Collection[str]) -> str:
     """A hash of the smallest track id; of the next one where an earlier person already has that id."""
-    names = ["person-" + hashlib.sha256(track.encode()).hexdigest()[:12] for track in tracks]
-    repeated = hashlib.sha256("\n".join(tracks).encode()).hexdigest()
-    return next((name for name in names if name not in taken), f"person-{repeated[:16]}")
+    names = [person_id_of(track) for track in tracks]
+    name = next((name for name in names if name not in taken), names[0])
+    while name in taken:
+        name = person_id_of(name)
+    return name
+
+
+def person_id_of(text: str) -> str:
+    """The id made from a text, a track's or an id that may not be used again. No id is the beginning of another."""
+    return PERSON_ID_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
