@@ -20,7 +20,7 @@ from postlens.errors import SettingsError
 DEFAULT_FILE = "postlens.toml"
 ENV_PREFIX = "POSTLENS_"
 # Relative ones in a file are relative to that file.
-_PATHS = ("catalog", "emoji_table", "niche_model", "product_models", "reaction_model")
+_PATHS = ("catalog", "emoji_table", "niche_model", "product_models", "reaction_model", "engagement_model")
 Origin = str  # "default", "postlens.toml", "environment", "flag"
 
 
@@ -116,6 +116,16 @@ class Settings(BaseSettings):
     )
     metric: Literal["views", "likes", "comments", "shares", "saves", "score"] = Field(
         "likes", description="The count that is forecast."
+    )
+    engagement_model: Path | None = Field(
+        None,
+        description="Folder of a run of `postlens train engagement`, whose model forecasts. Default: the shipped one.",
+    )
+    engagement_method: Literal["auto", "accounts", "account", "median"] = Field(
+        "auto",
+        description="What forecasts. accounts: the model of many accounts; account: one fitted to the account's own"
+        " posts; median: the account's median; auto: the account's own where it was shown to be better than its median,"
+        " else the model of many accounts.",
     )
     people_weighting: Literal["post", "screen_time"] = Field(
         "post",

@@ -135,6 +135,8 @@ class EngagementSnapshot:
     saves: float | None = None
     score: float | None = None
     followers: float | None = None  # of the creator at that time
+    followees: float | None = None  # accounts that the creator followed at that time
+    n_posts: float | None = None  # of the creator at that time
     other: Mapping[str, float] | None = None  # figures that are none of METRICS, by name
 
     @property
@@ -154,6 +156,9 @@ class Post:
     media: tuple[str, ...]
     published_at: datetime | None = None
     caption: str | None = None
+    alt_text: str | None = None  # the platform's description of the picture
+    n_tagged: int | None = None  # accounts tagged in the pictures
+    has_location: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,11 @@ class SourcePost:
     observed_at: datetime | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)  # by name, of METRICS and others
     followers: float | None = None
+    followees: float | None = None
+    n_posts: float | None = None  # of the creator when it was looked at
+    alt_text: str | None = None
+    n_tagged: int | None = None
+    has_location: bool | None = None
     label: str | None = None  # from a labelled folder or a label column
     origin: str = ""  # file and row it was read from, for messages
 
@@ -495,6 +505,8 @@ class EngagementForecast:
     n_history: int
     actual: float | None = None
     note: str = ""  # why there is no forecast, or what it rests on
+    method: Literal["accounts", "account", "median", "early", "none"] = "none"  # what answered
+    percentile: float | None = None  # of the median among the account's earlier counts, 0..100
 
 
 @dataclass(frozen=True, slots=True)
