@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.types import MediaFile, ModelSpec
+from postlens.types import FloatArray, MediaFile, ModelSpec
 
 ENGAGEMENT_MODEL = "engagement"  # name in the zoo
 
@@ -36,6 +36,13 @@ class PostFacts:
     n_tagged: int | None = None  # accounts tagged in the picture
     has_location: bool | None = None
     alt_text: str | None = None  # the platform's automatic description of the picture
+    n_faces: int | None = None  # found in the picture; 0: none found
+    largest_face: float | None = None  # share of the picture's area, 0..1; 0 without faces
+    niche: str | None = None  # label predicted of the picture
+    niche_of_account: str | None = None  # of the account, predicted or known
+    valence: float | None = None  # of the scene, 1 (unpleasant) to 7 (pleasant)
+    vector: FloatArray | None = None  # (D,) embedding of the shared encoder
+    is_carousel: bool | None = None  # several pictures in one post
 
 
 @dataclass(frozen=True, slots=True)
