@@ -44,6 +44,14 @@ def test_written_post_is_read_back(store: Store) -> None:
         assert [item.ref for item in read_post_media(conn)] == list(PAIR)
 
 
+def test_what_the_platform_says_of_the_picture_is_kept(store: Store) -> None:
+    with store.write() as conn:
+        write_posts(conn, [located(1, alt_text="Photo of a dog", n_tagged=0, has_location=False)], now=NOW)
+        assert write_posts(conn, [located(1)], now=NOW) == 0
+        (found,) = read_posts(conn)
+    assert (found.alt_text, found.n_tagged, found.has_location) == ("Photo of a dog", 0, False)
+
+
 def test_writing_again_changes_nothing(store: Store) -> None:
     for _ in range(2):
         with store.write() as conn:

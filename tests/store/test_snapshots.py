@@ -39,6 +39,12 @@ def test_latest_keeps_counts_that_the_last_observation_lacks(store: Store) -> No
     assert (latest.likes, latest.views, latest.followers) == (6, 90, 1000)
 
 
+def test_figures_of_the_account_are_kept_with_the_post(store: Store) -> None:
+    with store.write() as conn:
+        write_posts(conn, [located(1, metrics={}, followers=1000, followees=20, n_posts=3)], now=NOW)
+        assert read_snapshots(conn)[POST] == EngagementSnapshot(POST, NOW, followers=1000, followees=20, n_posts=3)
+
+
 def test_earlier_observation_does_not_hide_the_latest(store: Store) -> None:
     with store.write() as conn:
         write_posts(conn, [located(1, observed_at=LATER, metrics={"likes": 9})], now=LATER)

@@ -119,7 +119,7 @@ def _other_words(conn: Connection, person: PersonTraces) -> Iterator[str]:
     """Texts of posts and creators, and names of other persons."""
     columns = (
         (creators, ("creator_id", "display_name")),
-        (posts, ("post_id", "caption", "label", "origin")),
+        (posts, ("post_id", "caption", "alt_text", "label", "origin")),
         (post_media, ("path", "url")),
     )
     for table, names in columns:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from postlens.errors import ForgottenError, ShapeError
 from postlens.store.schema import creators, post_media, posts
@@ -65,7 +65,7 @@ def write_posts(conn: Connection, located: Iterable[LocatedPost], *, now: dateti
     batch = list(located)
     _refuse_forgotten(conn, [one.post.creator_id for one in batch])
     n_rows = upsert(conn, creators, [_creator_row(one.post) for one in batch], keep_known=["display_name"])
-    known = ["published_at", "caption", "label"]
+    known = ["published_at", "caption", "label", "alt_text", "n_tagged", "has_location"]
     seen = _seen_numbers(conn, [one.post.post_id for one in batch])
     rows = [{**_post_row(one.post), "seen": seen.get(one.post.post_id)} for one in batch]
     n_rows += upsert(conn, posts, rows, keep_known=known, keep_first=["origin", "seen"])
@@ -106,6 +106,9 @@ def _post_row(post: SourcePost) -> dict[str, Any]:
         "caption": post.caption,
         "label": post.label,
         "origin": post.origin or None,
+        "alt_text": post.alt_text,
+        "n_tagged": post.n_tagged,
+        "has_location": post.has_location,
     }
 
 
@@ -140,7 +143,21 @@ def read_posts(conn: Connection, *, creator_id: str | None = None, post_ids: Ite
     for item in read_post_media(conn, None if everything else list(media)):
         if item.sha256 is not None:
             media[item.post_id].append(item.sha256)
-    return [Post(r.post_id, r.creator_id, r.platform, tuple(media[r.post_id]), r.published_at, r.caption) for r in rows]
+    return [_post(row, tuple(media[row.post_id])) for row in rows]
+
+
+def _post(row: Row[Any], media: tuple[str, ...]) -> Post:
+    return Post(
+        row.post_id,
+        row.creator_id,
+        row.platform,
+        media,
+        published_at=row.published_at,
+        caption=row.caption,
+        alt_text=row.alt_text,
+        n_tagged=row.n_tagged,
+        has_location=row.has_location,
+    )
 
 
 def read_seen(conn: Connection) -> dict[str, int]:

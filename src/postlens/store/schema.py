@@ -26,7 +26,7 @@ from sqlalchemy import (
 from postlens.store.columns import AnyText, JsonText, UtcTime
 from postlens.types import METRICS
 
-SCHEMA_VERSION = "0003"  # the newest file in migrations/versions/
+SCHEMA_VERSION = "0004"  # the newest file in migrations/versions/
 VERSION_TABLE = "postlens_version"
 
 VOLATILE: dict[str, Any] = {"volatile": True}
@@ -71,6 +71,9 @@ posts = Table(
     Column("duplicate_reason", AnyText),
     Column("duplicate_score", Double),
     Column("seen", Integer, info=VOLATILE),  # running number of first sight; NULL: before it was counted
+    Column("alt_text", AnyText),  # the platform's description of the picture
+    Column("n_tagged", Integer),  # accounts tagged in the pictures
+    Column("has_location", Boolean),
 )
 
 post_media = Table(
@@ -91,6 +94,8 @@ snapshots = Table(
     *(Column(name, Double) for name in METRICS),
     Column("followers", Double),
     Column("other", JsonText),  # further figures by name
+    Column("followees", Double),
+    Column("n_posts", Double),  # of the creator
 )
 
 # --- media and features ---------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from postlens.store.schema import snapshots
 from postlens.store.statements import select_in, upsert
 from postlens.types import METRICS, EngagementSnapshot, SourcePost, as_utc
 
-COUNTS = (*METRICS, "followers")  # figures with a column of their own; the others share `other`
+ACCOUNT = ("followers", "followees", "n_posts")  # figures of the creator when the post was looked at
+COUNTS = (*METRICS, *ACCOUNT)  # figures with a column of their own; the others share `other`
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,7 @@ class Observation:
     def of(cls, post: SourcePost) -> Observation | None:
         """What a source says about a post; `None` where it gives no number."""
         values = {name: value for name, value in post.metrics.items() if math.isfinite(value)}
-        if post.followers is not None:
-            values["followers"] = post.followers
+        values |= {name: value for name in ACCOUNT if (value := getattr(post, name)) is not None}
         return cls(post.post_id, values, post.observed_at) if values else None
 
 
