@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from postlens.tasks.engagement.content import DAY_S, DIFFERENCES, content_numbers
 from postlens.tasks.engagement.records import Float, History, PostFacts
 from postlens.types import as_utc
 
-DAY_S = 86_400.0
+SECOND_METRIC = "comments"  # said beside the first one of the earlier posts
 
 
 def known_count(post: PostFacts, metric: str) -> float | None:
@@ -32,7 +33,9 @@ def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[Histo
     index = {post.post_id: row for row, post in enumerate(known)}
     times = np.array([_time_s(post) for post in known], np.float64)
     counts = np.array([_or_nan(known_count(post, metric)) for post in known], np.float64)
+    comments = np.array([_or_nan(known_count(post, SECOND_METRIC)) for post in known], np.float64)
     followers = np.array([_or_nan(_number(post.followers)) for post in known], np.float64)
+    content = np.array([_content(post) for post in known], np.float64).reshape(len(known), len(DIFFERENCES))
     for post in posts:
         at = _time_s(post)
         rows = np.arange(len(known) if math.isnan(at) else np.searchsorted(times, at, side="left"))
@@ -43,7 +46,21 @@ def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[Histo
             ages_days=(at - times[seen]) / DAY_S,
             followers=_followers(post, followers[rows]),
             timed=not math.isnan(at),
+            comments=comments[seen],
+            content=_means(content[seen]),
         )
+
+
+def _content(post: PostFacts) -> list[float]:
+    numbers = content_numbers(post)
+    return [numbers.get(name, math.nan) for name in DIFFERENCES]
+
+
+def _means(content: Float) -> dict[str, float]:
+    """Means of the rows (n, len(DIFFERENCES)) by name, without those that no row knows."""
+    known = ~np.isnan(content)
+    totals, n_known = np.where(known, content, 0.0).sum(axis=0).tolist(), known.sum(axis=0).tolist()
+    return {name: total / n for name, total, n in zip(DIFFERENCES, totals, n_known, strict=True) if n}
 
 
 def _followers(post: PostFacts, others: Float) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from postlens.tasks.engagement.features import feature_row
+from postlens.tasks.engagement.features import FEATURES, feature_row
 from postlens.tasks.engagement.history import known_count, read_histories
 from postlens.tasks.engagement.records import Float, History, Model, PostFacts
 from postlens.types import EngagementForecast, FloatArray
@@ -61,7 +61,7 @@ def _by_model(posts: Sequence[PostFacts], *, model: Model) -> tuple[EngagementFo
     for place, (post, history) in enumerate(zip(posts, read_histories(posts, metric=MODEL_METRIC), strict=True)):
         found.append(_without_interval(post, history, metric=MODEL_METRIC))
         if history.followers is not None or len(history) >= MIN_HISTORY:
-            rows[place] = feature_row(post, history)
+            rows[place] = feature_row(post, history, names=model.spec.labels or FEATURES)
             found[place] = replace(found[place], note=_model_note(history))
     logs = run_model(np.array(list(rows.values()), np.float32), model)
     for place, row in zip(rows, logs.tolist(), strict=True):

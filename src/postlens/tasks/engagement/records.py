@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -53,6 +53,8 @@ class History:
     ages_days: Float  # (n,) days before the post; NaN where a time is missing
     followers: float | None  # the post's own figure, else the latest earlier one
     timed: bool  # False: the post has no time, so all the account's other posts stand in for the earlier ones
+    comments: Float = field(default_factory=lambda: np.zeros(0))  # (n,) NaN where hidden; empty: not looked up
+    content: Mapping[str, float] = field(default_factory=dict)  # means of `content.DIFFERENCES` over the same posts
 
     def __len__(self) -> int:
         return len(self.counts)
