@@ -50,6 +50,11 @@ class Session:
         """Input names and shapes; a name in a shape stands for any length."""
         return self._inputs
 
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What was written into the file beside the graph, by name."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Outputs by name. Raises `ShapeError` unless every input is given in the shape that the model takes."""
         self._check(inputs)
