@@ -6,7 +6,7 @@ compile() { .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-
 compile pyproject.toml -o requirements/core.txt
 echo "hatchling>=1.27
 editables>=0.5" | compile - -o requirements/build.txt
-compile --group dev --extra train -c requirements/core.txt -c requirements/build.txt pyproject.toml -o requirements/dev.txt
+compile --group dev --extra train --extra serve -c requirements/core.txt -c requirements/build.txt pyproject.toml -o requirements/dev.txt
 for extra in serve postgres ray train; do
   compile --extra "$extra" -c requirements/core.txt pyproject.toml -o "requirements/$extra.txt"
 done

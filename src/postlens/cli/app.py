@@ -30,6 +30,7 @@ from postlens.cli import (
     react,
     recommend,
     sample,
+    serve,
     train,
     train_creator,
     train_products,
@@ -70,6 +71,7 @@ app.command("enroll")(enroll.enroll)
 app.command("identify")(identify.identify)
 app.command("verify")(verify.verify)
 app.command("forget")(forget.forget)
+app.add_typer(serve.app, name="serve")
 app.command("version")(version.version)
 
 
