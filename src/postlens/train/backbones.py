@@ -12,6 +12,7 @@ from torch import nn
 
 from postlens.errors import ModelError, SettingsError, UnknownNameError
 from postlens.train.checkpoints import load_weights
+from postlens.train.engagement_net import ReferenceConvolutions, is_reference
 from postlens.train.folded import load_folded
 from postlens.train.module import NicheNet
 from postlens.train.recipe import Recipe
@@ -34,11 +35,15 @@ def build_net(recipe: Recipe, *, n_classes: int) -> NicheNet:
 def load_backbone(recipe: Recipe) -> nn.Module:
     """A timm net without classifier: images (N, 3, H, W) to pooled features (N, D), in eval mode.
 
+    Or the reference network of likes (`engagement_net`), which begins with random weights.
+
     Raises:
         UnknownNameError: timm has no net of the name; near names are told.
         SettingsError: the net does not take one of the recipe's settings, or no weights of that kind are there for it.
         ModelError: weights cannot be downloaded or read, or belong to another architecture.
     """
+    if is_reference(recipe.backbone):
+        return ReferenceConvolutions.named(recipe.backbone).eval()
     if recipe.weights == "pretrained":
         backbone = _download(recipe)
         _drop_dense_layers(backbone, recipe)

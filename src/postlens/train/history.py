@@ -2,7 +2,7 @@
 
 A row has phase (its name), epoch (from 1 over all phases), phase_epoch (from 1 within the phase), learning_rate (of
 the lowest layers that learn, after the last step), train_loss, val_loss, val_macro_f1, val_accuracy, seconds, and
-images_per_s (of the training part).
+images_per_s (of the training part). A training on numbers has val_spearman instead of macro-F1 and accuracy.
 All decisions are functions of these rows, so that a resumed training takes the same ones.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from postlens.train.recipe import Phase
 
 Row = Mapping[str, Any]
-SCORE = "val_macro_f1"  # what is watched: higher is better
+SCORE = "val_macro_f1"  # what is watched: higher is better; trainings on numbers have none
 
 
 def rows_of(history: Sequence[Row], phase: str) -> list[Row]:
@@ -34,8 +34,13 @@ def is_over(history: Sequence[Row], phase: Phase, *, patience: int | None) -> bo
 
 def best_at(rows: Sequence[Row]) -> int:
     """Number of the row with the best score, from 1; the first of equals."""
-    scores = [row[SCORE] for row in rows]
+    scores = [score_of(row) for row in rows]
     return scores.index(max(scores)) + 1
+
+
+def score_of(row: Row) -> float:
+    """What is watched, higher is better: the macro-F1, or minus the validation loss of a training on numbers."""
+    return float(row[SCORE] if SCORE in row else -row["val_loss"])
 
 
 def is_best(rows: Sequence[Row]) -> bool:

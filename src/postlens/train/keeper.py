@@ -82,7 +82,8 @@ class Keeper(lightning.Callback):  # type: ignore[misc]
         write_history(self.history, self._folder.history)
         log_row(self._loggers, row)
         log.info(
-            "phase %s, epoch %d of %d: training loss %.4f, validation loss %.4f, macro-F1 %.4f%s, %.0f images/s",
-            *(row["phase"], row["phase_epoch"], learner.phase.epochs, row["train_loss"], row["val_loss"], row[SCORE]),
+            "phase %s, epoch %d of %d: training loss %.4f, validation loss %.4f, %s %.4f%s, %.0f images/s",
+            *(row["phase"], row["phase_epoch"], learner.phase.epochs, row["train_loss"], row["val_loss"]),
+            *(("macro-F1", row[SCORE]) if SCORE in row else ("Spearman", row["val_spearman"])),
             *(", the best yet" if is_best(self.history) else "", row["images_per_s"]),
         )
