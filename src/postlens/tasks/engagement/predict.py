@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,15 +21,20 @@ LARGEST_LOG = 60.0  # e^60 is more than any count; beyond it float32 would overf
 SPREAD_PRIOR, SPREAD_WORTH_POSTS, SPREAD_FACTOR = "spread_prior", "spread_worth_posts", "spread_factor"
 
 
-def predict_account(posts: Sequence[PostFacts], *, metric: str, model: Model) -> tuple[EngagementForecast, ...]:
+def predict_account(
+    posts: Sequence[PostFacts], *, metric: str, model: Model, only: int | None = None
+) -> tuple[EngagementForecast, ...]:
     """One forecast per post, in the given order, which does not matter otherwise.
+
+    `only`: forecasts of the first so many posts alone; the others are history.
 
     Only posts published earlier count as history (`history.read_histories`). Likes come from the model, once the
     account's followers or at least MIN_HISTORY earlier posts are known; another metric is forecast by the account's
     median of at least MIN_HISTORY earlier posts, with an interval from their spread. With less, `median`, `lower` and
     `upper` are None and `note` says what is missing.
     """
-    return _by_model(posts, model=model) if metric == MODEL_METRIC else _by_median(posts, metric=metric, model=model)
+    asked = zip(posts[:only], read_histories(posts, metric=metric), strict=False)
+    return _by_model(asked, model=model) if metric == MODEL_METRIC else _by_median(asked, metric=metric, model=model)
 
 
 def spread_interval(counts: Float, *, thresholds: Mapping[str, float]) -> tuple[float, float, float]:
@@ -55,10 +60,10 @@ def run_model(features: FloatArray, model: Model) -> Float:
     return np.asarray(np.maximum(ordered, 0.0))
 
 
-def _by_model(posts: Sequence[PostFacts], *, model: Model) -> tuple[EngagementForecast, ...]:
+def _by_model(posts: Iterable[tuple[PostFacts, History]], *, model: Model) -> tuple[EngagementForecast, ...]:
     found: list[EngagementForecast] = []
     rows: dict[int, FloatArray] = {}
-    for place, (post, history) in enumerate(zip(posts, read_histories(posts, metric=MODEL_METRIC), strict=True)):
+    for place, (post, history) in enumerate(posts):
         found.append(_without_interval(post, history, metric=MODEL_METRIC))
         if history.followers is not None or len(history) >= MIN_HISTORY:
             rows[place] = feature_row(post, history, names=model.spec.labels or FEATURES)
@@ -69,9 +74,11 @@ def _by_model(posts: Sequence[PostFacts], *, model: Model) -> tuple[EngagementFo
     return tuple(found)
 
 
-def _by_median(posts: Sequence[PostFacts], *, metric: str, model: Model) -> tuple[EngagementForecast, ...]:
+def _by_median(
+    posts: Iterable[tuple[PostFacts, History]], *, metric: str, model: Model
+) -> tuple[EngagementForecast, ...]:
     found: list[EngagementForecast] = []
-    for post, history in zip(posts, read_histories(posts, metric=metric), strict=True):
+    for post, history in posts:
         answer = _without_interval(post, history, metric=metric)
         if len(history) >= MIN_HISTORY:
             interval = spread_interval(history.counts, thresholds=model.spec.thresholds)
