@@ -78,12 +78,13 @@ class Recommender:
 
     def with_facts(self, conn: Connection, facts: CreatorFacts) -> CreatorFacts:
         """The facts, with what else the store knows for recommending in their media; the catalog as it is now."""
-        shelf = self._read_shelf(conn)
+        shelf = self.read_shelf(conn)
         products = read_product_facts(conn, facts.creator, list(facts.media), shelf=shelf, models=self.models)
         self._read[facts.creator.creator_id] = (len(products.unread), len(facts.media))
         return replace(facts, products=products)
 
-    def _read_shelf(self, conn: Connection) -> Shelf:
+    def read_shelf(self, conn: Connection) -> Shelf:
+        """The products of the store or of the settings, as they are now."""
         revision = read_revision(conn)
         if revision != self._revision:
             self._catalog = load_products(conn, self.settings, labels=catalog_labels(self.labels))

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
@@ -55,12 +55,14 @@ class Clock:
 class Runner:
     """Runs stages over work items with a pool of threads that keep their models between calls."""
 
-    def __init__(self, stages: Sequence[Stage], settings: Settings) -> None:
+    def __init__(self, stages: Sequence[Stage], settings: Settings, *, pool: Executor | None = None) -> None:
+        """`pool`: threads that others use too, and that are not ended here; default: own ones."""
         self.stages = tuple(stages)
         self.settings = settings
         self.clock = Clock()
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="postlens")
+        self._owns_pool = pool is None
+        self._pool = pool or ThreadPoolExecutor(settings.workers, thread_name_prefix="postlens")
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +75,12 @@ class Runner:
     def close(self) -> None:
         """Drop batches that have not begun; those that have stop at their next stage."""
         self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._owns_pool:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def look(self, items: Sequence[WorkItem]) -> list[Outcome]:
+        """Outcomes of a few items in their order, in the calling thread with that thread's models."""
+        return self._run_batch(items, {})
 
     def outcomes(
         self, items: Sequence[WorkItem], *, load: Callable[[Sequence[WorkItem]], dict[str, MediaFeatures]]

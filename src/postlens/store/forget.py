@@ -22,6 +22,7 @@ from postlens.store.copies import unsettle_copies
 from postlens.store.database import scrub_after_commit, scrub_later
 from postlens.store.decisions import delete_decisions, persons_of, read_decisions, texts_in, tracks_of
 from postlens.store.gallery import unsettle
+from postlens.store.jobs import delete_finished
 from postlens.store.media import read_unused
 from postlens.store.people import is_start
 from postlens.store.person_traces import PersonTraces, read_person_traces
@@ -104,6 +105,7 @@ def forget_person(conn: Connection, person_id: str, *, now: datetime) -> Counts:
     removed["files"] = delete_in(conn, files, "sha256", given) + delete_in(conn, files, "path", _beside(conn, shown))
     removed["ledger"] = delete_in(conn, ledger, "input_sha256", given)
     removed["media"] = delete_in(conn, media, "sha256", given)
+    delete_finished(conn)  # receipts, which may name what goes
     unsettle(conn)
     scrub_after_commit(conn)
     return removed
@@ -215,6 +217,7 @@ def forget_creator(conn: Connection, creator_id: str, *, now: datetime) -> Count
     removed["decisions"] = _delete_decisions_about(conn, _seen_only_in(conn, track_ids))
     removed["decisions"] += _delete_decisions(conn, track_ids, traces.words | traces.names)
     removed |= _delete_media(conn, unused)
+    delete_finished(conn)
     unsettle(conn)
     scrub_after_commit(conn)
     return removed

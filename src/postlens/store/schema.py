@@ -26,7 +26,7 @@ from sqlalchemy import (
 from postlens.store.columns import AnyText, JsonText, UtcTime
 from postlens.types import METRICS
 
-SCHEMA_VERSION = "0004"  # the newest file in migrations/versions/
+SCHEMA_VERSION = "0005"  # the newest file in migrations/versions/
 VERSION_TABLE = "postlens_version"
 
 VOLATILE: dict[str, Any] = {"volatile": True}
@@ -341,4 +341,44 @@ meta = Table(
     metadata,
     Column("key", AnyText, primary_key=True),
     Column("value", AnyText, nullable=False),
+)
+
+# --- serving --------------------------------------------------------------------------------------------------------
+
+# Long work that was asked for over HTTP. What it found is in the other tables; a finished job is but a receipt.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
+        nullable=False,
+        index=True,
+    ),
+    Column("created_at", UtcTime, nullable=False),
+    Column("started_at", UtcTime),
+    Column("finished_at", UtcTime),
+    Column("n_done", Integer, nullable=False),  # media looked at
+    Column("n_total", Integer),  # NULL: not known yet
+    Column("request", JsonText),  # NULL once it is finished
+    Column("result", JsonText),  # what to ask the store for
+    Column("problem", JsonText),  # a problem document
+    Column("key_id", Text),  # of the key that asked; NULL: keys were off
+    info=VOLATILE,
+)
+
+# Who may call the server. Of the secret only its sha256 is kept: 256 random bits need no slow hash.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("name", AnyText, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("scopes", JsonText, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+    info=VOLATILE,
 )
