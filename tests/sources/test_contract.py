@@ -71,12 +71,19 @@ def influencer_layout(root: Path, names: list[str]) -> Path:
     return root
 
 
+def likes_folder(root: Path, names: list[str]) -> Path:
+    made_files(root, names)
+    (root / "y_likes_data.txt").write_text("# none of these photos has a number\n", encoding="utf-8")
+    return root
+
+
 Build = Callable[[Path, list[str]], Path]
 # For each source its makers: from file names to a path that it reads.
 BUILDERS: dict[str, list[Build]] = {
     "single": [single],
     "folder": [folder],
     "labelled_folders": [folder],
+    "likes_list": [likes_folder],
     "instagram": [influencer_layout],
     "table": [csv_table, xlsx_table, parquet_table, json_table],
 }

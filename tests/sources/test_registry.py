@@ -47,7 +47,7 @@ def test_a_single_file_belongs_to_nobody_known(tmp_path: Path) -> None:
 
 
 def test_an_unknown_source_is_a_usage_error_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match=r"no source 'tiktok'; sources: table, instagram, folder"):
+    with pytest.raises(UnknownNameError, match=r"no source 'tiktok'; sources: table, instagram, likes_list"):
         open_source(tmp_path, kind="tiktok")
 
 

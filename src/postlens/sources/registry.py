@@ -8,14 +8,21 @@ from typing import Final
 
 from postlens.errors import SourceNotFoundError, UnknownNameError
 from postlens.media.probe import StrPath, display_name
-from postlens.sources import folder, instagram, labelled_folders, single, table
+from postlens.sources import folder, instagram, labelled_folders, likes_list, single, table
 from postlens.sources.columns import check_mapping
 from postlens.sources.protocol import Item, Source, SourceOptions, clean_handle, failure
 
 # In the order in which they are asked whether they accept a path; `single` accepts the rest.
 SOURCES: Final[Mapping[str, Source]] = {
     source.name: source
-    for source in (table.SOURCE, instagram.SOURCE, folder.SOURCE, labelled_folders.SOURCE, single.SOURCE)
+    for source in (
+        table.SOURCE,
+        instagram.SOURCE,
+        likes_list.SOURCE,
+        folder.SOURCE,
+        labelled_folders.SOURCE,
+        single.SOURCE,
+    )
 }
 
 

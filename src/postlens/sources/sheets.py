@@ -122,7 +122,7 @@ def _first_names(rows: Iterator[Sequence[Any]]) -> list[str]:
 
 
 def _open_csv(path: str, is_header: IsHeader) -> Sheet:
-    encoding = _encoding(path)
+    encoding = text_encoding(path)
     for sign in _CSV_SIGNS:
         found = _below_header(_csv_rows(path, encoding, sign), is_header)
         if found is not None:
@@ -148,7 +148,7 @@ def _guarded(rows: Iterator[Row], path: str) -> Iterator[Row | RowError]:
         yield RowError(f"{display_name(path)}: the rest of the table cannot be read: {error}")
 
 
-def _encoding(path: str) -> str:
+def text_encoding(path: str) -> str:
     """By byte order mark; else UTF-8 if the whole file is that, else Windows' western one, which all bytes fit."""
     with Path(path).open("rb") as file:
         head = file.read(4)
