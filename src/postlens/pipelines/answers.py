@@ -12,12 +12,13 @@ from statistics import median
 from sqlalchemy import Connection
 
 from postlens.config import Settings
+from postlens.pipelines.answers_engagement import Forecaster, Readings, all_post_facts
 from postlens.pipelines.answers_products import Recommender
 from postlens.pipelines.answers_reactions import Reactor
 from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
-from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts, predict_account
+from postlens.tasks.engagement import PostFacts
 from postlens.tasks.niche.attention import attend_posts, post_measures
 from postlens.tasks.niche.features import MediaFaces, face_features, post_embeddings
 from postlens.tasks.niche.model import load_niche_model
@@ -28,7 +29,6 @@ from postlens.types import (
     Appearance,
     Creator,
     Embeddings,
-    EngagementForecast,
     Faces,
     Failure,
     FloatArray,
@@ -38,10 +38,11 @@ from postlens.types import (
     Post,
     PostAnalysis,
     Product,
+    ReactionForecast,
     order_metrics,
 )
 from postlens.vision.encoder import ENCODER
-from postlens.vision.zoo import list_models, load_spec, open_model
+from postlens.vision.zoo import list_models, load_spec
 
 
 class Answerer:
@@ -55,7 +56,7 @@ class Answerer:
         self._niche = self.niche_model.open_head()
         self._niche_faces = self.niche_model.open_faces()
         self._creator_model = self.niche_model.open_creator()
-        self._engagement = open_model(ENGAGEMENT_MODEL)
+        self.forecaster = Forecaster(settings)
         self.recommender = Recommender(settings)
         self.reactor = Reactor(settings)
 
@@ -64,7 +65,7 @@ class Answerer:
         found = {spec.name: spec for spec in list_models()}
         if self.settings.niche_model is not None:
             found |= {f"niche_model/{spec.name}": spec for spec in self.niche_model.specs}
-        return found | self.recommender.specs | self.reactor.specs
+        return found | self.recommender.specs | self.reactor.specs | self.forecaster.specs
 
     def read_facts(
         self, conn: Connection, creator: Creator, *, only: Set[str] | None = None, products: bool = True
@@ -95,7 +96,10 @@ class Answerer:
         """
         niche, niches = self.niches(facts)
         readings = self.recommender.readings(facts)
-        forecasts, places = self._forecasts(facts), facts.locations
+        reactions = {post.post_id: self.reactor.react(post, facts) for post in facts.posts}
+        rows = self.post_rows(facts, niche, niches, reactions)
+        forecasts = {one.post_id: one for one in self.forecaster.forecast(rows)}
+        places = facts.locations
         posts = tuple(
             PostAnalysis(
                 post=post,
@@ -104,7 +108,7 @@ class Answerer:
                 niche=niches.get(post.post_id),
                 faces=_shown_faces(post, facts),
                 recommendation=self.recommender.recommend(post.post_id, post.media, readings, facts),
-                reaction=self.reactor.react(post, facts),
+                reaction=reactions[post.post_id],
                 forecast=forecasts.get(post.post_id),
                 appearances=tuple(appearances.get(post.post_id, ())),
                 failures=_failures(post, facts, failures),
@@ -118,6 +122,19 @@ class Answerer:
         vectors = post_embeddings(_by_post(facts))
         niches = self._niches(vectors, facts)
         return self._creator_niche(facts, vectors, niches), niches
+
+    def post_rows(
+        self,
+        facts: CreatorFacts,
+        niche: NichePrediction | None,
+        niches: Mapping[str, NichePrediction],
+        reactions: Mapping[str, ReactionForecast | None] | None = None,
+    ) -> list[PostFacts]:
+        """What forecasts read of each of the creator's posts; `reactions` as they are read here, where at hand."""
+        if reactions is None:
+            reactions = {post.post_id: self.reactor.react(post, facts) for post in facts.posts}
+        valence = {post_id: one.valence if one else None for post_id, one in reactions.items()}
+        return all_post_facts(facts, Readings(niches, niche, valence))
 
     def _niches(self, vectors: Embeddings, facts: CreatorFacts) -> dict[str, NichePrediction]:
         """From the vectors, and where the niche model reads them from the faces; by post_id."""
@@ -162,11 +179,6 @@ class Answerer:
             medians=_medians(facts),
         )
 
-    def _forecasts(self, facts: CreatorFacts) -> dict[str, EngagementForecast]:
-        rows = [_post_facts(post, facts) for post in facts.posts]
-        found = predict_account(rows, metric=self.settings.metric, model=self._engagement)
-        return {one.post_id: one for one in found}
-
 
 def _measures(facts: CreatorFacts, post_ids: Sequence[str]) -> FloatArray:
     """What stands beside the posts' vectors, as the attention model was trained with."""
@@ -183,21 +195,6 @@ def _measures(facts: CreatorFacts, post_ids: Sequence[str]) -> FloatArray:
 def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:
     """The product catalog of the settings and the emoji table; raises `SettingsError` for one that cannot be read."""
     return load_products(None, settings).products, load_table(settings.emoji_table)
-
-
-def _post_facts(post: Post, facts: CreatorFacts) -> PostFacts:
-    snapshot = facts.snapshots.get(post.post_id)
-    first = next((facts.media[sha256] for sha256 in post.media if sha256 in facts.media), None)
-    return PostFacts(
-        post_id=post.post_id,
-        published_at=post.published_at,
-        counts=snapshot.values if snapshot else {},
-        followers=snapshot.followers if snapshot else None,
-        observed_at=snapshot.observed_at if snapshot else None,
-        caption=post.caption,
-        media=first,
-        measures=facts.measures.get(first.sha256) if first else None,
-    )
 
 
 def _own_media(post: Post, facts: CreatorFacts, places: Mapping[tuple[str, str], str]) -> tuple[MediaFile, ...]:

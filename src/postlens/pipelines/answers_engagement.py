@@ -1,0 +1,195 @@
+"""Stored facts of one creator to forecasts of its posts, and to what is said of some of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+
+from postlens.config import Settings
+from postlens.pipelines.facts import CreatorFacts
+from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts
+from postlens.tasks.engagement.answer import Forecast, Reason
+from postlens.tasks.engagement.choose import forecast_posts, own_model
+from postlens.tasks.engagement.explain import Explainer
+from postlens.tasks.engagement.features import FEATURES, feature_row
+from postlens.tasks.engagement.history import known_count, read_histories
+from postlens.tasks.engagement.predict import MODEL_METRIC
+from postlens.tasks.engagement.ranking import RANK_MODEL, rank_images
+from postlens.tasks.engagement.reasons import find_reasons
+from postlens.tasks.engagement.records import History
+from postlens.tasks.engagement.similar import similar_posts
+from postlens.tasks.engagement.what_if import caption_changes, time_changes
+from postlens.types import EngagementForecast, Faces, FloatArray, MediaFile, ModelSpec, NichePrediction, Post, as_utc
+from postlens.vision.session import Session
+from postlens.vision.zoo import list_models, open_model
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What other tasks read in one creator's posts, by post_id."""
+
+    niches: Mapping[str, NichePrediction]
+    niche: NichePrediction | None  # of the creator
+    valence: Mapping[str, float | None]  # of the scene
+
+
+class Forecaster:
+    """The model of many accounts, opened once; answers one creator at a time. For one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError` or `ModelError` for a model that cannot be used."""
+        self.settings = settings
+        self.model = _open_model(settings)
+        n_features = len(self.model.spec.labels or FEATURES)
+        self._explainer = Explainer.read(self.model.metadata, n_features=n_features)
+        ranks = any(spec.name == RANK_MODEL for spec in list_models())
+        self._ranker = open_model(RANK_MODEL) if ranks else None
+
+    @property
+    def specs(self) -> dict[str, ModelSpec]:
+        """The card of the model of a training that answers, as `engagement_model/<name>`."""
+        own = self.settings.engagement_model is not None
+        return {f"engagement_model/{self.model.spec.name}": self.model.spec} if own else {}
+
+    def forecast(self, rows: Sequence[PostFacts], *, only: int | None = None) -> tuple[EngagementForecast, ...]:
+        """One forecast per post of one account, by the metric and method of the settings."""
+        method, metric = self.settings.engagement_method, self.settings.metric
+        return forecast_posts(rows, metric=metric, method=method, model=self.model, only=only)
+
+    def explain(
+        self, rows: Sequence[PostFacts], forecasts: Sequence[EngagementForecast], *, creator_id: str
+    ) -> tuple[Forecast, ...]:
+        """What is said of the first posts of `rows`, one for each of `forecasts`; the others are history."""
+        own = own_model(rows, metric=self.settings.metric) if forecasts else None
+        histories = islice(read_histories(rows, metric=self.settings.metric), len(forecasts))
+        asked = zip(rows[: len(forecasts)], forecasts, histories, strict=True)
+        return tuple(
+            replace(self._explain(post, one, history, rows), creator_id=creator_id, own_model=own.note if own else "")
+            for post, one, history in asked
+        )
+
+    def _explain(
+        self, post: PostFacts, one: EngagementForecast, history: History, rows: Sequence[PostFacts]
+    ) -> Forecast:
+        before = earlier_posts(post, rows)
+        by_trees = one.metric == MODEL_METRIC and one.method in ("accounts", "early")
+        row = feature_row(post, history, names=self.model.spec.labels or FEATURES) if by_trees else None
+        start: float | None = None
+        reasons: tuple[Reason, ...] = ()
+        if row is not None and self._explainer is not None and not math.isnan(float(row[0])):
+            start, reasons = find_reasons(row, self._explainer, self.model)
+        return Forecast(
+            forecast=one,
+            creator_id="",
+            reasons=reasons,
+            start=start,
+            similar=similar_posts(post, before, metric=one.metric),
+            what_if=(
+                *(caption_changes(post, history, self.model) if row is not None else ()),
+                *time_changes(post, before, metric=one.metric),
+            ),
+        )
+
+    def ranks(self, posts: Sequence[PostFacts], forecasts: Sequence[EngagementForecast]) -> list[int | None]:
+        """Places of new posts of one account, 1: probably the most; by their pictures, else by their forecasts.
+
+        None for all where there is only one, and for a post about whose picture nothing is known.
+        """
+        if len(posts) < 2:
+            return [None] * len(posts)
+        if self._ranker is None:
+            scores = [math.nan if one.median is None else one.median for one in forecasts]
+        else:
+            scores = rank_images(_vectors(posts), [one.measures for one in posts], self._ranker).tolist()
+            scores = [score if post.vector is not None else math.nan for score, post in zip(scores, posts, strict=True)]
+        order = sorted((place for place, score in enumerate(scores) if not math.isnan(score)), key=lambda p: -scores[p])
+        return [order.index(place) + 1 if place in order else None for place in range(len(posts))]
+
+
+def _open_model(settings: Settings) -> Session:
+    if settings.engagement_model is None:
+        return open_model(ENGAGEMENT_MODEL)
+    from postlens.tasks.engagement.model import load_engagement_model
+
+    return load_engagement_model(settings.engagement_model).open()
+
+
+def _vectors(posts: Sequence[PostFacts]) -> FloatArray:
+    known = next((one.vector for one in posts if one.vector is not None), np.zeros(0, np.float32))
+    blank = np.full(len(known), np.nan, np.float32)
+    return np.stack([blank if one.vector is None else one.vector for one in posts])
+
+
+def earlier_posts(post: PostFacts, rows: Sequence[PostFacts]) -> list[PostFacts]:
+    """Those published before the post; all others of a post without a time, as `history.read_histories` counts."""
+    others = [one for one in rows if one.post_id != post.post_id]
+    if post.published_at is None:
+        return others
+    at = as_utc(post.published_at)
+    return [one for one in others if one.published_at is not None and as_utc(one.published_at) < at]
+
+
+# --- facts ----------------------------------------------------------------------------------------------------------
+
+
+def all_post_facts(facts: CreatorFacts, readings: Readings) -> list[PostFacts]:
+    """What is known of each of the creator's posts, in their order."""
+    return [post_facts(post, facts, readings) for post in facts.posts]
+
+
+def post_facts(post: Post, facts: CreatorFacts, readings: Readings) -> PostFacts:
+    """What is known of one post; of several pictures the first that could be read is looked at."""
+    snapshot = facts.snapshots.get(post.post_id)
+    first = next((facts.media[sha256] for sha256 in post.media if sha256 in facts.media), None)
+    niche = readings.niches.get(post.post_id)
+    n_faces, largest = _faces(first, facts)
+    return PostFacts(
+        post_id=post.post_id,
+        published_at=post.published_at,
+        counts=snapshot.values if snapshot else {},
+        followers=snapshot.followers if snapshot else None,
+        observed_at=snapshot.observed_at if snapshot else None,
+        followees=snapshot.followees if snapshot else None,
+        n_posts_of_account=snapshot.n_posts if snapshot else None,
+        caption=post.caption,
+        media=first,
+        measures=facts.measures.get(first.sha256) if first else None,
+        n_tagged=post.n_tagged,
+        has_location=post.has_location,
+        alt_text=post.alt_text,
+        n_faces=n_faces,
+        largest_face=largest,
+        niche=niche.label if niche else None,
+        niche_of_account=readings.niche.label if readings.niche else None,
+        valence=readings.valence.get(post.post_id),
+        vector=_vector(first, facts),
+        is_carousel=len(post.media) > 1 if post.media else None,
+    )
+
+
+def known_metric(row: PostFacts, metric: str) -> bool:
+    """Whether the post's count of the metric is known."""
+    return known_count(row, metric) is not None
+
+
+def _vector(media: MediaFile | None, facts: CreatorFacts) -> FloatArray | None:
+    """Mean over the file's frames."""
+    if media is None or media.sha256 not in facts.embeddings or not len(facts.embeddings[media.sha256][0]):
+        return None
+    return np.asarray(facts.embeddings[media.sha256][0].vectors.mean(axis=0), np.float32)
+
+
+def _faces(media: MediaFile | None, facts: CreatorFacts) -> tuple[int | None, float | None]:
+    """Most faces in one frame, and the largest as a share of the area; None where none was looked for."""
+    if media is None or media.sha256 not in facts.embeddings:
+        return None, None
+    faces = facts.faces.get(media.sha256, Faces.none())
+    if not len(faces):
+        return 0, 0.0
+    size = (faces.xyxy_px[:, 2:] - faces.xyxy_px[:, :2]).astype(np.float64)
+    largest = float(size.prod(axis=1).max()) / (media.width_px * media.height_px)
+    return int(np.unique(faces.frame, return_counts=True)[1].max()), min(1.0, max(0.0, largest))
