@@ -19,6 +19,7 @@ from postlens.cli import (
     enroll,
     evaluate,
     extract,
+    forecast,
     forget,
     identify,
     info,
@@ -64,6 +65,7 @@ app.add_typer(train.app, name="train")
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
 app.command("react")(react.react)
+app.command("forecast")(forecast.forecast)
 app.command("extract")(extract.extract)
 app.add_typer(people.app, name="people")
 app.add_typer(catalog.app, name="catalog")

@@ -23,6 +23,7 @@ STATE = ".postlens-state"  # beside the outputs, since several stores may write 
 LOG = "run.log"
 RECOMMENDATIONS, RECOMMENDATIONS_TABLE = "recommendations.json", "recommendations.csv"  # of `postlens recommend`
 REACTIONS_TABLE, REACTIONS_LINES = "reactions.csv", "reactions.jsonl"  # of `postlens react --batch`
+FORECASTS_TABLE = "forecasts.csv"  # of `postlens forecast`
 PICTURES = "pictures"  # the folder of its pictures, which show faces
 CLEAN_BOOK, CLEAN_TABLE, DUPLICATES = "clean.xlsx", "clean.csv", "duplicates.csv"  # of `postlens clean`
 
@@ -113,6 +114,19 @@ def remove_reactions(out: Path) -> int:
     if out.is_dir():
         remove_leftovers(out, names)
     found = [out / name for name in names if (out / name).is_file()]
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def remove_forecasts(out: Path) -> int:
+    """Delete what `postlens forecast` wrote, which names files and posts; returns how many files.
+
+    Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
+    """
+    if out.is_dir():
+        remove_leftovers(out, (FORECASTS_TABLE,))
+    found = [out / FORECASTS_TABLE] if (out / FORECASTS_TABLE).is_file() else []
     for path in found:
         path.unlink()
     return len(found)

@@ -32,6 +32,7 @@ from postlens.types import Appearance, Failure, PostAnalysis, ReactionForecast, 
 if TYPE_CHECKING:
     from postlens.pipelines.enrol import Enrolled
     from postlens.pipelines.identify import Identified, Verification
+    from postlens.tasks.engagement.answer import Forecast
 
 PathOrUrl = str | os.PathLike[str]
 FIRST_STEP, LONGEST_STEP = 8, 512  # media looked at before answers come: short first, then doubling
@@ -168,6 +169,40 @@ class Lens:
         with self._store.read() as conn:
             found = react_posts(conn, self._answerer.reactor, post_ids=ingested.post_ids, tta=tta)
         return tuple(one.forecast for one in found)
+
+    def forecast(
+        self,
+        sources: PathOrUrl | Iterable[PathOrUrl],
+        *,
+        account: str | None = None,
+        early: tuple[float, float] | None = None,
+    ) -> tuple[Forecast, ...]:
+        """What each post in the sources will probably get, with reasons; read `failures` after.
+
+        account: the sources are new photos of this account of the store, looked at beside it; the answers come in the
+        order in which they will probably do, `rank`. Without it the sources become posts as in `analyze_many`, each
+        forecast from what was known before it. early: a count and its age in hours, of new posts. Metric, method and
+        model are settings.
+        Raises `UsageError` for an account without a store, `UnknownNameError` for one that the store has not.
+        """
+        from postlens.pipelines.forecast import Asked, forecast_new, forecast_posts
+        from postlens.tasks.engagement.early import EarlyCount
+
+        now, soon = datetime.now(UTC), None if early is None else EarlyCount(*early)
+        if account is not None:
+            self._expect_store("forecast with an account")
+            given = [sources] if isinstance(sources, str | os.PathLike) else sources
+            asked = Asked(tuple(os.fspath(source) for source in given), account, soon)
+            found = forecast_new(self._store, asked, self._answerer, now=now)
+            self.failures = found.failures
+            return found.posts
+        ingested = self._ingest(sources, creator=None, now=now)
+        done = self._processor.run(ingested.paths, now=now)
+        self.failures += tuple(ingested.at_every_place(done.failures))
+        if self._keeps:
+            conclude(self._store, settings=self.settings, now=now)
+        with self._store.read() as conn:
+            return forecast_posts(conn, self._answerer, post_ids=ingested.post_ids, early=soon, now=now)
 
     def enroll(self, name: str, photos: Iterable[PathOrUrl], *, largest: bool = False, force: bool = False) -> Enrolled:
         """Make a person known by photos of one face each, new or more of them; needs a store.

@@ -24,7 +24,7 @@ from postlens.types import FloatArray, as_utc
 
 CAPTION_LENGTHS = (0, 50, 150, 500, 1500)  # characters, by choice: none, a line, two lines, a paragraph, a text
 HASHTAGS = (0, 3, 10, 30)  # 30 is the platform's most
-LEAST_CHANGE = 0.02  # smaller ones are told as none: the model's own noise between neighbouring splits
+LEAST_CHANGE = 0.05  # smaller ones are told as none, by choice: the model is not that sure of one account
 MIN_CELL = 8  # own posts of a weekday or time of day, and as many others; fewer and one good post makes the day
 CONFIDENCE = 0.95
 N_AROUND = 10  # posts on each side that a post's count is compared with
