@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.errors import ShapeError
-from postlens.types import FloatArray, Image, IntArray
+from postlens.errors import NotEnoughDataError, ShapeError
+from postlens.tasks.engagement import PostFacts
+from postlens.tasks.engagement.history import known_count
+from postlens.types import FloatArray, Image, IntArray, as_utc
 
 SIDE_PX = 64  # of the pictures that the reference network takes
 TURNS = (0, 1, 2, 3)  # quarter turns: as it is, 90, 180 and 270 degrees, anticlockwise
@@ -71,3 +74,26 @@ class PhotoSquares:
 def with_turns(rows: IntArray, *, n: int) -> IntArray:
     """Rows of photos and of their three turned copies."""
     return np.concatenate([rows + turn * n for turn in TURNS])
+
+
+def collect_photos(accounts: Mapping[str, Sequence[PostFacts]], picture: Callable[[PostFacts], Image | None]) -> Photos:
+    """Photos of the posts that have likes and a picture, each account's by time (posts without one first).
+
+    Raises `NotEnoughDataError` where there is none.
+    """
+    rows, images = [], []
+    for number, posts in enumerate(accounts.values()):
+        for post in sorted(posts, key=_time):
+            likes = known_count(post, "likes")
+            image = None if likes is None else picture(post)
+            if image is not None:
+                images.append(squeeze([image])[0])
+                rows.append((likes, number, np.nan if post.followers is None else post.followers))
+    if not rows:
+        raise NotEnoughDataError("expected posts with likes and a picture that can be read, got none")
+    likes_column, account, followers = np.array(rows, np.float64).T
+    return Photos(np.stack(images), likes_column.astype(np.float32), account.astype(int), followers.astype(np.float32))
+
+
+def _time(post: PostFacts) -> float:
+    return -math.inf if post.published_at is None else as_utc(post.published_at).timestamp()

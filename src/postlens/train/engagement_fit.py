@@ -1,0 +1,126 @@
+"""Rows of features to three boosted quantile models, and their forecasts for accounts that they were not trained on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postlens.tasks.engagement.evaluate import Outcomes
+from postlens.train.engagement_margins import margin_band, margins, widened
+from postlens.train.engagement_rows import Table, Views
+
+if TYPE_CHECKING:
+    import lightgbm
+
+QUANTILES = {"lower": 0.05, "median": 0.5, "upper": 0.95}
+N_FOLDS = 5
+SETTINGS: Mapping[str, Any] = {  # chosen on two of five folds: docs/log/engagement.md
+    "learning_rate": 0.06,
+    "num_leaves": 15,
+    "min_data_in_leaf": 40,
+    "feature_fraction": 0.6,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "seed": 0,
+    "verbose": -1,
+}
+Float = NDArray[np.float64]
+Boosters = Mapping[str, "lightgbm.Booster"]
+
+
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """How the trees are grown. More rounds: nearer to the training posts, larger files, longer."""
+
+    rounds: Mapping[str, int] = field(default_factory=lambda: {"lower": 200, "median": 400, "upper": 200})
+    settings: Mapping[str, Any] = field(default_factory=lambda: SETTINGS)
+    workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))  # boosters grown at a time, a core each
+
+
+def fit(table: Table, boosting: Boosting, *, hidden: Sequence[int] = ()) -> dict[str, lightgbm.Booster]:
+    """A booster for each quantile (pinball loss) of what the anchor leaves over; `hidden` columns are never used."""
+    return fit_many([table], boosting, hidden=hidden)[0]
+
+
+def fit_many(
+    tables: Sequence[Table], boosting: Boosting, *, hidden: Sequence[int] = ()
+) -> list[dict[str, lightgbm.Booster]]:
+    """As `fit`, for several tables at once.
+
+    Each booster has one thread: LightGBM's own threads wait for each other after every leaf, which took 20 times as
+    long on two cores that others use too.
+    """
+    jobs = [(table, name) for table in tables for name in boosting.rounds]
+    with ThreadPoolExecutor(max(1, boosting.workers)) as pool:
+        grown = list(pool.map(lambda job: _grow(*job, boosting, hidden), jobs))
+    n = len(boosting.rounds)
+    return [dict(zip(boosting.rounds, grown[i : i + n], strict=True)) for i in range(0, len(grown), n)]
+
+
+def _grow(table: Table, name: str, boosting: Boosting, hidden: Sequence[int]) -> lightgbm.Booster:
+    import lightgbm
+
+    x = table.x.copy() if len(hidden) else table.x
+    x[:, list(hidden)] = 0.0
+    fixed = {**boosting.settings, "num_threads": 1, "objective": "quantile", "alpha": QUANTILES[name]}
+    data = lightgbm.Dataset(x, table.y - table.x[:, 0], weight=table.weight, params=fixed)
+    return lightgbm.train(fixed, data, boosting.rounds[name])
+
+
+def predict(booster: lightgbm.Booster, x: NDArray[np.float32], *, hidden: Sequence[int] = ()) -> Float:
+    """(N,) log(1 + likes); NaN without an anchor."""
+    shown = x.astype(np.float64)
+    shown[:, list(hidden)] = 0.0
+    if not len(shown):
+        return np.zeros(0)
+    return np.asarray(booster.predict(shown, num_threads=1) + x[:, 0].astype(np.float64))
+
+
+def account_folds(n_accounts: int, *, n_folds: int = N_FOLDS) -> NDArray[np.int64]:
+    """(A,) fold of every account."""
+    return np.random.default_rng(0).permutation(n_accounts) % n_folds
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Forecasts (N, 3) for each view, from models that its accounts were not trained on."""
+
+    raw: Mapping[str, Float]  # as the trees give them
+    bounds: Mapping[str, Float]  # widened by margins of the other folds
+
+
+def cross_validate(views: Views, folds: NDArray[np.int64], boosting: Boosting) -> HeldOut:
+    """Train on the other folds, forecast each fold in every view; margins from the other folds' whole view."""
+    shown = {f.name: getattr(views, f.name) for f in fields(Views)}
+    fold_of = {name: folds[table.account.astype(int)] for name, table in shown.items()}
+    raw = {name: np.full((len(table), 3), np.nan) for name, table in shown.items()}
+    n_folds = int(folds.max()) + 1
+    grown = fit_many([views.training(folds != k, rng=np.random.default_rng(k)) for k in range(n_folds)], boosting)
+    for k, boosters in enumerate(grown):
+        for view, table in shown.items():
+            rows = np.flatnonzero(fold_of[view] == k)
+            for column, name in enumerate(QUANTILES):
+                raw[view][rows, column] = predict(boosters[name], table.x[rows])
+    band, bounds = margin_band(views.whole.x), {}
+    for view, table in shown.items():
+        by = np.zeros(len(table))
+        for k in range(n_folds):
+            rest, rows = fold_of["whole"] != k, fold_of[view] == k
+            by[rows] = margins(raw["whole"][rest], views.whole.y[rest], band[rest])[margin_band(table.x[rows])]
+        bounds[view] = widened(raw[view], by)
+    return HeldOut(raw, bounds)
+
+
+def outcomes_of(table: Table, bounds: Float, blind: Float) -> Outcomes:
+    """Columns to score."""
+    lower, median, upper = bounds.T
+    return Outcomes(table.y, lower, median, upper, blind, table.baseline, table.followers, table.account)
