@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from postlens.store.forget import forget_creator
 from postlens.store.media import read_files
 from postlens.store.meta import read_revision
 from postlens.store.posts import read_creators, read_post_media, read_posts
+from postlens.store.snapshots import read_snapshots
 from postlens.types import Failure, MediaRef, SourcePost
 
 from .fakes import NOW, picture, pictures, settings
@@ -177,3 +179,28 @@ def test_media_that_a_later_row_of_the_same_post_replaces_is_not_looked_at(store
     one, two = picture(tmp_path / "a.png", seed=1), picture(tmp_path / "b.png", seed=2)
     result = ingest(store, [post(path, platform="x", post_key="7") for path in (one, two)])
     assert result.paths == {sha256_file(two): str(two)}
+
+
+@pytest.mark.parametrize("name", ["published_at", "observed_at"])
+def test_a_time_ahead_of_the_clock_is_told_and_counts_as_unknown(store, tmp_path, name):
+    wrong = post(tmp_path / "a.png", origin="posts.csv, row 2", metrics={"likes": 5}, **{name: NOW + timedelta(days=9)})
+    result = ingest(store, [wrong])
+    told = [one for one in result.failures if one.stage == "source"]
+    assert [(one.subject, one.error) for one in told] == [("posts.csv, row 2", "RowError")]
+    assert f"expected a time that has passed as {name}" in told[0].message
+    with store.read() as conn:
+        (stored,) = read_posts(conn)
+        assert stored.published_at is None
+        assert read_snapshots(conn)[stored.post_id].observed_at == NOW
+
+
+def test_a_planned_post_keeps_its_time(store, tmp_path):
+    planned = post(tmp_path / "a.png", published_at=NOW + timedelta(days=9))
+    assert [one.stage for one in ingest(store, [planned]).failures] == ["read"]
+    with store.read() as conn:
+        assert read_posts(conn)[0].published_at == planned.published_at
+
+
+def test_a_time_of_another_zone_is_not_ahead(store, tmp_path):
+    recent = post(tmp_path / "a.png", metrics={"likes": 5}, published_at=NOW + timedelta(hours=14))
+    assert [one.stage for one in ingest(store, [recent]).failures] == ["read"]

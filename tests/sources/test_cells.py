@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postlens.sources.cells import parse_caption, parse_count, parse_media, parse_text, parse_time
+from postlens.sources.cells import (
+    parse_caption,
+    parse_count,
+    parse_media,
+    parse_presence,
+    parse_tagged,
+    parse_text,
+    parse_time,
+)
 
 
 @pytest.mark.parametrize(
@@ -180,3 +188,31 @@ def test_urls_keep_the_signs_that_separate_paths() -> None:
 @pytest.mark.parametrize("cell", ["a\0b;c", "x" * 5000 + ";y"])
 def test_texts_that_cannot_be_paths_are_found_missing_later(cell: str, tmp_path: Path) -> None:
     assert len(parse_media(cell, folder=str(tmp_path))) == 2
+
+
+@pytest.mark.parametrize(("cell", "expected"), [("3", 3), (["ben", "cleo"], 2), ([], 0), ("", None), ("-1", None)])
+def test_tagged_accounts_are_a_count_or_a_list(cell: Any, expected: int | None) -> None:
+    assert parse_tagged(cell) == expected
+
+
+@pytest.mark.parametrize("cell", ["2.5", "ben", {"a": 1}])
+def test_what_is_no_count_of_accounts_is_told(cell: Any) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_tagged(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("Berlin", True),
+        ({"id": 1}, True),
+        (1, True),
+        (0, False),
+        ("No", False),
+        ("false", False),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_place_is_there_or_not_or_unknown(cell: Any, expected: bool | None) -> None:
+    assert parse_presence(cell) is expected

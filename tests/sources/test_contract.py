@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,15 @@ def likes_folder(root: Path, names: list[str]) -> Path:
     return root
 
 
+def instaloader_folder(root: Path, names: list[str]) -> Path:
+    made_files(root / "in", names)
+    for number, name in enumerate(names):
+        document = {"node": {"id": str(number), "owner": {"username": "anna"}}}
+        packed = lzma.compress(json.dumps(document).encode(), preset=0)
+        (root / "in" / f"{Path(name).stem}.json.xz").write_bytes(packed)
+    return root
+
+
 Build = Callable[[Path, list[str]], Path]
 # For each source its makers: from file names to a path that it reads.
 BUILDERS: dict[str, list[Build]] = {
@@ -84,10 +94,11 @@ BUILDERS: dict[str, list[Build]] = {
     "folder": [folder],
     "labelled_folders": [folder],
     "likes_list": [likes_folder],
+    "instaloader": [instaloader_folder],
     "instagram": [influencer_layout],
     "table": [csv_table, xlsx_table, parquet_table, json_table],
 }
-NAMING_CREATORS = {"table", "instagram"}  # these say themselves whose posts they are
+NAMING_CREATORS = {"table", "instagram", "instaloader"}  # these say themselves whose posts they are
 CASES = [pytest.param(kind, build, id=f"{kind}-{build.__name__}") for kind in BUILDERS for build in BUILDERS[kind]]
 MANY = [case for case in CASES if case.values[0] != "single"]
 

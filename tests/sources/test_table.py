@@ -492,3 +492,17 @@ def test_no_damaged_byte_of_a_parquet_table_stops_the_run(tmp_path: Path) -> Non
     for at in range(len(whole)):
         (tmp_path / "p.parquet").write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
         assert read(tmp_path / "p.parquet") is not None
+
+
+def test_what_forecasts_read_of_posts_and_accounts_has_columns(tmp_path: Path) -> None:
+    header = "path,creator,following,media_count,accessibility_caption,tagged_users,location"
+    (first, second), told = read(written(tmp_path, header, "a.jpg,anna,120,45,A dog,3,Berlin", "b.jpg,anna,,,,x,"))
+    assert (first.followees, first.n_posts, first.alt_text, first.n_tagged) == (120, 45, "A dog", 3)
+    assert (first.has_location, second.has_location) == (True, None)
+    assert (second.followees, second.n_posts, second.alt_text, second.n_tagged) == (None, None, None, None)
+    assert ["column 'tagged_users'" in one.message for one in told] == [True]
+
+
+def test_a_count_of_media_is_no_path(tmp_path: Path) -> None:
+    (post,), told = read(written(tmp_path, "url,creator,mediaCount", "https://host/a.jpg,anna,7"))
+    assert (post.media[0].url, post.n_posts, told) == ("https://host/a.jpg", 7, [])

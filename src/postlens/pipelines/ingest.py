@@ -6,20 +6,23 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from postlens.config import Settings
-from postlens.errors import ForgottenError, PostlensError
+from postlens.errors import ForgottenError, PostlensError, RowError
 from postlens.media.fetch import fetch
 from postlens.media.hashing import sha256_file
 from postlens.store import Store
 from postlens.store.media import FileStat, read_files, write_files
 from postlens.store.posts import LocatedPost, read_post_media, write_posts
 from postlens.store.tombstones import forgotten_ids, tombstone_key
-from postlens.types import Failure, MediaRef, SourcePost
+from postlens.types import Failure, MediaRef, SourcePost, as_utc
 
+# How far a time may lie ahead of the clock: times without a zone are taken as UTC, and zones lie up to 14 h from it.
+# Higher: wrong dates pass for recent posts; lower: posts of the last hours lose their times.
+CLOCK_SLACK = timedelta(hours=15)
 POSTS_PER_TRANSACTION = 512  # more: fewer commits; fewer: less to read again after a crash
 
 
@@ -67,7 +70,7 @@ class Ingest:
         result.paths = {sha256: path for sha256, path in result.paths.items() if sha256 in used}
 
     def _write(self, posts: Sequence[SourcePost], result: Ingested, pool: ThreadPoolExecutor) -> None:
-        posts = self._without_forgotten(posts, result)
+        posts = [self._dated(post, result) for post in self._without_forgotten(posts, result)]
         refs = list(dict.fromkeys(ref for post in posts for ref in post.media))
         result.subjects.update(ref.name for ref in refs)
         files = dict(zip(refs, pool.map(self._file, refs), strict=True))
@@ -97,6 +100,20 @@ class Ingest:
         result.failures += [failure for failure in told if failure not in result.failures]
         return [post for post in posts if post.creator_id not in gone]
 
+    def _dated(self, post: SourcePost, result: Ingested) -> SourcePost:
+        """The post, without times that lie ahead. One that has gathered nothing yet may be planned, and keeps its."""
+        late = self._now + CLOCK_SLACK
+        gathered = bool(post.metrics) or post.observed_at is not None
+        times = {"published_at": post.published_at if gathered else None, "observed_at": post.observed_at}
+        wrong = {name: at for name, at in times.items() if at is not None and as_utc(at) > late}
+        for name, at in wrong.items():
+            result.failures.append(_ahead(post, name, at))
+        if not wrong:
+            return post
+        published_at = None if "published_at" in wrong else post.published_at
+        observed_at = None if "observed_at" in wrong else post.observed_at
+        return replace(post, published_at=published_at, observed_at=observed_at)
+
     def _known(self, paths: Sequence[str]) -> dict[str, FileStat]:
         with self._store.read() as conn:
             return read_files(conn, paths)
@@ -117,6 +134,11 @@ class Ingest:
             timeout_s=self._settings.download_timeout_s,
         )
         return str(path)
+
+
+def _ahead(post: SourcePost, name: str, at: datetime) -> Failure:
+    text = f"expected a time that has passed as {name}, got {as_utc(at):%Y-%m-%d %H:%M} UTC; correct it"
+    return Failure.of(post.origin, "source", RowError(f"{post.origin}: {text} (it counts as unknown)"))
 
 
 def _forgotten(creator_id: str) -> Failure:

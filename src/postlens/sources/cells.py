@@ -20,6 +20,7 @@ from postlens.types import MediaRef, as_utc
 _ABSENT: Final = frozenset(
     {"", "-", "--", "–", "—", "?", "n/a", "na", "nan", "none", "null", "nil", "hidden", "k. a.", "k.a."}
 )
+_NO: Final = frozenset({"no", "false", "0", "0.0", "nein", "non", "falsch", "faux"})
 _HIDDEN_COUNT: Final = -1  # Instagram exports give -1 likes where the account hides them
 _FACTORS: Final = {
     "": 1,
@@ -133,6 +134,29 @@ def parse_count(cell: Any, *, whole: bool) -> float | None:
     if not math.isfinite(number) or (whole and number < 0):
         raise ValueError("expected a number of 0 or more" if whole else "expected a finite number")
     return number
+
+
+def parse_tagged(cell: Any) -> int | None:
+    """How many accounts are tagged: a count, or the length of a list of them.
+
+    Raises:
+        ValueError: neither a count of 0 or more nor a list.
+    """
+    if kind_of_cell(cell) == "a list":
+        return len(cell)
+    count = parse_count(cell, whole=True)
+    if count is not None and not count.is_integer():
+        raise ValueError("expected a whole number")
+    return None if count is None else int(count)
+
+
+def parse_presence(cell: Any) -> bool | None:
+    """Whether something is there: yes or no, 1 or 0, or the thing itself, as a place's name; None for an empty cell."""
+    if is_absent(cell):
+        return None
+    if isinstance(cell, str):
+        return cell.strip().casefold() not in _NO
+    return bool(cell)
 
 
 def _as_float(cell: Any) -> float:

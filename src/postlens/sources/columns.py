@@ -57,11 +57,19 @@ _SPELLINGS: Final = {
     "saves": "saves save saved bookmarks bookmark collect collects gespeichert enregistrements guardados",
     "score": "score performance performancescore kpi wertung puntuacion",
     "followers": "followers follower subscribers subscriber fans abonnenten abonnes seguidores",
+    "followees": "followees followee following followings abonniert abonnements seguidos",
+    "n_posts": "posts mediacount postcount postscount postsaccount accountposts ownerposts beitrage publicaciones",
+    "alt_text": (
+        "alttext alt accessibilitycaption imagealt imagealttext alternativtext bildbeschreibung textealternatif "
+        "textoalternativo"
+    ),
+    "n_tagged": "tagged ntagged taggedusers taggedaccounts usertags taggedpeople",
+    "has_location": "haslocation location locationname geotag",
     "label": "label niche category class kategorie nische categorie categoria etiqueta",
 }
 COLUMNS: Final = tuple(_SPELLINGS)
 RESOLVED_PATH: Final = "resolved_path"  # column that `postlens clean` adds: paths from the folder of its own table
-COUNTS: Final = (*METRICS, "followers")  # columns that hold numbers
+COUNTS: Final = (*METRICS, "followers", "followees", "n_posts")  # columns that hold numbers
 _RANK: Final = {
     spelling: (name, rank) for name, words in _SPELLINGS.items() for rank, spelling in enumerate(words.split())
 }
@@ -88,10 +96,18 @@ _FILLERS: Final = frozenset(
 
 def normalise(name: str) -> str:
     """A column name's letters and digits without case, accents and filler words; `likesCount` -> `likes`."""
+    return "".join(word for word in _words(name) if word not in _FILLERS)
+
+
+def _joined(name: str) -> str:
+    """With the filler words: `media_count` counts posts, `media` says where they are."""
+    return "".join(_words(name))
+
+
+def _words(name: str) -> list[str]:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     plain = "".join(c for c in unicodedata.normalize("NFKD", spaced) if not unicodedata.combining(c)).casefold()
-    words = re.findall(r"[^\W_]+", plain)
-    return "".join(word for word in words if word not in _FILLERS)
+    return re.findall(r"[^\W_]+", plain)
 
 
 def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
@@ -102,7 +118,7 @@ def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, 
     """
     best: dict[str, tuple[int, int]] = {}  # ours -> (rank, position)
     for position, name in enumerate(names):
-        ours, rank = _RANK.get(normalise(name), ("", 0))
+        ours, rank = _RANK.get(_joined(name)) or _RANK.get(normalise(name), ("", 0))
         if ours and ours not in mapping and (ours not in best or rank < best[ours][0]):
             best[ours] = rank, position
     found = {ours: position for ours, (_, position) in best.items()}

@@ -161,7 +161,6 @@ def read(spec: str, options: SourceOptions) -> Iterator[Item]:
 
 
 def _post(located: LocatedPost, facts: PostFacts, tables: Tables) -> SourcePost:
-    followers = located.influencer.followers
     return SourcePost(
         handle=display_name(located.influencer.username),
         media=tuple(MediaRef(path=path) for path in located.images),
@@ -170,10 +169,19 @@ def _post(located: LocatedPost, facts: PostFacts, tables: Tables) -> SourcePost:
         caption=facts.caption,
         published_at=facts.published_at,
         metrics=facts.metrics,
-        followers=None if followers is None else float(followers),
+        followers=_number(located.influencer.followers),
+        followees=_number(located.influencer.followees),
+        n_posts=_number(located.influencer.posts),
+        alt_text=facts.alt_text,
+        n_tagged=facts.n_tagged,
+        has_location=facts.has_location,
         label=located.influencer.category,
         origin=f"{display_name(tables.mapping)}, row {located.post.row}",
     )
+
+
+def _number(count: int | None) -> float | None:
+    return None if count is None else float(count)
 
 
 class _MetadataReader:

@@ -1,4 +1,4 @@
-"""Metadata of one Instagram post, as its web pages carry it (GraphQL media as JSON), to caption, time and counts."""
+"""Metadata of one Instagram post, as its pages or its app carry it (media as JSON), to caption, time and counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from postlens.sources.cells import parse_caption, parse_count, parse_time, without_halves
+from postlens.sources.cells import parse_caption, parse_count, parse_text, parse_time, without_halves
 
 _T = TypeVar("_T")
 # Wrappers that different exports put around the media, outermost first.
@@ -24,10 +24,20 @@ _COUNTS: Final = {
         "comments.count",
         "comment_count",
     ),
-    "views": ("video_view_count", "video_views"),
+    "views": ("video_view_count", "video_views", "view_count", "play_count", "ig_play_count", "video_play_count"),
 }
 _TIMES: Final = ("taken_at_timestamp", "taken_at", "date")
 _CAPTIONS: Final = ("edge_media_to_caption.edges.0.node.text", "caption.text", "caption")
+_ALT_TEXTS: Final = (
+    "accessibility_caption",
+    "edge_sidecar_to_children.edges.0.node.accessibility_caption",
+    "carousel_media.0.accessibility_caption",
+)
+# Lists of tagged accounts: web pages have one for the post, the app one for each picture.
+_TAGS: Final = ("edge_media_to_tagged_user.edges", "usertags.in")
+_OWNERS: Final = ("owner.username", "user.username")
+_IDS: Final = ("pk", "id")
+_HIDING: Final = "like_and_view_counts_disabled"  # what is given as likes then counts some of them only
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,11 @@ class PostFacts:
     caption: str | None = None
     published_at: datetime | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)  # keys out of METRICS
+    alt_text: str | None = None
+    n_tagged: int | None = None
+    has_location: bool | None = None
+    owner: str | None = None  # handle of the account
+    media_id: str | None = None  # the platform's number
     problems: tuple[str, ...] = ()  # fields that are there but cannot be read, one sentence each
 
 
@@ -46,22 +61,65 @@ def parse_media(content: bytes) -> PostFacts:
     Raises:
         ValueError: no JSON object.
     """
+    return facts_of(media_of(load_object(content)))
+
+
+def load_object(content: bytes) -> dict[str, Any]:
+    """The object in a JSON file in UTF-8; raises `ValueError` where there is none."""
     try:
-        media = json.loads(content.decode("utf-8-sig"))
+        found = json.loads(content.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    if not isinstance(media, dict):
-        raise ValueError(f"expected a JSON object, got a {type(media).__name__}")
+    if not isinstance(found, dict):
+        raise ValueError(f"expected a JSON object, got a {type(found).__name__}")
+    return found
+
+
+def media_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The media within the wrappers that exports put around it."""
+    media = document
     for wrapper in _WRAPPERS:
-        media = media[wrapper] if isinstance(media.get(wrapper), dict) else media
+        media = inner if isinstance(inner := media.get(wrapper), dict) else media
+    return media
+
+
+def facts_of(media: Mapping[str, Any]) -> PostFacts:
+    """The facts of one media object of either structure; likes of a post that hides them are left out."""
     problems: list[str] = []
     counts = {name: _read(media, paths, partial(parse_count, whole=True), problems) for name, paths in _COUNTS.items()}
+    if media.get(_HIDING) is True:
+        counts["likes"] = None
     return PostFacts(
         caption=_read(media, _CAPTIONS, lambda cell: parse_caption(without_halves(cell)), problems),
         published_at=_read(media, _TIMES, parse_time, problems),
         metrics={name: count for name, count in counts.items() if count is not None},
+        alt_text=_read(media, _ALT_TEXTS, lambda cell: parse_caption(without_halves(cell)), problems),
+        n_tagged=_n_tagged(media),
+        has_location=media["location"] is not None if "location" in media else None,
+        owner=_read(media, _OWNERS, lambda cell: parse_text(without_halves(cell)), problems),
+        media_id=_media_id(media),
         problems=tuple(problems),
     )
+
+
+def _n_tagged(media: Mapping[str, Any]) -> int | None:
+    """How many accounts are tagged, over all pictures where each has its own list; None where there is no list."""
+    children = media.get("carousel_media")
+    parts = [part for part in children if isinstance(part, dict)] if isinstance(children, list) else []
+    found = [tags for part in (media, *parts) for path in _TAGS if isinstance(tags := _at(part, path), list)]
+    return len({_tagged(tag) for tags in found for tag in tags}) if found else None
+
+
+def _tagged(tag: Any) -> str:
+    """Which account a tag is of: tags of one account in several pictures are one."""
+    names = (_at(tag, path) for path in ("node.user.username", "user.username"))
+    return next((name for name in names if isinstance(name, str)), json.dumps(tag, sort_keys=True))
+
+
+def _media_id(media: Mapping[str, Any]) -> str | None:
+    """The number alone: the app writes the account's number behind it, as in `123_45`."""
+    texts = (str(media[key]).partition("_")[0] for key in _IDS if media.get(key) is not None)
+    return next((text for text in texts if text.isdecimal() and text.isascii()), None)
 
 
 def _read(

@@ -44,6 +44,8 @@ def read_likes_file(path: Path) -> list[LikesLine | LineProblem]:
         TableError: the file cannot be read, or is larger than `MAX_BYTES`.
     """
     name = display_name(path)
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise TableError(f"{name}: expected a file, got none; check the path")
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise TableError(

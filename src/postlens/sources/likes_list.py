@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -75,10 +76,10 @@ def _likes_file(root: str) -> str | None:
     if Path(root).name.lower() == LIKES_FILE and Path(root).is_file():
         return root
     try:
-        found = sorted(name for name in os.listdir(root) if name.lower() == LIKES_FILE)
+        with os.scandir(root) as entries:
+            return min((entry.path for entry in entries if entry.name.lower() == LIKES_FILE), default=None)
     except (OSError, ValueError):
         return None
-    return str(Path(root, found[0])) if found else None
 
 
 def _list(folder: str) -> tuple[list[_Photo], list[str]]:
@@ -160,7 +161,7 @@ def _differences(photos: Sequence[_Photo], likes: Mapping[int, LikesLine], likes
 def _gaps(numbers: Sequence[int]) -> list[str]:
     """Ranges of numbers that are not there, between the first and the last."""
     found = []
-    for low, high in zip(numbers, numbers[1:], strict=False):
+    for low, high in pairwise(numbers):
         if high - low == 2:
             found.append(str(low + 1))
         elif high - low > 2:

@@ -17,6 +17,8 @@ from postlens.sources.cells import (
     parse_caption,
     parse_count,
     parse_media,
+    parse_presence,
+    parse_tagged,
     parse_text,
     parse_time,
     without_halves,
@@ -212,6 +214,11 @@ class _RowReader:
             observed_at=cells.time("observed_at"),
             metrics={name: value for name, value in metrics.items() if value is not None},
             followers=values["followers"],
+            followees=values["followees"],
+            n_posts=values["n_posts"],
+            alt_text=cells.caption("alt_text"),
+            n_tagged=cells.tagged(),
+            has_location=cells.location(),
             label=cells.text("label"),
             origin=cells.origin,
         )
@@ -259,8 +266,14 @@ class _Cells:
     def text(self, name: str) -> str | None:
         return self._read(name, parse_text)
 
-    def caption(self) -> str | None:
-        return self._read("caption", parse_caption)
+    def caption(self, name: str = "caption") -> str | None:
+        return self._read(name, parse_caption)
+
+    def tagged(self) -> int | None:
+        return self._read("n_tagged", parse_tagged)
+
+    def location(self) -> bool | None:
+        return self._read("has_location", parse_presence)
 
     def count(self, name: str, *, whole: bool) -> float | None:
         return self._read(name, partial(parse_count, whole=whole))
