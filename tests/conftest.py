@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+
+from postlens.store import engine, migrate
+from postlens.vision import zoo
+
+from .shortcuts import SharedSessions, SharedStatements, replayed
 
 ROOT = Path(__file__).resolve().parents[1]
+UPGRADE = migrate.upgrade  # before it is replaced
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +35,21 @@ def sample_campaign() -> Path:
     import postlens
 
     return Path(postlens.__file__).parent / "sample_campaign"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_set_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No migrating of each new store, compiling of SQL for each, nor loading of shipped models for each run."""
+    statements = {"compiled_cache": SharedStatements()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "upgrade", replayed(migrate.upgrade, tmp_path_factory.mktemp("migrated")))
+        patch.setattr(zoo, "_own", SharedSessions())
+        patch.setattr(engine, "create_engine", partial(create_engine, execution_options=statements))
+        yield
+
+
+@pytest.fixture
+def real_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores are migrated and each thread loads its own models, as outside the tests."""
+    monkeypatch.setattr(migrate, "upgrade", UPGRADE)
+    monkeypatch.setattr(zoo, "_own", threading.local())

@@ -85,6 +85,7 @@ def make_old(url: str, version: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.usefixtures("real_set_up")
 def test_stores_opened_at_once_are_made_once(store_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         stores = list(pool.map(Store.open, [store_url] * 4))

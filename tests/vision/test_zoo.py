@@ -60,6 +60,7 @@ def test_unknown_model_names_the_known_ones() -> None:
         load_spec("resnet_of_dreams")
 
 
+@pytest.mark.usefixtures("real_set_up")
 def test_thread_keeps_its_session_and_shares_it_with_nobody() -> None:
     others: list[Session] = []
     thread = threading.Thread(target=lambda: others.append(open_model(ENCODER)))
