@@ -87,6 +87,15 @@ def instaloader_folder(root: Path, names: list[str]) -> Path:
     return root
 
 
+def export_folder(root: Path, names: list[str]) -> Path:
+    made_files(root / "media", names)
+    posts = [{"media": [{"uri": f"media/{name}", "creation_timestamp": 1_700_000_000}]} for name in names]
+    content = root / "content"
+    content.mkdir()
+    (content / "posts_1.json").write_text(json.dumps(posts), encoding="utf-8")
+    return root
+
+
 Build = Callable[[Path, list[str]], Path]
 # For each source its makers: from file names to a path that it reads.
 BUILDERS: dict[str, list[Build]] = {
@@ -94,6 +103,7 @@ BUILDERS: dict[str, list[Build]] = {
     "folder": [folder],
     "labelled_folders": [folder],
     "likes_list": [likes_folder],
+    "instagram_export": [export_folder],
     "instaloader": [instaloader_folder],
     "instagram": [influencer_layout],
     "table": [csv_table, xlsx_table, parquet_table, json_table],

@@ -8,7 +8,16 @@ from typing import Final
 
 from postlens.errors import SourceNotFoundError, UnknownNameError
 from postlens.media.probe import StrPath, display_name
-from postlens.sources import folder, instagram, instaloader, labelled_folders, likes_list, single, table
+from postlens.sources import (
+    folder,
+    instagram,
+    instagram_export,
+    instaloader,
+    labelled_folders,
+    likes_list,
+    single,
+    table,
+)
 from postlens.sources.columns import check_mapping
 from postlens.sources.protocol import Item, Source, SourceOptions, clean_handle, failure
 
@@ -19,6 +28,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         table.SOURCE,
         instagram.SOURCE,
         likes_list.SOURCE,
+        instagram_export.SOURCE,
         instaloader.SOURCE,
         folder.SOURCE,
         labelled_folders.SOURCE,
