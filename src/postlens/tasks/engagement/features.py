@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from postlens.tasks.engagement.anchor import LINE_INTERCEPT, LINE_SLOPE, anchor, followers_line
 from postlens.tasks.engagement.content import (
     ALT_WORDS,
     DIFFERENCES,
-    MEASURES as MEASURES,
+    MEASURES,
     NICHES,
     Numbers,
     content_numbers,
@@ -23,12 +24,8 @@ from postlens.tasks.engagement.content import (
 from postlens.tasks.engagement.records import Float, History, PostFacts
 from postlens.types import FloatArray
 
-# Least squares of log(1 + likes) on log(1 + followers) over 26,837 posts (recipes/engagement.py, row "line"); the 2017
-# posts of large accounts, fitted alone, agree within 0.05 at their median of 376,245 followers.
-LINE_INTERCEPT, LINE_SLOPE = -2.408, 0.878
-# How many posts the line is worth: variance within accounts / variance between them around the line, 0.32 / 0.63 on
-# the same posts. Higher trusts the followers longer, lower the account's own first posts.
-LINE_WORTH_POSTS = 0.5
+__all__ = ["FEATURES", "GROUPS", "LINE_INTERCEPT", "LINE_SLOPE", "MEASURES", "feature_numbers", "feature_row"]
+
 N_RECENT = 5  # posts in the recent median
 HALF_LIFE_POSTS = 3.0  # of the recency-weighted mean: the post before the last three counts half as much as the last
 
@@ -37,7 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # what is absent together, is dropped to
     "followers": ("log_followers",),
     "account": ("log_followees", "log_posts_of_account", "followees_per_follower", "posts_per_follower"),
     "history": (
-        *("n_earlier", "above_line", "spread", "recent", "last", "days_since_last"),
+        *("n_earlier", "above_line", "above_anchor", "spread", "recent", "last", "days_since_last"),
         *("weighted", "mean", "posts_per_day", "comments_per_like"),
     ),
     "differences": tuple(f"more_{name}" for name in DIFFERENCES),
@@ -87,15 +84,16 @@ def _account(post: PostFacts, history: History) -> Numbers:
 
 def _history(history: History) -> Numbers:
     """Counts on the log scale, relative to each other, so that they mean the same for every size of account."""
-    line = LINE_INTERCEPT + LINE_SLOPE * log_or_nan(history.followers)
+    guess = anchor(history)
     if not len(history):
-        return {"anchor": line, "n_earlier": 0.0}
+        return {"anchor": guess, "n_earlier": 0.0}
     logs = np.log1p(history.counts)
     middle = float(np.median(logs))
     found = {
         "n_earlier": math.log1p(len(logs)),
-        "anchor": _shrunk(middle, line, n=len(logs)),
-        "above_line": middle - line,
+        "anchor": guess,
+        "above_line": middle - followers_line(history.followers),
+        "above_anchor": middle - guess,
         "mean": float(logs.mean()) - middle,
         "comments_per_like": _comments_per_like(logs, history.comments),
     }
@@ -120,8 +118,3 @@ def _comments_per_like(logs: Float, comments: Float) -> float:
     """Mean of log(1 + comments) - log(1 + likes) over the earlier posts with both; NaN without any."""
     known = ~np.isnan(comments)
     return float((np.log1p(comments[known]) - logs[known]).mean()) if known.any() else math.nan
-
-
-def _shrunk(middle: float, line: float, *, n: int) -> float:
-    """The account's median drawn towards what its followers suggest; the median alone without followers."""
-    return middle if math.isnan(line) else (n * middle + LINE_WORTH_POSTS * line) / (n + LINE_WORTH_POSTS)
