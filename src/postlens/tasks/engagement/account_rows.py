@@ -90,7 +90,7 @@ def learn_space(rows: AccountRows) -> Space:
 
 def _components(vectors: Float) -> tuple[Float, Float, Float]:
     """(mean, components, scale), by the Gram matrix of the rows, which are fewer than the columns."""
-    known = np.isfinite(vectors).all(1)
+    known: NDArray[np.bool_] = np.isfinite(vectors).all(axis=1)
     mean = vectors[known].mean(0) if known.any() else np.zeros(vectors.shape[1])
     centred = np.where(known[:, None], vectors - mean, 0.0)
     values, sides = np.linalg.eigh(centred @ centred.T)

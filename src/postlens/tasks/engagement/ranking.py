@@ -22,17 +22,21 @@ RANK_MEASURES = (*MEASURES, "aspect")  # after the embedding, in this order
 PAIR_SLOPE = "pair_slope"  # on the card: log odds per unit of score, calibrated on held-out accounts
 
 
-def rank_images(vectors: FloatArray, measures: Sequence[Mapping[str, float] | None], model: Model) -> Float:
+def rank_images(
+    vectors: FloatArray, measures: Sequence[Mapping[str, float] | None], model: Model, *, thumbnails: bool = False
+) -> Float:
     """(N,) scores, the higher the more a photo will probably get among photos of the same account.
 
     vectors: (N, D) embeddings of the shared encoder, NaN rows where there is none. measures: of `vision.measures`,
     None where not measured. What is not known counts as the mean; a photo without embedding and measures scores 0.
+    thumbnails: the pictures' longest side is about 42 px, as in training; enlarged thumbnails embed differently.
     Raises `ShapeError` for other shapes.
     """
     rows = rank_features(vectors, measures)
     if not len(rows):
         return np.zeros(0)
-    return np.asarray(model.run({"features": rows})["score"], np.float64).reshape(-1)
+    name = "thumbnail_score" if thumbnails else "score"
+    return np.asarray(model.run({"features": rows})[name], np.float64).reshape(-1)
 
 
 def rank_features(vectors: FloatArray, measures: Sequence[Mapping[str, float] | None]) -> FloatArray:
