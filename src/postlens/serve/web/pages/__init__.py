@@ -1,0 +1,1 @@
+"""Routes of the web page, one module for each part of it."""

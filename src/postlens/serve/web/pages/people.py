@@ -1,0 +1,170 @@
+"""People: the gallery, a page for each, and the user's words about them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from postlens.pipelines.decide import undo
+from postlens.pipelines.people import Decided, hide_person, merge_people, name_person, split_person
+from postlens.pipelines.people_list import list_decisions, list_people, list_waiting, show_person
+from postlens.serve.errors import Problem
+from postlens.serve.web.forgetting import forget, forgettable
+from postlens.serve.web.guard import own_form
+from postlens.serve.web.rendering import render
+from postlens.serve.web.route import WebRoute
+from postlens.serve.web.shared import InContext, InNow, InShown, PageNumber, Text, export_asked
+from postlens.serve.web.tables import Order, paged
+from postlens.serve.web.views.creators import chosen_metric, shown_metrics
+from postlens.serve.web.views.parts import face, person_href
+from postlens.serve.web.views.people import (
+    appearances_table,
+    cards,
+    changes,
+    hidden_people,
+    people_table,
+    performance_table,
+    track_cards,
+)
+
+FACES = 60  # on one page of the gallery
+TRACKS = 60  # on one page of a person
+Words = Annotated[list[str], Form(max_length=2000)]
+Word = Annotated[str, Form(max_length=500)]
+
+router = APIRouter(route_class=WebRoute)
+
+
+@router.get("/web/people")
+def people(
+    request: Request,
+    *,
+    context: InContext,
+    shown: InShown,
+    metric: Text = "",
+    sort: Text = "",
+    turn: Text = "",
+    page: PageNumber = 1,
+    done: Text = "",
+) -> Response:
+    """Faces to select and join, and how their posts did."""
+    chosen = chosen_metric(shown, metric, usual=context.settings.metric)
+    table = people_table(shown, metric=chosen).ordered(sort, turn, default=Order("posts", down=True))
+    asked = export_asked(request, table)
+    if asked is not None:
+        return asked
+    rows = list_people(context.store)
+    labels = {row.person_id: row.name or row.person_id for row in rows} | shown.labels
+    cut = paged(cards(shown, metric=chosen), page, size=FACES)
+    on_page = {card.href for card in cut.items}
+    return render(
+        request,
+        "people",
+        section="people",
+        shown=shown,
+        cards=cut,
+        table=table,
+        table_rows=[row for row in table.rows if row.href in on_page],
+        hidden=hidden_people(rows),
+        changes=changes(list_decisions(context.store), labels),
+        n_waiting=len(list_waiting(context.store)),
+        metric=chosen,
+        metrics=shown_metrics(shown),
+        done=done,
+    )
+
+
+@router.get("/web/people/{person_id}")
+def person(
+    request: Request, *, context: InContext, shown: InShown, person_id: str, page: PageNumber = 1, done: Text = ""
+) -> Response:
+    """One person."""
+    detail = show_person(context.store, person_id)
+    answer = shown.people.get(detail.row.person_id)
+    tables = [performance_table(answer, shown)] if answer else []
+    tables.append(appearances_table(detail, shown))
+    asked = export_asked(request, *tables)
+    return asked or render(
+        request,
+        "person",
+        section="people",
+        shown=shown,
+        row=detail.row,
+        answer=answer,
+        face=face(detail.row.person_id, shown),
+        tracks=paged(track_cards(detail, shown), page, size=TRACKS),
+        tables={table.name: table for table in tables},
+        done=done,
+    )
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@router.post("/web/people/merge", dependencies=[Depends(own_form)])
+def merge(context: InContext, now: InNow, person: Words, name: Word = "") -> Response:
+    """Say that the selected persons are one."""
+    decided = merge_people(context.store, person, name=name.strip() or None, settings=context.settings, now=now)
+    return _back("/web/people", decided)
+
+
+@router.post("/web/people/undo", dependencies=[Depends(own_form)])
+def take_back(context: InContext, now: InNow, number: Annotated[int, Form()]) -> Response:
+    """Take a decision back."""
+    undo(context.store, number, settings=context.settings, now=now)
+    return RedirectResponse("/web/people?done=undone", 303)
+
+
+@router.post("/web/people/{person_id}/name", dependencies=[Depends(own_form)])
+def name(context: InContext, now: InNow, person_id: str, name: Word) -> Response:
+    """Give a person a name."""
+    decided = name_person(context.store, person_id, name, settings=context.settings, now=now)
+    return _back(person_href(person_id), decided)
+
+
+@router.post("/web/people/{person_id}/hide", dependencies=[Depends(own_form)])
+def hide(context: InContext, now: InNow, person_id: str) -> Response:
+    """Leave a person out of all answers."""
+    return _back("/web/people", hide_person(context.store, person_id, settings=context.settings, now=now))
+
+
+@router.post("/web/people/{person_id}/unhide", dependencies=[Depends(own_form)])
+def unhide(context: InContext, now: InNow, person_id: str) -> Response:
+    """Show a hidden person again."""
+    decided = hide_person(context.store, person_id, hidden=False, settings=context.settings, now=now)
+    return _back("/web/people", decided)
+
+
+@router.post("/web/people/{person_id}/split", dependencies=[Depends(own_form)])
+def split(context: InContext, now: InNow, person_id: str, track: Words) -> Response:
+    """Say that the selected faces are of somebody else."""
+    decided = split_person(context.store, person_id, track, settings=context.settings, now=now)
+    return _back(person_href(person_id), decided)
+
+
+def _back(place: str, decided: Decided) -> Response:
+    """To a page that tells of the decision and offers to take it back."""
+    return RedirectResponse(f"{place}?done={decided.number}", 303)
+
+
+# --- forgetting ------------------------------------------------------------------------------------------------------
+
+
+@router.get("/web/people/{person_id}/forget")
+def ask_to_forget(request: Request, context: InContext, shown: InShown, person_id: str) -> Response:
+    """What forgetting deletes, to be confirmed."""
+    subject = forgettable(context, person_id)
+    one = replace(face(person_id, shown), label=shown.labels.get(person_id, subject.title))
+    return render(request, "forget", section="people", face=one)
+
+
+@router.post("/web/people/{person_id}/forget", dependencies=[Depends(own_form)])
+def forget_person(request: Request, context: InContext, now: InNow, person_id: str, sure: Word = "") -> Response:
+    """Delete a person for good."""
+    if sure != "yes":
+        raise Problem("invalid", "expected the box to be ticked that says that this cannot be taken back")
+    done = forget(context, person_id, now=now)
+    return render(request, "forgotten", section="people", done=done)

@@ -1,0 +1,1 @@
+"""Answers of a campaign to the records that templates show."""
