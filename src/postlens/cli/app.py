@@ -21,6 +21,7 @@ from postlens.cli import (
     enroll,
     evaluate,
     extract,
+    features,
     forecast,
     forget,
     identify,
@@ -69,6 +70,7 @@ app.command("recommend")(recommend.recommend)
 app.command("react")(react.react)
 app.command("forecast")(forecast.forecast)
 app.command("extract")(extract.extract)
+app.command("features")(features.features)
 app.add_typer(people.app, name="people")
 app.add_typer(catalog.app, name="catalog")
 app.command("enroll")(enroll.enroll)

@@ -24,6 +24,7 @@ LOG = "run.log"
 RECOMMENDATIONS, RECOMMENDATIONS_TABLE = "recommendations.json", "recommendations.csv"  # of `postlens recommend`
 REACTIONS_TABLE, REACTIONS_LINES = "reactions.csv", "reactions.jsonl"  # of `postlens react --batch`
 FORECASTS_TABLE = "forecasts.csv"  # of `postlens forecast`
+FEATURES_TABLE, PIXELS_TEXT = "features.parquet", "X_feature_vector_data.txt"  # of `postlens features`
 PICTURES = "pictures"  # the folder of its pictures, which show faces
 CLEAN_BOOK, CLEAN_TABLE, DUPLICATES = "clean.xlsx", "clean.csv", "duplicates.csv"  # of `postlens clean`
 
@@ -127,6 +128,20 @@ def remove_forecasts(out: Path) -> int:
     if out.is_dir():
         remove_leftovers(out, (FORECASTS_TABLE,))
     found = [out / FORECASTS_TABLE] if (out / FORECASTS_TABLE).is_file() else []
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def remove_features(out: Path) -> int:
+    """Delete what `postlens features` wrote, which holds photos and names files; returns how many files.
+
+    Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
+    """
+    names = (FEATURES_TABLE, PIXELS_TEXT)
+    if out.is_dir():
+        remove_leftovers(out, names)
+    found = [out / name for name in names if (out / name).is_file()]
     for path in found:
         path.unlink()
     return len(found)

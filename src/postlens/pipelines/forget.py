@@ -16,6 +16,7 @@ from postlens.pipelines.folder import (
     STATE,
     remove_clean_tables,
     remove_downloads,
+    remove_features,
     remove_forecasts,
     remove_log_lines,
     remove_reactions,
@@ -144,6 +145,8 @@ def _clean(folder: Path, traces: Traces | None, counts: Counts) -> None:
         counts["reactions"] = counts.get("reactions", 0) + n_files
     if n_files := remove_forecasts(folder):
         counts["forecasts"] = counts.get("forecasts", 0) + n_files
+    if n_files := remove_features(folder):
+        counts["features"] = counts.get("features", 0) + n_files
     if traces is not None:
         counts["downloads"] = counts.get("downloads", 0) + remove_downloads(folder, traces.urls)
         counts["log lines"] = counts.get("log lines", 0) + remove_log_lines(folder, traces)
