@@ -143,7 +143,7 @@ def test_failures_are_listed_and_the_rest_counted():
 def test_many_creators_become_rows_of_a_table():
     found = page(CAMPAIGNS["200 creators"])
     assert all(f"@c{number}" in found.text for number in range(200))
-    assert found.tags.count("article") == 3 * CREATORS_IN_FULL + OFFERS_SHOWN
+    assert found.tags.count("article") == 4 * CREATORS_IN_FULL + OFFERS_SHOWN
 
 
 def test_a_post_without_answers_has_a_card():

@@ -19,6 +19,7 @@ from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
 from postlens.tasks.engagement import PostFacts
+from postlens.tasks.engagement.answer import Forecast
 from postlens.tasks.niche.attention import attend_posts, post_measures
 from postlens.tasks.niche.features import MediaFaces, face_features, post_embeddings
 from postlens.tasks.niche.model import load_niche_model
@@ -43,6 +44,8 @@ from postlens.types import (
 )
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import list_models, load_spec
+
+EXPLAINED_POSTS = 3  # of each creator, the newest; each costs a few milliseconds and a card of the report
 
 
 class Answerer:
@@ -135,6 +138,18 @@ class Answerer:
             reactions = {post.post_id: self.reactor.react(post, facts) for post in facts.posts}
         valence = {post_id: one.valence if one else None for post_id, one in reactions.items()}
         return all_post_facts(facts, Readings(niches, niche, valence))
+
+    def explain(
+        self, facts: CreatorFacts, niche: NichePrediction | None, posts: Sequence[PostAnalysis]
+    ) -> dict[str, Forecast]:
+        """What is said of the forecasts of the creator's newest posts, by post_id; `posts`: all, as answered."""
+        niches = {one.post.post_id: one.niche for one in posts if one.niche is not None}
+        rows = self.post_rows(facts, niche, niches, {one.post.post_id: one.reaction for one in posts})
+        newest = sorted(posts, key=_newest_first)[:EXPLAINED_POSTS]
+        asked = {one.post.post_id: one.forecast for one in newest if one.forecast is not None}
+        rows.sort(key=lambda row: list(asked).index(row.post_id) if row.post_id in asked else len(asked))
+        found = self.forecaster.explain(rows, list(asked.values()), creator_id=facts.creator.creator_id)
+        return {one.post_id: one for one in found}
 
     def _niches(self, vectors: Embeddings, facts: CreatorFacts) -> dict[str, NichePrediction]:
         """From the vectors, and where the niche model reads them from the faces; by post_id."""
@@ -248,6 +263,10 @@ def _latest_followers(facts: CreatorFacts) -> float | None:
         if (snapshot := facts.snapshots.get(post.post_id)) and snapshot.followers is not None
     ]
     return max(known, key=lambda row: row[0])[1] if known else None
+
+
+def _newest_first(one: PostAnalysis) -> tuple[float, str]:
+    return -_seconds(one.post.published_at), one.post.post_id
 
 
 def _seconds(at: datetime | None) -> float:

@@ -12,11 +12,13 @@ import numpy as np
 from postlens.config import Settings
 from postlens.pipelines.facts import CreatorFacts
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts
+from postlens.tasks.engagement.account import AccountModel
 from postlens.tasks.engagement.answer import Forecast, Reason
 from postlens.tasks.engagement.choose import forecast_posts, own_model
 from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, feature_row
 from postlens.tasks.engagement.history import known_count, read_histories
+from postlens.tasks.engagement.model import load_engagement_model
 from postlens.tasks.engagement.predict import MODEL_METRIC
 from postlens.tasks.engagement.ranking import RANK_MODEL, rank_images
 from postlens.tasks.engagement.reasons import find_reasons
@@ -68,7 +70,7 @@ class Forecaster:
         histories = islice(read_histories(rows, metric=self.settings.metric), len(forecasts))
         asked = zip(rows[: len(forecasts)], forecasts, histories, strict=True)
         return tuple(
-            replace(self._explain(post, one, history, rows), creator_id=creator_id, own_model=own.note if own else "")
+            replace(self._explain(post, one, history, rows), creator_id=creator_id, own_model=own_words(own))
             for post, one, history in asked
         )
 
@@ -110,11 +112,23 @@ class Forecaster:
         return [order.index(place) + 1 if place in order else None for place in range(len(posts))]
 
 
+def own_words(own: AccountModel | None) -> str:
+    """Whether the account's own model is better than its median, for people; "" without one."""
+    if own is None:
+        return ""
+    seen = own.held_out
+    gain = 1 - seen.mae_log / seen.mae_log_median if seen.mae_log_median else 0.0
+    verdict = "better" if own.better_than_median else "no better"
+    text = f"a model of its {own.n_posts} own posts is {verdict} than its median"
+    if gain > 0:
+        chance = "" if own.better_than_median else ", which may be chance"
+        text += f" (errors {gain:.0%} smaller on {seen.n} later posts{chance})".replace("%", " %")
+    return text if own.timed else f"{text}; posts have no dates, so their order stands for time"
+
+
 def _open_model(settings: Settings) -> Session:
     if settings.engagement_model is None:
         return open_model(ENGAGEMENT_MODEL)
-    from postlens.tasks.engagement.model import load_engagement_model
-
     return load_engagement_model(settings.engagement_model).open()
 
 

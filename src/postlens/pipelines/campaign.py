@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from postlens.tasks.engagement.answer import Forecast
 from postlens.types import (
     Appearance,
     Creator,
@@ -93,6 +94,8 @@ class Campaign:
     audience: tuple[str, ...] = ()  # for whom products may be offered; (): everybody
     product_order: Literal["similar", "rotate", "listed"] = "listed"  # of several products that fit
     reaction_policy: Literal["strict", "union"] = "strict"  # of emoji
+
+    forecasts: Mapping[str, Forecast] = field(default_factory=dict)  # by post_id, of the posts whose reasons are told
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -17,9 +17,11 @@ from postlens.store.meta import read_meta
 from postlens.store.people import appearances, count_waiting_tracks
 from postlens.store.posts import read_creators, read_duplicates
 from postlens.store.snapshots import read_snapshots
+from postlens.tasks.engagement.answer import Forecast
 from postlens.types import Appearance, PostAnalysis
 
 NOTES = "notes"  # meta key: what the report says first, a JSON list
+EXPLAINED_CREATORS = 60  # whose newest posts get reasons, as many as the report shows in full
 
 
 def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> Campaign:
@@ -32,17 +34,21 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
     creators: list[CreatorAnswer] = []
     posts: list[PostAnalysis] = []
     locations: dict[tuple[str, str], str] = {}
+    forecasts: dict[str, Forecast] = {}
     for creator in read_creators(conn):
         facts = answerer.read_facts(conn, creator)
         creator_answer, post_answers = answerer.answer(facts, appearances=by_post, failures=by_subject)
         creators.append(creator_answer)
         posts += post_answers
+        if len(creators) <= EXPLAINED_CREATORS:
+            forecasts |= answerer.explain(facts, creator_answer.niche, post_answers)
         locations |= facts.locations
     return Campaign(
         creators=tuple(creators),
         posts=tuple(posts),
         snapshots=read_snapshots(conn),
         locations=locations,
+        forecasts=forecasts,
         people=compile_people(conn, weighting=answerer.settings.people_weighting),
         duplicates=tuple(
             Duplicate(one.post_id, one.first_post_id, one.reason, one.score) for one in read_duplicates(conn)

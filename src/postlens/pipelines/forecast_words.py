@@ -75,7 +75,7 @@ def told(one: Forecast) -> tuple[str, ...]:
     """Everything beside the headline, a line each."""
     found = one.forecast
     lines = [compared(found), f"method: {METHODS[found.method]} ({found.note})" if found.median is not None else ""]
-    lines += [f"note: {one.fallback}" if one.fallback else "", f"own posts: {one.own_model}" if one.own_model else ""]
+    lines += [f"note: {one.fallback}" if one.fallback else "", f"note: {one.own_model}" if one.own_model else ""]
     lines += [f"because of {reason_text(reason)}" for reason in one.reasons]
     if one.similar:
         got = ", ".join(f"{rounded(post.count)}" for post in one.similar)

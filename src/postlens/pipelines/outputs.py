@@ -22,6 +22,7 @@ from postlens.pipelines.runlog import event
 from postlens.store import Store
 from postlens.store.media import read_thumbnails
 from postlens.store.meta import read_folders, read_revision, read_store_id, write_folder
+from postlens.tasks.engagement.model import load_engagement_model
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.products.model import CARD as PRODUCT_CARD
 from postlens.tasks.products.model import load_product_models
@@ -75,6 +76,8 @@ def _state(store: Store, conn: Connection, settings: Settings) -> str:
     models += [model.fingerprint for model in load_product_models(settings.product_models)]
     reactions = load_reaction_model(settings.reaction_model)
     models += [reactions.spec.fingerprint] if reactions is not None else []  # thresholds included
+    if settings.engagement_model is not None:
+        models.append(load_engagement_model(settings.engagement_model).spec.fingerprint)
     cards = [folder / PRODUCT_CARD for folder in settings.product_models]  # thresholds in them may be edited
     tables = [path.read_bytes() for path in (settings.catalog, settings.emoji_table, *cards) if path]
     parts = [

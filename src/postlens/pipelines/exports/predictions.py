@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
+from postlens.pipelines.exports.forecast_values import forecast_dict
 from postlens.tasks.niche.influencer import as_category
 from postlens.types import PersonPerformance, PostAnalysis, Recommendation
 
@@ -69,7 +70,9 @@ def _product(choice: Recommendation) -> dict[str, Any]:
 
 def _post_prediction(post: PostAnalysis, campaign: Campaign) -> dict[str, Any]:
     snapshot = campaign.snapshots.get(post.post.post_id)
-    return post.to_dict() | {"figures": snapshot.values if snapshot else {}}
+    explained = campaign.forecasts.get(post.post.post_id)
+    more = {"forecast_explained": forecast_dict(explained)} if explained else {}
+    return post.to_dict() | {"figures": snapshot.values if snapshot else {}} | more
 
 
 def _person_prediction(person: PersonAnswer) -> dict[str, Any]:

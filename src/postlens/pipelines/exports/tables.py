@@ -36,6 +36,8 @@ POST_SCHEMA = {
     "forecast_lower": "f64",
     "forecast_upper": "f64",
     "forecast_baseline": "f64",
+    "forecast_percentile": "f64",  # of the median among the account's earlier counts, 0..100
+    "forecast_method": "str",  # what answered: accounts, account, median, early, none
     "forecast_note": "str",
     "duplicate_of": "str",
     **dict.fromkeys(METRICS, "f64"),
@@ -122,7 +124,7 @@ def _reaction_columns(post: PostAnalysis) -> dict[str, Any]:
 
 def _forecast_columns(post: PostAnalysis) -> dict[str, Any]:
     forecast = post.forecast
-    names = ("metric", "median", "lower", "upper", "baseline", "note")
+    names = ("metric", "median", "lower", "upper", "baseline", "percentile", "method", "note")
     return {f"forecast_{name}": getattr(forecast, name, None) for name in names}
 
 

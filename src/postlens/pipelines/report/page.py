@@ -17,6 +17,7 @@ from postlens.pipelines.report.cards import (
     newest_by_creator,
     post_cards,
 )
+from postlens.pipelines.report.forecasts import creator_forecasts, forecast_media
 from postlens.pipelines.report.numbers import count, lift, percent, seconds, spot
 from postlens.pipelines.report.people import (
     FACES_OPEN,
@@ -59,7 +60,7 @@ def shown_media(campaign: Campaign) -> list[str]:
         wanted += [post.post.post_id for post in newest.get(answer.creator.creator_id, ())[:POSTS_PER_CREATOR]]
     wanted += [post_id for post_id, _ in shown_videos(campaign)[0]]
     found = [media.sha256 for post_id in wanted if post_id in by_id for media in by_id[post_id].media[:1]]
-    return list(dict.fromkeys([*found, *offered_media(campaign)]))
+    return list(dict.fromkeys([*found, *offered_media(campaign), *forecast_media(campaign)]))
 
 
 def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
@@ -91,6 +92,7 @@ def render(campaign: Campaign, *, thumbnails: Mapping[str, bytes]) -> str:
         reactions=reactions,
         more_reactions=more_reactions,
         reaction_policy=campaign.reaction_policy,
+        forecasts=creator_forecasts(campaign, cards, thumbnails),
         timelines=timelines(campaign, cards, thumbnails),
         n_videos_with_people=shown_videos(campaign)[1],
         n_people_per_video=PEOPLE_PER_VIDEO,
