@@ -6,6 +6,7 @@ Each file is taken as a post of its own, all of one creator. Nobody is known in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from postlens.pipelines.product_facts import ProductFacts
 from postlens.pipelines.recommend import Offered, recommend_creator
 from postlens.store.looks import Looks
 from postlens.store.posts import PostMedia
+from postlens.tasks.reactions.emoji import Policy
 from postlens.types import (
     UNKNOWN,
     WHOLE,
@@ -37,9 +39,19 @@ NOBODY = Creator(f"{PLATFORM}:{UNKNOWN}", PLATFORM, UNKNOWN)
 Named = Mapping[str, str]  # sha256 to what the file is called in answers
 
 
-def react_loose(found: MediaFeatures, reactor: Reactor, *, name: str) -> ReactionForecast | None:
-    """The emotions of one file; `None` where neither a frame nor a face of it was read."""
+def react_loose(
+    found: MediaFeatures, reactor: Reactor, *, name: str, threshold: float | None = None, policy: Policy | None = None
+) -> ReactionForecast | None:
+    """The emotions of one file; `None` where neither a frame nor a face of it was read.
+
+    `threshold`, `policy`: instead of those of the settings.
+    """
     facts = loose_facts([found], {found.media.sha256: name})
+    asked = {"reaction_threshold": threshold, "reaction_policy": policy}
+    changed = {key: value for key, value in asked.items() if value is not None}
+    if changed:
+        reactor = copy(reactor)  # the same opened models
+        reactor.settings = reactor.settings.model_copy(update=changed)
     return reactor.react(facts.posts[0], _with_reactions(facts, [found], reactor))
 
 

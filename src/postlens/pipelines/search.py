@@ -50,7 +50,7 @@ class Index:
 def read_index(conn: Connection, *, fingerprint: str) -> Index:
     """The vectors of one encoder of all posts; media that several posts have counts for each."""
     posts = read_posts(conn)
-    found = read_frame_embeddings(conn, {sha256 for post in posts for sha256 in post.media}, fingerprint)
+    found = read_frame_embeddings(conn, sorted({sha256 for post in posts for sha256 in post.media}), fingerprint)
     places = [(post.post_id, sha256) for post in posts for sha256 in post.media if sha256 in found]
     own = [found[sha256] for _, sha256 in places]
     sizes = [len(vectors) for vectors, _ in own]

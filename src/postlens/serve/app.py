@@ -1,4 +1,4 @@
-"""Settings to the web application: routes, what stands before them, and errors as problem documents."""
+"""Settings to the web application: what stands before the routes, the routes, and errors as problem documents."""
 
 from __future__ import annotations
 
@@ -9,34 +9,55 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from postlens.errors import PostlensError
 from postlens.serve.context import Context
 from postlens.serve.errors import Problem, problem_of, problem_of_status
-from postlens.serve.routes import health
+from postlens.serve.limits import Guard
+from postlens.serve.metrics import Edge, Metrics
+from postlens.serve.routes.api import SUMMARY, add_routes
 from postlens.serve.settings import ServeSettings
 from postlens.version import __version__
 
-SUMMARY = "Niche, people, products, engagement and reactions of creators' posts."
+EXPOSED = ("ETag", "Location", "Retry-After", "X-Request-ID")  # headers that pages of other origins may read
 
 
 def create_app(settings: ServeSettings) -> FastAPI:
     """The application; the store is opened, and models are loaded, when it starts (`app.state.context`)."""
+    metrics = Metrics()
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        app.state.context = await run_sync(Context, settings)
+        app.state.context = await run_sync(Context, settings, metrics)
         try:
-            app.state.context.start()
+            await run_sync(app.state.context.start)
             yield
         finally:
             await run_sync(app.state.context.close)
 
-    app = FastAPI(title="postlens", summary=SUMMARY, version=__version__, lifespan=running)
+    app = FastAPI(
+        title="postlens", summary=SUMMARY, version=__version__, lifespan=running, docs_url=None, redoc_url=None
+    )
     app.state.settings = settings
-    app.include_router(health.router)
+    add_routes(app)
     _tell_problems(app)
+    _guard(app, settings, metrics)
     return app
+
+
+def _guard(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
+    """What requests pass before a route: the last added is the first met."""
+    app.add_middleware(Guard, settings=settings, ring=lambda: app.state.context.keys)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", "If-None-Match"],
+            expose_headers=list(EXPOSED),
+        )
+    app.add_middleware(Edge, metrics=metrics)
 
 
 def _tell_problems(app: FastAPI) -> None:
@@ -53,6 +74,5 @@ def _tell_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         wrong = [{"where": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
-        return Problem(
-            "invalid", "; ".join(f"{one['where']}: {one['message']}" for one in wrong), errors=wrong
-        ).response()
+        told = "; ".join(f"{one['where']}: {one['message']}" for one in wrong)
+        return Problem("invalid", told, errors=wrong).response()

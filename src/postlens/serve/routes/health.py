@@ -1,28 +1,46 @@
-"""Whether the server lives, and whether it can answer."""
+"""Whether the server lives, whether it can answer, and its figures."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Depends
-
-from postlens.serve.context import Context, context_of
+from postlens.serve.answering import ALWAYS, Here, problems
 from postlens.serve.errors import Problem
 from postlens.serve.schemas import Health
+from postlens.serve.security import ReadRoute
 from postlens.version import __version__
 
 router = APIRouter(tags=["server"])
+figures = APIRouter(route_class=ReadRoute, tags=["server"])
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("/health/live")
+@router.get("/health/live", responses=problems("bad-host", "internal"))
 async def live() -> Health:
-    """Whether the server answers at all, for what restarts it."""
+    """Whether the server answers at all, for what restarts it. Needs no key."""
     return Health(status="ok", version=__version__)
 
 
-@router.get("/health")
-async def health(context: Annotated[Context, Depends(context_of)]) -> Health:
-    """Whether models and store are there to answer, for what sends it requests."""
+@router.get("/health", responses=problems("bad-host", "internal", "not-ready", "store-failed"))
+async def health(context: Here) -> Health:
+    """Whether models are loaded and the store can be read, for what sends it requests. Needs no key."""
+    if context.workers.error is not None:
+        raise Problem("not-ready", "expected models to be loaded, got an error; look at the server's log")
     if not context.is_ready:
         raise Problem("not-ready", "expected models to be loaded, they are being loaded; try again in a second")
+    await context.run(context.revision)
     return Health(status="ok", version=__version__)
+
+
+@figures.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {PROMETHEUS: {"schema": {"type": "string"}}}}, **problems(*ALWAYS)},
+)
+async def metrics(context: Here) -> Response:
+    """Figures for Prometheus: requests by route, their seconds, batches, queues, jobs."""
+    found = context.metrics
+    found.waiting.set(context.workers.n_waiting)
+    found.ready.set(int(context.is_ready))
+    found.jobs.set(await context.run(context.jobs.n_open))
+    return Response(found.text(), media_type=PROMETHEUS)

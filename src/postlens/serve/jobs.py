@@ -1,0 +1,274 @@
+"""Long work to jobs: queued in the store, done one after the other, gone on with after a restart.
+
+A job's uploads lie in a folder of their own until it is finished. What it finds is in the store, so that a job that was
+cut off finds most of its work done when it runs again. Progress is kept in memory and written now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from postlens.errors import PostlensError, StoreError, UnknownNameError
+from postlens.pipelines.run import Runner
+from postlens.pipelines.uploads import Found, Plan, ingest_uploads
+from postlens.serve.batching import Workers
+from postlens.serve.errors import Problem, problem_of, renamed
+from postlens.serve.names import shown_name
+from postlens.serve.settings import ServeSettings
+from postlens.store import Store
+from postlens.store.jobs import (
+    FINISHED,
+    OPEN,
+    Job,
+    count_open,
+    delete_finished,
+    read_job,
+    read_jobs,
+    requeue,
+    write_job,
+)
+
+LOGGER: Final = logging.getLogger("postlens.serve")
+KEEP_PROGRESS_S: Final = 2.0  # progress is written so often: what a restart may tell too little of
+RETRY_S: Final = 5.0  # a store that is locked or full is tried again after so long
+
+
+class StoppedError(Exception):
+    """The job was cancelled, or the server ends."""
+
+
+class Jobs:
+    """The queue and the thread that works on it."""
+
+    def __init__(self, store: Store, workers: Workers, *, folder: Path, serving: ServeSettings) -> None:
+        self._store, self._workers, self._folder, self._serving = store, workers, folder, serving
+        self._changed = threading.Condition()
+        self._progress: dict[str, tuple[int, int]] = {}
+        self._running: tuple[str, Runner] | None = None
+        self._cancelled: set[str] = set()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="postlens-jobs", daemon=True)
+
+    def start(self) -> None:
+        """Take up what an earlier server left, and begin."""
+        with self._store.write() as conn:
+            requeue(conn)
+        self._remove_strays()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop at the next step; what is not finished is gone on with by the next server."""
+        with self._changed:
+            self._closing = True
+            if self._running is not None:
+                self._running[1].close()
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # --- for requests: each blocks on the store ---------------------------------------------------------------------
+
+    def new_folder(self) -> tuple[str, Path]:
+        """The id of a job to be, and a folder for its uploads."""
+        job_id = uuid.uuid4().hex
+        folder = self._folder / job_id
+        folder.mkdir(parents=True, mode=0o700)
+        return job_id, folder
+
+    def add(self, job_id: str, kind: str, request: Mapping[str, Any], *, key_id: str | None) -> Job:
+        """Queue a job whose uploads are in its folder. Raises `Problem` where too many wait."""
+        job = Job(job_id, kind, "queued", datetime.now(UTC), request=dict(request), key_id=key_id)
+        with self._store.write() as conn:
+            n_open = count_open(conn)
+            if n_open >= self._serving.max_jobs:
+                raise Problem(
+                    "busy", f"expected fewer than {self._serving.max_jobs} jobs to wait, got {n_open}; try again later",
+                    headers={"Retry-After": "30"},
+                )  # fmt: skip
+            write_job(conn, job)
+        with self._changed:
+            self._changed.notify_all()
+        return job
+
+    def discard(self, job_id: str) -> None:
+        """Delete the uploads of a job that came to nothing."""
+        shutil.rmtree(self._folder / job_id, ignore_errors=True)
+
+    def get(self, job_id: str) -> Job:
+        """A job with its progress. Raises `UnknownNameError`."""
+        with self._store.read() as conn:
+            job = read_job(conn, job_id)
+        if job is None:
+            raise UnknownNameError(f"expected the id of a job, got {job_id!r}; finished ones are kept for some days")
+        return self._live(job)
+
+    def list(self) -> list[Job]:
+        """All jobs, the latest first."""
+        with self._store.read() as conn:
+            return [self._live(job) for job in reversed(read_jobs(conn))]
+
+    def n_open(self) -> int:
+        """How many wait or run."""
+        with self._store.read() as conn:
+            return count_open(conn)
+
+    def cancel(self, job_id: str) -> Job:
+        """Let a job end as soon as it can: at once while it waits, else at the next stage of what it looks at.
+
+        What was found until then stays. Raises `UnknownNameError`, and `Problem` for a job that is finished.
+        """
+        with self._changed:
+            with self._store.write() as conn:
+                job = read_job(conn, job_id)
+                if job is not None and job.state == "queued":
+                    job = _finished(job, "cancelled")
+                    write_job(conn, job)
+                    self.discard(job_id)
+                    return job
+            if job is None:
+                raise UnknownNameError(f"expected the id of a job, got {job_id!r}")
+            if job.state in FINISHED:
+                raise Problem("conflict", f"expected a job that waits or runs, this one is {job.state}")
+            self._cancelled.add(job_id)
+            if self._running is not None and self._running[0] == job_id:
+                self._running[1].close()
+        return self._live(job)
+
+    def _live(self, job: Job) -> Job:
+        """With the progress that was not written yet."""
+        if job.state not in OPEN or job.job_id not in self._progress:
+            return job
+        done, total = self._progress[job.job_id]
+        return replace(job, n_done=done, n_total=total)
+
+    # --- in the thread ----------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            self._run(job)
+
+    def _next(self) -> Job | None:
+        """The oldest job that waits, now running; `None` at the end."""
+        while True:
+            with self._changed:
+                if self._closing:
+                    return None
+                try:
+                    job = self._take()
+                except StoreError:
+                    self._changed.wait(RETRY_S)
+                    continue
+                if job is not None:
+                    return job
+                self._changed.wait(60)
+
+    def _take(self) -> Job | None:
+        now = datetime.now(UTC)
+        with self._store.read() as conn:
+            waiting = read_jobs(conn, states=("queued",))
+        if not waiting:
+            return None
+        with self._store.write() as conn:
+            delete_finished(conn, before=now - timedelta(days=self._serving.job_days))
+            job = replace(waiting[0], state="running", started_at=now)
+            write_job(conn, job)
+        return job
+
+    def _run(self, job: Job) -> None:
+        """Do the job and note how it ended; the outermost edge of its work."""
+        folder = self._folder / job.job_id
+        try:
+            found = self._do(job, folder)
+        except StoppedError:
+            if self._closing and job.job_id not in self._cancelled:
+                return  # it stays as running, and the next server lets it wait again
+            ended = _finished(job, "cancelled")
+        except PostlensError as error:
+            ended = _failed(job, problem_of(error, names={f"{folder}/": ""}))
+        except Exception as error:  # noqa: BLE001  a job that breaks must not end the others
+            fields = {"job": job.job_id, "error": type(error).__name__}
+            LOGGER.error("job", extra={"fields": fields})
+            ended = _failed(job, Problem("internal", f"the job broke; the server's log tells why by {job.job_id}"))
+        else:
+            ended = replace(_finished(job, "done"), result=_result(found), n_done=found.n_media, n_total=found.n_media)
+        self._end(ended, folder)
+
+    def _do(self, job: Job, folder: Path) -> Found:
+        last = time.monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal last
+            self._progress[job.job_id] = done, total
+            if self._closing or job.job_id in self._cancelled:
+                raise StoppedError
+            if time.monotonic() - last > KEEP_PROGRESS_S:
+                last = time.monotonic()
+                with self._store.write() as conn:
+                    write_job(conn, replace(job, n_done=done, n_total=total))
+
+        runner = Runner(self._workers.stages, self._workers.settings, pool=self._workers.jobs)
+        with self._changed:
+            self._running = job.job_id, runner
+            if self._closing or job.job_id in self._cancelled:
+                raise StoppedError
+        try:
+            plan = Plan.of(job.request or {}, folder)
+            found = ingest_uploads(self._store, plan, runner, now=datetime.now(UTC), progress=progress)
+        finally:
+            with self._changed:
+                self._running = None
+            runner.close()
+        if self._closing or job.job_id in self._cancelled:
+            raise StoppedError
+        return found
+
+    def _end(self, job: Job, folder: Path) -> None:
+        """Write how it ended, however long the store takes to be writable, and delete its uploads."""
+        while True:
+            try:
+                with self._store.write() as conn:
+                    write_job(conn, job)
+                break
+            except StoreError:
+                with self._changed:
+                    if self._closing:
+                        return
+                    self._changed.wait(RETRY_S)
+        self._progress.pop(job.job_id, None)
+        self._cancelled.discard(job.job_id)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove_strays(self) -> None:
+        """Delete uploads that no open job has: of requests that a killed server was reading."""
+        with self._store.read() as conn:
+            known = {job.job_id for job in read_jobs(conn, states=OPEN)}
+        for path in self._folder.iterdir():
+            if path.is_dir() and path.name not in known:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _finished(job: Job, state: Any) -> Job:
+    """Without the request, which names the creator: a receipt."""
+    return replace(job, state=state, finished_at=datetime.now(UTC), request=None)
+
+
+def _failed(job: Job, problem: Problem) -> Job:
+    return replace(_finished(job, "failed"), problem=problem.document())
+
+
+def _result(found: Found) -> dict[str, Any]:
+    """Which posts to ask the store for, and what failed, by the names that the client gave."""
+    failures = [asdict(one) for one in found.failures]
+    for one in failures:
+        place, one["subject"] = one["subject"], shown_name(one["subject"])
+        one["message"] = renamed(one["message"], {place: one["subject"]})
+    return {"post_ids": list(found.post_ids), "n_media": found.n_media, "failures": failures}
