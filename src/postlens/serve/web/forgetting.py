@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from postlens.pipelines.forget import Forgotten, Subject, find_subject, forget_subject
 from postlens.serve.context import Context
 from postlens.serve.errors import Problem
-
-NO_FOLDER = "postlens-out"  # of a store that is no file: where outputs stand unless another folder was said
 
 
 def forgettable(context: Context, person_id: str) -> Subject:
@@ -23,10 +20,4 @@ def forgettable(context: Context, person_id: str) -> Subject:
 def forget(context: Context, person_id: str, *, now: datetime) -> Forgotten:
     """Delete a person from the store and from all outputs of it."""
     subject = forgettable(context, person_id)
-    return forget_subject(subject, store=context.store, out=folder_of(context), settings=context.settings, now=now)
-
-
-def folder_of(context: Context) -> Path:
-    """Where outputs of the store stand beside those that it remembers: the folder of its file."""
-    name = context.store.name
-    return Path(NO_FOLDER) if "://" in name else Path(name).parent
+    return forget_subject(subject, store=context.store, out=context.folder, settings=context.settings, now=now)

@@ -3,45 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from postlens.errors import PostlensError
 from postlens.serve.errors import Problem, problem_of, problem_of_status
+from postlens.serve.security import SAFE, Scope
 from postlens.serve.web.campaigns import StillReadingError
 from postlens.serve.web.guard import keep_token
 from postlens.serve.web.names import without_folders
 from postlens.serve.web.rendering import render
+from postlens.serve.web.session import caller_of
 
 RELOAD_S = 3  # a page that waits for the campaign asks again after so long
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class WebRoute(APIRoute):
-    """The class of all routes of the page."""
+class OpenRoute(APIRoute):
+    """A route for everybody."""
+
+    needs: ClassVar[Scope | None] = None
 
     def get_route_handler(self) -> Handler:
-        """The handler with errors as pages, and with the cookie of forms."""
+        """The handler with the check before it, errors as pages, and the cookie of forms."""
         answer = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            response = await _answered(answer, request)
+            response = await _answered(answer, request, self.needs)
             keep_token(request, response)
             return response
 
         return handler
 
 
-async def _answered(answer: Handler, request: Request) -> Response:
+class WebRoute(OpenRoute):
+    """A route that shows something."""
+
+    needs: ClassVar[Scope | None] = "read"
+
+
+class WriteRoute(OpenRoute):
+    """A route that changes something."""
+
+    needs: ClassVar[Scope | None] = "write"
+
+
+class AdminRoute(OpenRoute):
+    """A route that deletes something for good."""
+
+    needs: ClassVar[Scope | None] = "admin"
+
+
+async def _answered(answer: Handler, request: Request, needs: Scope | None) -> Response:
     try:
-        return await answer(request)
+        return await _refused(request, needs) or await answer(request)
     except StillReadingError:
-        response = render(request, "reading", status=200)
+        response = render(request, "reading")
         response.headers["Refresh"] = str(RELOAD_S)
         return response
     except PostlensError as error:
@@ -51,6 +75,19 @@ async def _answered(answer: Handler, request: Request) -> Response:
         return problem_page(request, Problem("invalid", words))
     except HTTPException as error:
         return problem_page(request, problem_of_status(error))
+
+
+async def _refused(request: Request, needs: Scope | None) -> Response | None:
+    """The way to the form that takes a key, where one is needed. Raises `Problem` for a key that is not enough."""
+    caller = await caller_of(request)
+    if needs is None or (caller is not None and caller.may(needs)):
+        return None
+    if caller is not None:
+        raise Problem("scope-missing", f"this needs a key of scope {needs}; sign in with another key")
+    if request.method not in SAFE or "text/html" not in request.headers.get("accept", ""):
+        raise Problem("key-missing", "this needs a key; sign in first")
+    where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/web/login?{urlencode({'where': where})}", 303)
 
 
 def problem_page(request: Request, problem: Problem) -> Response:

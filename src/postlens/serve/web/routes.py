@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from postlens.serve.web.pages import analyze, creators, duplicates, failures, files, overview, people, posts
+from postlens.serve.web.pages import (
+    analyze,
+    creators,
+    duplicates,
+    failures,
+    files,
+    overview,
+    people,
+    posts,
+    session,
+)
 
 router = APIRouter(include_in_schema=False)
-for part in (files, overview, creators, people, posts, duplicates, failures, analyze):
-    router.include_router(part.router)
-router.include_router(files.open_router)
+for part in (
+    session.router,
+    files.open_router,
+    files.router,
+    overview.router,
+    creators.router,
+    people.writing,
+    people.forgetting,
+    people.router,
+    posts.router,
+    duplicates.router,
+    failures.router,
+    analyze.router,
+    analyze.writing,
+):
+    router.include_router(part)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
 
-from postlens.serve.context import Context, context_of, now
+from postlens.serve.context import Context, context_of
 from postlens.serve.errors import Problem
 from postlens.serve.web.campaigns import Campaigns, Shown
 from postlens.serve.web.exports import MEDIA_TYPES, exported
@@ -17,8 +17,15 @@ from postlens.serve.web.tables import Table
 
 _MAKING = Lock()
 
-InContext = Annotated[Context, Depends(context_of)]
+
+def now() -> datetime:
+    """The time of a request; a dependency, so that tests set it."""
+    return datetime.now(UTC)
+
+
 InNow = Annotated[datetime, Depends(now)]
+
+InContext = Annotated[Context, Depends(context_of)]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 Text = Annotated[str, Query(max_length=200)]
 

@@ -13,7 +13,7 @@ from postlens.serve.errors import Problem
 from postlens.serve.uploads import Form, check_upload, read_form
 from postlens.serve.web.guard import CSRF_FIELD, check_token, expect_own_site, own_form
 from postlens.serve.web.rendering import render
-from postlens.serve.web.route import WebRoute
+from postlens.serve.web.route import WebRoute, WriteRoute
 from postlens.serve.web.shared import InCampaigns, InContext
 from postlens.serve.web.views.jobs import JobView, job_view
 from postlens.serve.web.views.posts import preview
@@ -26,6 +26,7 @@ RESULTS_SHOWN = 24  # posts of a finished job with their previews
 PLATFORMS = ("instagram", "tiktok", "youtube")
 
 router = APIRouter(route_class=WebRoute)
+writing = APIRouter(route_class=WriteRoute)
 
 
 @router.get("/web/analyze")
@@ -41,7 +42,7 @@ def form(request: Request, context: InContext) -> Response:
     )
 
 
-@router.post("/web/analyze")
+@writing.post("/web/analyze")
 async def send(request: Request, context: InContext) -> Response:
     """Queue what was uploaded, and lead to its progress."""
     expect_own_site(request)
@@ -50,8 +51,7 @@ async def send(request: Request, context: InContext) -> Response:
         sent = await read_form(request, folder, context.serving)
         check_token(request, _field(sent, CSRF_FIELD))
         plan = await run_sync(_plan, sent, context)
-        caller = getattr(request.state, "caller", None)
-        key_id = caller.key_id if caller else None
+        key_id = request.state.caller.key_id
         await run_sync(lambda: context.jobs.add(job_id, "analyze", plan.as_dict(), key_id=key_id))
     except BaseException:
         with CancelScope(shield=True):
@@ -96,7 +96,7 @@ def _previews(view: JobView, campaigns: InCampaigns) -> list[object]:
     return [(preview(post, shown), post) for post in known[:RESULTS_SHOWN]]
 
 
-@router.post("/web/jobs/{job_id}/cancel", dependencies=[Depends(own_form)])
+@writing.post("/web/jobs/{job_id}/cancel", dependencies=[Depends(own_form)])
 def cancel(context: InContext, job_id: str) -> Response:
     """Let a job end as soon as it can."""
     context.jobs.cancel(job_id)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from postlens.errors import UnknownNameError
 from postlens.pipelines.decide import undo
 from postlens.pipelines.people import Decided, hide_person, merge_people, name_person, split_person
 from postlens.pipelines.people_list import list_decisions, list_people, list_waiting, show_person
@@ -15,7 +18,7 @@ from postlens.serve.errors import Problem
 from postlens.serve.web.forgetting import forget, forgettable
 from postlens.serve.web.guard import own_form
 from postlens.serve.web.rendering import render
-from postlens.serve.web.route import WebRoute
+from postlens.serve.web.route import AdminRoute, WebRoute, WriteRoute
 from postlens.serve.web.shared import InContext, InNow, InShown, PageNumber, Text, export_asked
 from postlens.serve.web.tables import Order, paged
 from postlens.serve.web.views.creators import chosen_metric, shown_metrics
@@ -36,6 +39,8 @@ Words = Annotated[list[str], Form(max_length=2000)]
 Word = Annotated[str, Form(max_length=500)]
 
 router = APIRouter(route_class=WebRoute)
+writing = APIRouter(route_class=WriteRoute)
+forgetting = APIRouter(route_class=AdminRoute)
 
 
 @router.get("/web/people")
@@ -104,45 +109,62 @@ def person(
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-@router.post("/web/people/merge", dependencies=[Depends(own_form)])
+@writing.post("/web/people/merge", dependencies=[Depends(own_form)])
 def merge(context: InContext, now: InNow, person: Words, name: Word = "") -> Response:
     """Say that the selected persons are one."""
-    decided = merge_people(context.store, person, name=name.strip() or None, settings=context.settings, now=now)
+    with as_shown():
+        decided = merge_people(context.store, person, name=name.strip() or None, settings=context.settings, now=now)
     return _back("/web/people", decided)
 
 
-@router.post("/web/people/undo", dependencies=[Depends(own_form)])
+@writing.post("/web/people/undo", dependencies=[Depends(own_form)])
 def take_back(context: InContext, now: InNow, number: Annotated[int, Form()]) -> Response:
     """Take a decision back."""
     undo(context.store, number, settings=context.settings, now=now)
     return RedirectResponse("/web/people?done=undone", 303)
 
 
-@router.post("/web/people/{person_id}/name", dependencies=[Depends(own_form)])
+@writing.post("/web/people/{person_id}/name", dependencies=[Depends(own_form)])
 def name(context: InContext, now: InNow, person_id: str, name: Word) -> Response:
     """Give a person a name."""
-    decided = name_person(context.store, person_id, name, settings=context.settings, now=now)
+    with as_shown():
+        decided = name_person(context.store, person_id, name, settings=context.settings, now=now)
     return _back(person_href(person_id), decided)
 
 
-@router.post("/web/people/{person_id}/hide", dependencies=[Depends(own_form)])
+@writing.post("/web/people/{person_id}/hide", dependencies=[Depends(own_form)])
 def hide(context: InContext, now: InNow, person_id: str) -> Response:
     """Leave a person out of all answers."""
-    return _back("/web/people", hide_person(context.store, person_id, settings=context.settings, now=now))
-
-
-@router.post("/web/people/{person_id}/unhide", dependencies=[Depends(own_form)])
-def unhide(context: InContext, now: InNow, person_id: str) -> Response:
-    """Show a hidden person again."""
-    decided = hide_person(context.store, person_id, hidden=False, settings=context.settings, now=now)
+    with as_shown():
+        decided = hide_person(context.store, person_id, settings=context.settings, now=now)
     return _back("/web/people", decided)
 
 
-@router.post("/web/people/{person_id}/split", dependencies=[Depends(own_form)])
+@writing.post("/web/people/{person_id}/unhide", dependencies=[Depends(own_form)])
+def unhide(context: InContext, now: InNow, person_id: str) -> Response:
+    """Show a hidden person again."""
+    with as_shown():
+        decided = hide_person(context.store, person_id, hidden=False, settings=context.settings, now=now)
+    return _back("/web/people", decided)
+
+
+@writing.post("/web/people/{person_id}/split", dependencies=[Depends(own_form)])
 def split(context: InContext, now: InNow, person_id: str, track: Words) -> Response:
     """Say that the selected faces are of somebody else."""
-    decided = split_person(context.store, person_id, track, settings=context.settings, now=now)
+    with as_shown():
+        decided = split_person(context.store, person_id, track, settings=context.settings, now=now)
     return _back(person_href(person_id), decided)
+
+
+@contextmanager
+def as_shown() -> Iterator[None]:
+    """Raise `Problem` with 409 where the people of a form are not there any more: another change came first."""
+    try:
+        yield
+    except UnknownNameError as error:
+        raise Problem(
+            "conflict", "another change came first: these people are not as they were shown; look again"
+        ) from error
 
 
 def _back(place: str, decided: Decided) -> Response:
@@ -161,7 +183,7 @@ def ask_to_forget(request: Request, context: InContext, shown: InShown, person_i
     return render(request, "forget", section="people", face=one)
 
 
-@router.post("/web/people/{person_id}/forget", dependencies=[Depends(own_form)])
+@forgetting.post("/web/people/{person_id}/forget", dependencies=[Depends(own_form)])
 def forget_person(request: Request, context: InContext, now: InNow, person_id: str, sure: Word = "") -> Response:
     """Delete a person for good."""
     if sure != "yes":
