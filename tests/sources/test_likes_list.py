@@ -35,6 +35,13 @@ def test_posts_come_by_number_with_their_likes_and_no_date(tmp_path: Path) -> No
     assert told == ["y_likes_data.txt: numbers have neither photo nor line: 5-9; the others keep their order"]
 
 
+def test_ids_are_in_the_order_of_the_numbers_and_differ_between_folders(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in (1, 2, 9, 10, 100)]
+    ids = [post.post_id for folder in "ab" for post in read(made(tmp_path / folder, "", *names), creator="anna")[0]]
+    assert ids[:5] == sorted(ids[:5])
+    assert len(set(ids)) == 10
+
+
 def test_a_photo_without_a_line_keeps_likes_unknown(tmp_path: Path) -> None:
     posts, told = read(made(tmp_path, "1: 27\n", "1.jpg", "2.jpg"))
     assert [post.metrics for post in posts] == [{"likes": 27}, {}]
@@ -56,6 +63,7 @@ def test_hidden_likes_are_told_and_not_zero(tmp_path: Path) -> None:
 def test_two_photos_of_one_number_are_two_posts_and_the_first_has_the_likes(tmp_path: Path) -> None:
     posts, told = read(made(tmp_path, "1: 27\n", "1.jpg", "1.png"))
     assert [post.metrics for post in posts] == [{"likes": 27}, {}]
+    assert len({post.post_id for post in posts}) == 2
     assert "photo 1 is there twice (1.jpg, which has the likes)" in told[0]
 
 

@@ -38,8 +38,8 @@ from postlens.store.posts import read_creators, read_post_media, read_posts, rea
 from postlens.types import Failure, Image, MediaFile
 
 SIDE_PX: Final = 64  # of the pictures that the reference network takes
-# Long side that JPEGs are decoded to at least. Higher: slower; lower: values further from those of a full decode (at 512,
-# over 15 photos of 1,000 px and more: 0.19 of 255 on average, 11 at most).
+# Long side that JPEGs are decoded to at least. Higher: slower; lower: values further from those of a full decode (at
+# 512, over 15 photos of 1,000 px and more: 0.19 of 255 on average, 11 at most).
 _DECODED_PX: Final = 512
 _POSTS_AT_ONCE: Final = 512  # whose media is looked up in the store together
 _NUMBERS: Final = tuple(str(value) for value in range(256))

@@ -8,6 +8,7 @@ The numbers give the order of the posts. They have no dates, and none is made up
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -130,6 +131,7 @@ def _posts(
         yield SourcePost(
             handle=handle,
             media=(MediaRef(path=photo.path),),
+            post_key=_key(photo, again=again),
             metrics={} if line is None or line.likes is None else {"likes": line.likes},
             origin=name if line is None else f"{display_name(str(likes_file))}, line {line.line}",
         )
@@ -140,6 +142,18 @@ def _posts(
             text = "expected a number as the name, as in 1.jpg; the post is kept last, without likes"
             yield failure(name, RowError(f"{name}: {text}"))
         before = photo
+
+
+def _key(photo: _Photo, *, again: bool) -> str | None:
+    """An id whose order is that of the numbers: posts without times are read in the order of their ids.
+
+    The folder's place is in it, since lists of two folders may be of one creator. None where there is no number.
+    """
+    if photo.number is None:
+        return None
+    path = Path(photo.path)
+    place = hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:8]
+    return f"{place}-{photo.number:09d}" + (f"-{display_name(path.name)}" if again else "")
 
 
 def _differences(photos: Sequence[_Photo], likes: Mapping[int, LikesLine], likes_file: str) -> Iterator[Failure]:
