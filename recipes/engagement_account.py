@@ -139,7 +139,7 @@ def summary(found: list[dict[str, float]]) -> dict[str, Any]:
     p, n = means["called_better"], len(found)
     half = 1.96 * np.sqrt(p * (1 - p) / n + 1.96**2 / (4 * n**2)) / (1 + 1.96**2 / n)
     middle = (p + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)  # Wilson 1927
-    return {"n_accounts": n, **means, "called_better_ci": plain_interval((middle - half, middle + half))}
+    return {"n_accounts": n, **means, "called_better_ci": plain_interval((max(middle - half, 0.0), middle + half))}
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ from postlens.tasks.engagement.records import PostFacts
 from postlens.tasks.scoring import bootstrap_interval, expected_calibration_error, plain_interval, plain_number
 from postlens.vision.cards import file_sha256
 from postlens.vision.encoder import Encoder
+from postlens.vision.faces import FaceDetector
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "recipes"))
@@ -60,6 +61,7 @@ RATIOS = (1.25, 1.5, 2.0, 3.0)  # edges: the larger count by the smaller
 DAYS = (7.0, 30.0, 100.0, 300.0)  # edges: between the two posts
 SIDE_PX, QUALITY = 42, 75  # of the copies that stand for thumbnails
 N_PHOTOS = 1500
+N_FACE_THUMBNAILS = 300
 DAY_S = 86_400.0
 TREES = {"objective": "lambdarank", "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 60, "lambda_l2": 20.0}
 TREES |= {"feature_fraction": 0.4, "num_threads": 1, "deterministic": True, "seed": 0, "verbose": -1}
@@ -131,13 +133,17 @@ def read_vectors(path: Path, lines: Sequence[int], *, cache: Path | None) -> Flo
         with np.load(cache) as held:
             place = {int(line): row for row, line in enumerate(held["lines"])}
             return np.asarray(held["vectors"][[place[line] for line in lines]], np.float64)
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        found = {i: json.loads(text)["thumb_jpeg"] for i, text in enumerate(file)}
-    images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(found[i]))).convert("RGB")) for i in lines]
-    vectors = Encoder().embed(images)[0]
+    vectors = Encoder().embed(read_thumbnails(path, lines))[0]
     if cache is not None:
         np.savez(cache, lines=np.array(lines), vectors=vectors)
     return vectors.astype(np.float64)
+
+
+def read_thumbnails(path: Path, lines: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """RGB thumbnails on these lines of the collection."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        found = {i: json.loads(text)["thumb_jpeg"] for i, text in enumerate(file)}
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(found[i]))).convert("RGB")) for i in lines]
 
 
 def make_pairs(posts: Posts) -> Pairs:
@@ -310,7 +316,7 @@ def parts_of(posts: Posts, pairs: Pairs) -> dict[str, NDArray[np.bool_]]:
     """Masks of the pairs by ratio of the counts and by days between the posts."""
     ratio = np.exp(np.abs(posts.y[pairs.a] - posts.y[pairs.b]))
     days = np.abs(posts.days[pairs.a] - posts.days[pairs.b])
-    found = {}
+    found: dict[str, NDArray[np.bool_]] = {}
     for name, values, edges in (("ratio of likes", ratio, RATIOS), ("days apart", days, DAYS)):
         band = np.digitize(values, edges)
         ends = ["0" if name.startswith("days") else "1", *(f"{edge:g}" for edge in edges), "inf"]
@@ -349,6 +355,15 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def faces_row(folder: Path, posts: Posts) -> dict[str, Any]:
+    """Thumbnails whose description counts people: in how many the detector finds a face."""
+    named = [int(post.post_id) for post in posts.facts if post.alt_text and _people(post.alt_text.lower()) > 0]
+    drawn = np.random.default_rng(0).permutation(named)[:N_FACE_THUMBNAILS].tolist()
+    detector, images = FaceDetector(), read_thumbnails(folder / POSTS, drawn)
+    share = float(np.mean([len(detector.detect(image)) > 0 for image in images]))
+    return {"case": "thumbnails with people in which a face is found", "n_pairs": len(images), "share": round(share, 4)}
 
 
 # --- photographs ----------------------------------------------------------------------------------------------------
@@ -453,6 +468,7 @@ def main() -> None:
     rows += [
         {"case": f"niche photos, {name}", "n_pairs": len(photos), "correlation": r} for name, r in agreement.items()
     ]
+    rows.append(faces_row(arguments.data / "instagram_posts", posts))
     write_csv(RESULTS / "engagement_pairs.csv", rows)
     print(*rows[16:], sep="\n")
     blocks = table(posts.facts)
