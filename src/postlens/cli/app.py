@@ -37,6 +37,7 @@ from postlens.cli import (
     serve,
     train,
     train_creator,
+    train_engagement,
     train_products,
     train_reactions,
     verify,
@@ -62,6 +63,7 @@ app.command("sample")(sample.sample)
 app.command("preprocess")(preprocess.preprocess)
 app.command("inspect")(inspect.inspect)
 train.app.command("creator")(train_creator.creator)
+train.app.command("engagement")(train_engagement.engagement)
 train.app.command("products")(train_products.products)
 train.app.command("reactions")(train_reactions.reactions)
 app.add_typer(train.app, name="train")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
@@ -32,12 +32,13 @@ def look(
     *,
     now: datetime,
     account: str | None = None,
+    mapping: Mapping[str, str] | None = None,
 ) -> tuple[list[str], tuple[Failure, ...]]:
     """Read the sources into the store and look at their media; ids of the posts, and failures."""
     settings = answerer.settings
     columns = settings.metric_columns
     found = chain.from_iterable(
-        [open_source(one, creator=account, mapping={}, kind=None, metric_columns=columns) for one in sources]
+        [open_source(one, creator=account, mapping=mapping, kind=None, metric_columns=columns) for one in sources]
     )
     ingested = Ingest(store, settings=settings, downloads=downloads, now=now).run(found)
     stages = [

@@ -109,7 +109,7 @@ def masked(table: Table, *, rng: np.random.Generator) -> Table:
     for group in GROUPS:
         if group not in ALWAYS_KNOWN:
             hidden = rng.random(len(x)) < DROP_PROB
-            x[np.ix_(hidden, columns_of([group]))] = np.nan
+            x[np.flatnonzero(hidden)[:, None], columns_of([group])] = np.nan
     return replace(table, x=x, weight=table.weight * COPY_WEIGHT)
 
 

@@ -157,9 +157,9 @@ def _ensemble_nodes(output: str, trees: Sequence[Tree]) -> list[Any]:
     columns, offset = Columns(), f"{output}_offset"
     for number, tree in enumerate(trees):
         columns.add(tree, number)
-    kind = {"n_targets": 1, "aggregate_function": "SUM", "post_transform": "NONE"}
+    kind: dict[str, Any] = {"n_targets": 1, "aggregate_function": "SUM", "post_transform": "NONE"}
     ensemble = helper.make_node(
-        "TreeEnsembleRegressor", ["features"], [offset], domain="ai.onnx.ml", **kind, **columns.attributes()
+        "TreeEnsembleRegressor", ["features"], [offset], domain="ai.onnx.ml", **(kind | columns.attributes())
     )
     return [ensemble, helper.make_node("Add", ["anchor", offset], [output])]
 

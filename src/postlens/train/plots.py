@@ -77,7 +77,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     history: a row per epoch in order; `phase` (name or number) and whichever of `train_loss`, `val_loss`,
     `train_macro_f1` and `val_macro_f1` are known. The best validation macro-F1 is marked.
     """
-    figure = _figure(width=9, height=6.4)
+    figure = new_figure(width=9, height=6.4)
     panels = figure.subplots(len(PANELS), 1, sharex=True)
     for panel, (name, words) in zip(panels, PANELS, strict=True):
         for split, colour in SPLITS:
@@ -92,7 +92,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         _mark_phases(panel, history, named=panel is panels[0])
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.get_major_locator().set_params(integer=True)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _column(history: Sequence[Mapping[str, Any]], name: str) -> FloatArray:
@@ -140,7 +140,7 @@ def plot_confusion(
     k = len(labels)
     counts = np.bincount(truth * k + answers, minlength=k * k).reshape(k, k)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure = _figure(width=4.4 + CELL_INCH * k, height=2.4 + CELL_INCH * k)
+    figure = new_figure(width=4.4 + CELL_INCH * k, height=2.4 + CELL_INCH * k)
     panel = figure.subplots()
     shown = panel.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(k, k):
@@ -153,7 +153,7 @@ def plot_confusion(
     panel.set_ylabel(f"true label ({unit})")
     panel.set_title(title, parse_math=False, fontsize=11)
     figure.colorbar(shown, ax=panel, fraction=0.046, pad=0.03, label=f"share of the true label's {unit}")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_cell(panel: Any, row: int, column: int, *, share: float, count: int) -> None:
@@ -171,7 +171,7 @@ def plot_samples(samples: Sequence[Sample], path: Path, *, title: str = "") -> N
     if not samples:
         raise ShapeError("expected at least one sample to draw, got none")
     rows = _rows(samples, SAMPLE_COLUMNS)
-    figure = _figure(width=TILE_INCH * SAMPLE_COLUMNS, height=(TILE_INCH + 0.55) * len(rows) + 0.4)
+    figure = new_figure(width=TILE_INCH * SAMPLE_COLUMNS, height=(TILE_INCH + 0.55) * len(rows) + 0.4)
     panels = figure.subplots(len(rows), SAMPLE_COLUMNS, squeeze=False)
     for row, tiles in zip(rows, panels, strict=True):
         for i, tile in enumerate(tiles):
@@ -179,7 +179,7 @@ def plot_samples(samples: Sequence[Sample], path: Path, *, title: str = "") -> N
             if i < len(row):
                 _draw_sample(tile, row[i])
     figure.suptitle(title, parse_math=False, fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_creators(samples: Sequence[CreatorSample], path: Path, *, title: str = "") -> None:
@@ -193,7 +193,7 @@ def plot_creators(samples: Sequence[CreatorSample], path: Path, *, title: str = 
         raise ShapeError("expected at least one creator to draw, got none")
     rows = _rows(samples, CREATOR_COLUMNS)
     widths = [*([1] * CREATOR_POSTS), GAP] * CREATOR_COLUMNS
-    figure = _figure(width=POST_INCH * sum(widths), height=(POST_INCH + 0.75) * len(rows) + 0.4)
+    figure = new_figure(width=POST_INCH * sum(widths), height=(POST_INCH + 0.75) * len(rows) + 0.4)
     panels = figure.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
     for tile in panels.flat:
         tile.axis("off")
@@ -201,7 +201,7 @@ def plot_creators(samples: Sequence[CreatorSample], path: Path, *, title: str = 
         for i, sample in enumerate(row):
             _draw_creator(tiles[i * (CREATOR_POSTS + 1) :], sample)
     figure.suptitle(title, parse_math=False, fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_creator(tiles: Sequence[Any], sample: CreatorSample) -> None:
@@ -243,7 +243,8 @@ def _short(label: str) -> str:
     return label if len(label) <= MAX_LABEL else label[: MAX_LABEL - 1] + "…"
 
 
-def _figure(*, width: float, height: float) -> Figure:
+def new_figure(*, width: float, height: float) -> Figure:
+    """An empty figure, sides in inches. Raises `MissingExtraError` without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -254,8 +255,8 @@ def _figure(*, width: float, height: float) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
-    """Letters that matplotlib's font lacks become boxes, of which it would warn once for each."""
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write the PNG. Letters that matplotlib's font lacks become boxes, of which it would warn once for each."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+|Matplotlib currently does not support")
         figure.savefig(path, dpi=DPI, metadata={"Software": "postlens"})

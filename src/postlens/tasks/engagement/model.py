@@ -1,0 +1,58 @@
+"""A run folder of `postlens train engagement` to the model that forecasts instead of the shipped one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from postlens.errors import ModelError, SettingsError
+from postlens.tasks.engagement.predict import SPREAD_FACTOR, SPREAD_PRIOR, SPREAD_WORTH_POSTS
+from postlens.tasks.engagement.records import ENGAGEMENT_MODEL
+from postlens.types import ModelSpec
+from postlens.vision.cards import read_card
+from postlens.vision.session import Session
+from postlens.vision.zoo import RUN_REMEDY, check_file, open_card
+
+CARD = f"{ENGAGEMENT_MODEL}.toml"  # in a run folder
+OUTPUTS = ("lower", "median", "upper")
+SPREAD = (SPREAD_PRIOR, SPREAD_WORTH_POSTS, SPREAD_FACTOR)  # thresholds that other metrics are forecast with
+
+
+@dataclass(frozen=True, slots=True)
+class EngagementModel:
+    """The model of many accounts that a training wrote. Making it opens nothing."""
+
+    folder: Path
+    spec: ModelSpec  # its labels are the features that it reads, in their order
+
+    @property
+    def card(self) -> Path:
+        """Beside the model."""
+        return self.folder / CARD
+
+    def open(self) -> Session:
+        """The model, for this thread."""
+        return open_card(self.card)
+
+
+def load_engagement_model(folder: Path) -> EngagementModel:
+    """The model of a run.
+
+    Raises:
+        SettingsError: the folder is not there, or is no finished run of `--model accounts`.
+        ModelError: the card is of another model, lacks a threshold, or the file is damaged or absent.
+    """
+    card = Path(folder) / CARD
+    if not card.is_file():
+        state = "a folder without it" if card.parent.is_dir() else "a file" if card.parent.exists() else "nothing there"
+        raise SettingsError(
+            f"setting engagement_model: expected the folder of a run that `postlens train engagement --model accounts` "
+            f"finished, with {CARD} in it, at {folder}, got {state}; name the run's folder"
+        )
+    spec = read_card(card, remedy=RUN_REMEDY)
+    if spec.outputs != OUTPUTS or spec.input_size != (len(spec.labels),) or not spec.labels:
+        raise ModelError(f"{card}: expected a model of features with {', '.join(OUTPUTS)}, got another; {RUN_REMEDY}")
+    if missing := [name for name in SPREAD if not isinstance(spec.thresholds.get(name), int | float)]:
+        raise ModelError(f"{card}: expected the thresholds {', '.join(SPREAD)}, {missing} are missing; {RUN_REMEDY}")
+    check_file(spec, card)
+    return EngagementModel(Path(folder), spec)
