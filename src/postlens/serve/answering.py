@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from postlens.serve.context import Context, State, context_of
 from postlens.serve.errors import KINDS, MEDIA_TYPE
 from postlens.serve.listing import Paging
-from postlens.serve.schemas import ProblemOut
 
 Here = Annotated[Context, Depends(context_of)]
+_PROBLEM: Final = {"$ref": "#/components/schemas/ProblemOut"}
 CACHED: Final = "private, no-cache"  # kept by the client, and asked for again each time
 
 
@@ -61,18 +61,21 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     found: dict[int | str, dict[str, Any]] = {}
     for code in codes:
         kind = KINDS[code]
-        known = found.setdefault(kind.status, {"model": ProblemOut, "description": ""})
+        known = found.setdefault(kind.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}})
         known["description"] = "; ".join(filter(None, (known["description"], f"`{code}`: {kind.title}")))
-        known["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     return found
 
 
 # What stands before all routes, and what any look at the store may end with.
-ALWAYS: Final = ("bad-request", "bad-host", "key-missing", "key-invalid", "scope-missing", "rate-limited", "internal")
+ALWAYS: Final = (
+    "bad-request", "bad-host", "key-missing", "key-invalid", "scope-missing", "too-large", "rate-limited", "internal",
+)  # fmt: skip
 STORE: Final = (*ALWAYS, "invalid", "store-locked", "store-failed", "timed-out")
-CHANGES: Final = (*STORE, "origin-refused", "too-large", "not-found", "conflict", "forgotten", "store-full")
+CHANGES: Final = (
+    *STORE, "origin-refused", "body-timeout", "not-found", "conflict", "forgotten", "store-full",
+)  # fmt: skip
 UPLOADS: Final = (
-    *STORE, "origin-refused", "bad-multipart", "body-timeout", "too-large", "too-many-parts", "unsupported-media",
+    *STORE, "origin-refused", "bad-multipart", "body-timeout", "too-many-parts", "unsupported-media",
     "media-damaged", "busy", "not-ready", "store-full", "urls-off", "address-refused", "fetch-failed",
 )  # fmt: skip
 NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "The client has this answer already."}}

@@ -18,6 +18,7 @@ from postlens.serve.limits import Guard
 from postlens.serve.metrics import Edge, Metrics
 from postlens.serve.routes.api import SUMMARY, add_routes
 from postlens.serve.settings import ServeSettings
+from postlens.serve.web import routes as web
 from postlens.version import __version__
 
 EXPOSED = ("ETag", "Location", "Retry-After", "X-Request-ID")  # headers that pages of other origins may read
@@ -41,6 +42,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     )
     app.state.settings = settings
     add_routes(app)
+    app.include_router(web.router)
     _tell_problems(app)
     _guard(app, settings, metrics)
     return app

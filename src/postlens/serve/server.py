@@ -1,34 +1,96 @@
-"""Settings to a running server: uvicorn with its own limits set."""
+"""Settings to a running server: uvicorn, with limits of its own, and a time for the head of each request."""
 
 from __future__ import annotations
 
-import uvicorn
+import asyncio
+import logging
+import sys
+from typing import Any, ClassVar, Final
 
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from postlens.pipelines.runlog import JsonLines
 from postlens.serve.app import create_app
+from postlens.serve.metrics import LOGGER
 from postlens.serve.settings import ServeSettings
 
-MOST_HEAD_BYTES = 16 << 10  # of a request's head; browsers send below 4 KiB, longer cookies and proxies need more
+MOST_HEAD_BYTES: Final = 16 << 10  # of a request's head; browsers send below 4 KiB, long cookies and proxies need more
+GRACE_S: Final = 10  # for requests that have begun when the server is to stop
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's protocol, with an end to its patience: it waits for the head of a request without limit itself."""
+
+    head_timeout_s: ClassVar[float] = 10.0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait for a whole head from its first byte on; bodies are timed elsewhere."""
+        if self._head_timer is None and self._is_idle():
+            self._wait_for_head()
+        super().data_received(data)
+        if not self._is_idle():
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait_for_head(self) -> None:
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if self._is_idle() and not self.transport.is_closing():
+            self.transport.abort()
 
 
 def run(settings: ServeSettings) -> None:
     """Answer until stopped by SIGINT or SIGTERM; what has begun is finished first."""
+    log_lines()
     uvicorn.Server(server_config(settings)).run()
 
 
 def server_config(settings: ServeSettings) -> uvicorn.Config:
     """What the server listens with. Its own access log is off: it would hold query strings."""
+    protocol = type("Protocol", (PatientProtocol,), {"head_timeout_s": settings.header_timeout_s})
     return uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http="h11",
+        http=protocol,
         ws="none",
         access_log=False,
         server_header=False,
+        log_level="warning",
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         limit_concurrency=settings.max_connections,
         timeout_keep_alive=settings.keep_alive_s,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=MOST_HEAD_BYTES,
     )
+
+
+def log_lines() -> None:
+    """Let the server's events go to standard error, as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    LOGGER.handlers = [handler]
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from postlens.serve.routes import analyze, creators, health, offers, people, reactions
+from postlens.serve.schemas import ProblemOut
 from postlens.serve.security import ReadRoute
 from postlens.serve.uploads import FILE_FIELDS, MULTIPART, URLENCODED
 from postlens.version import __version__
@@ -39,19 +40,20 @@ def add_routes(app: FastAPI) -> None:
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = description(app)
+            app.openapi_schema = description()
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-def description(app: FastAPI) -> dict[str, Any]:
+def description() -> dict[str, Any]:
     """The OpenAPI document: with what routes need of keys, and what bodies of files look like."""
-    shown = [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
+    shown = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     found = get_openapi(title="postlens", version=__version__, summary=SUMMARY, routes=shown)
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)  # told as problem documents
+    schemas["ProblemOut"] = ProblemOut.model_json_schema()
     found["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
