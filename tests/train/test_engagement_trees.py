@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,9 @@ import pytest
 
 pytest.importorskip("onnx")
 
+from postlens.train.engagement_trees import build_model, float32_below, run_trees, scaled, split, step_tree
 from postlens.types import ModelSpec
 from postlens.vision.session import Session
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "recipes"))
-
-from engagement_trees import build_model, float32_below, run_trees, scaled, split, step_tree
 
 
 def leaf(value: float):
