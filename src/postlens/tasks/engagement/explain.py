@@ -36,13 +36,13 @@ Tree = Mapping[str, Any]  # nested nodes, as LightGBM's dump_model has them unde
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """The leaves of an ensemble: one row per leaf, one column per feature on its path, filled up with what adds 0."""
+    """The leaves of an ensemble: a column per leaf, a row per feature on its path, filled up with what adds 0."""
 
-    feature: IntArray  # (L, D)
-    lower: Float  # (L, D) the path is followed by lower < x <= upper
-    upper: Float  # (L, D)
-    missing: NDArray[np.bool_]  # (L, D) whether NaN follows it
-    share: Float  # (L, D) of the training rows that follow it, in (0, 1]
+    feature: IntArray  # (D, L)
+    lower: Float  # (D, L) the path is followed by lower < x <= upper
+    upper: Float  # (D, L)
+    missing: NDArray[np.bool_]  # (D, L) whether NaN follows it
+    share: Float  # (D, L) of the training rows that follow it, in (0, 1]
     value: Float  # (L,)
     n_features: int
 
@@ -63,11 +63,11 @@ class Explainer:
         """From LightGBM's trees with their counts; raises `ModelError` for splits that are not by a number."""
         paths = [path for tree in trees for path in _paths(tree)]
         depth = max((len(conditions) for conditions, _ in paths), default=0) or 1
-        table = np.tile(np.array([0, -np.inf, np.inf, 1, 1], np.float64), (len(paths), depth, 1))
-        for row, (conditions, _) in enumerate(paths):
-            for column, (feature, one) in enumerate(conditions.items()):
-                table[row, column] = feature, one.lower, one.upper, one.missing, one.share
-        feature, lower, upper, missing, share = np.moveaxis(table, 2, 0)
+        table = np.tile(np.array([[[0.0]], [[-np.inf]], [[np.inf]], [[1.0]], [[1.0]]]), (1, depth, len(paths)))
+        for leaf, (conditions, _) in enumerate(paths):
+            for place, (feature_id, one) in enumerate(conditions.items()):
+                table[:, place, leaf] = feature_id, one.lower, one.upper, one.missing, one.share
+        feature, lower, upper, missing, share = table
         value = np.array([value for _, value in paths], np.float64)
         whole = feature.astype(np.int64)
         if paths and not (whole.min() >= 0 and whole.max() < n_features and share.min() > 0):
@@ -77,17 +77,18 @@ class Explainer:
     @property
     def expected(self) -> float:
         """Mean of the trees over the rows they were trained on."""
-        return float((self.value * self.share.prod(axis=1)).sum())
+        return float((self.value * self.share.prod(axis=0)).sum())
 
     def explain(self, row: FloatArray) -> Float:
         """(F,) what each feature of the row (F,) added; their sum is the trees' answer less `expected`."""
         follows = self._follows(row)
-        times, weights = np.polynomial.legendre.leggauss(max(1, math.ceil(self.feature.shape[1] / 2)))
+        apart = follows - self.share
+        times, weights = np.polynomial.legendre.leggauss(max(1, math.ceil(len(self.feature) / 2)))
         total = np.zeros_like(self.share)
         for t, weight in zip((times + 1) / 2, weights / 2, strict=True):
-            factors = (1 - t) * self.share + t * follows
-            total += (weight * factors.prod(axis=1))[:, None] / factors
-        added = self.value[:, None] * (follows - self.share) * total
+            factors = self.share + t * apart  # (1 - t) z + t o
+            total += (weight * self.value * factors.prod(axis=0)) / factors
+        added = total * apart
         return np.bincount(self.feature.ravel(), added.ravel(), minlength=self.n_features).astype(np.float64)
 
     def _follows(self, row: FloatArray) -> NDArray[np.bool_]:
