@@ -278,6 +278,23 @@ def forecast_new(
     return _told(tuple(ordered), answerer.forecaster, failures)
 
 
+def forecast_drafts(
+    conn: Connection,
+    drafts: CreatorFacts,
+    answerer: Answerer,
+    *,
+    account: str,
+    early: EarlyCount | None = None,
+    now: datetime,
+) -> tuple[Forecast, ...]:
+    """Photos that are not posted yet and were looked at in memory alone, by rank. Raises as `find_account`."""
+    known = answerer.read_facts(conn, find_account(conn, account), products=False)
+    book = EarlyBook.read(conn, known, metric=answerer.settings.metric)
+    facts, wanted = draft_facts(drafts, known, now=now), {post.post_id for post in drafts.posts}
+    mine = _of_account(facts, answerer, wanted=wanted, book=book, early=early, now=now)
+    return tuple(sorted(mine, key=lambda one: (one.rank is None, one.rank or 0)))
+
+
 def _store_of(asked: Asked) -> str:
     location = asked.store or (str(asked.out / STORE_FILE) if asked.out is not None else "")
     if not location or ("://" not in location and not Path(location).is_file()):

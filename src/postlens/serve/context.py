@@ -13,6 +13,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import Request
+from sqlalchemy import Connection
 
 from postlens.errors import SettingsError
 from postlens.pipelines.answers import Answerer
@@ -131,12 +132,20 @@ class Context:
         text = "\n".join([self._salt, str(revision), *parts])
         return f'"{hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]}"'
 
-    def _compile(self) -> State:
+    def ask(self, do: Callable[[Connection, Answerer], T]) -> T:
+        """What is made of the store with opened heads, which one thread uses at a time; blocks, see `run`."""
+        with self._compiling, self.store.read() as conn:
+            return do(conn, self._heads())
+
+    def _heads(self) -> Answerer:
         if self._answerer is None:
             self._answerer = Answerer(self.settings)
+        return self._answerer
+
+    def _compile(self) -> State:
         with self.store.read() as conn:
             revision = read_revision(conn)
-            campaign = compile_campaign(conn, self._answerer, now=datetime.now(UTC))
+            campaign = compile_campaign(conn, self._heads(), now=datetime.now(UTC))
         return State(revision, self.etag_of(revision), campaign)
 
     def _read_salt(self) -> str:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
@@ -28,6 +29,7 @@ from postlens.serve.uploads import Form, Upload, expect_image, read_form
 from postlens.types import Failure, MediaFeatures
 
 T = TypeVar("T")
+FORECAST_STAGES = ("encode", "measure", "detect", "expression")
 REACTION_STAGES = ("encode", "detect", "expression", "reactions:")  # the last with any net's fingerprint after it
 MOST_AT_ONCE = 16  # images in one request that is answered at once; more are a job
 
@@ -40,8 +42,16 @@ class Picture:
     item: WorkItem
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request brought."""
+
+    pictures: list[Picture]
+    fields: dict[str, list[str]]
+
+
 @asynccontextmanager
-async def uploaded(request: Request, context: Context, *, most: int = MOST_AT_ONCE) -> AsyncIterator[list[Picture]]:
+async def uploaded(request: Request, context: Context, *, most: int = MOST_AT_ONCE) -> AsyncIterator[Sent]:
     """The images of a request, gone afterwards. Raises `Problem` for none, too many, or what is no image."""
     if not context.is_ready:
         raise Problem("not-ready", "expected models to be loaded, they are being loaded; try again in a second")
@@ -54,7 +64,8 @@ async def uploaded(request: Request, context: Context, *, most: int = MOST_AT_ON
             wanted = "one image" if most == 1 else f"1 to {most} images"
             raise Problem("invalid", f"expected {wanted} in the field file, got {len(uploads)}")
         wanted_stages = {stage.name for stage in context.workers.stages}
-        yield [await context.run(lambda one=upload: _picture(one, context, wanted_stages)) for upload in uploads]  # type: ignore[misc]
+        pictures = [await context.run(partial(_picture, upload, context, wanted_stages)) for upload in uploads]
+        yield Sent(pictures, form.fields)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -81,12 +92,12 @@ async def fetched(form: Form, folder: Path, context: Context) -> list[Upload]:
         )
         return Upload(path, path.name, path.stat().st_size)
 
-    return [await context.run(lambda url=url: get(url)) for url in form.urls]  # type: ignore[misc]
+    return [await context.run(partial(get, url)) for url in form.urls]
 
 
-def reaction_stages(context: Context) -> frozenset[str]:
-    """Names of the stages that reactions need."""
-    return frozenset(one.name for one in context.workers.stages if one.name.startswith(REACTION_STAGES))
+def stages_of(context: Context, names: tuple[str, ...]) -> frozenset[str]:
+    """Names of the stages that begin with these words."""
+    return frozenset(one.name for one in context.workers.stages if one.name.startswith(names))
 
 
 async def look(
@@ -112,10 +123,14 @@ async def look(
 
 
 async def look_at_all(
-    context: Context, pictures: Sequence[Picture], answer: Callable[[MediaFeatures, Answerer], T]
+    context: Context,
+    pictures: Sequence[Picture],
+    answer: Callable[[MediaFeatures, Answerer], T],
+    *,
+    stages: frozenset[str] | None = None,
 ) -> list[T]:
     """`look` at several images; where one fails the others are not waited for."""
-    tasks = [asyncio.ensure_future(look(context, picture, answer)) for picture in pictures]
+    tasks = [asyncio.ensure_future(look(context, picture, answer, stages=stages)) for picture in pictures]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from postlens.serve.routes import analyze, creators, health, offers, people, reactions
+from postlens.serve.routes import analyze, creators, docs, forecast, health, offers, people, reactions
 from postlens.serve.schemas import ProblemOut
 from postlens.serve.security import ReadRoute
 from postlens.serve.uploads import FILE_FIELDS, MULTIPART, URLENCODED
@@ -27,15 +27,16 @@ ROUTERS: Final = (
     people.writing,
     people.forgetting,
     offers.router,
+    forecast.router,
 )
-TAKES_FILES: Final = ("/predict", "/predict_emojis", "/analyze", "/search", "/recommend")
+TAKES_FILES: Final = ("/predict", "/predict_emojis", "/analyze", "/search", "/recommend", "/forecast")
 _URL: Final = {"type": "array", "items": {"type": "string"}, "description": "In place of files, where URLs are on."}
 _FILES: Final = {"type": "array", "items": {"type": "string", "format": "binary"}}
 
 
 def add_routes(app: FastAPI) -> None:
     """Put the routes into the application, and their description at /openapi.json."""
-    for router in ROUTERS:
+    for router in (*ROUTERS, docs.router):
         app.include_router(router)
 
     def describe() -> dict[str, Any]:

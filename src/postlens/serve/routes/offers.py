@@ -47,7 +47,8 @@ async def search(
     def vectors(found: MediaFeatures, _answerer: Answerer) -> FloatArray | None:
         return None if found.embeddings is None else found.embeddings.vectors
 
-    async with uploaded(request, context, most=1) as (picture,):
+    async with uploaded(request, context, most=1) as sent:
+        picture = sent.pictures[0]
         own = await look(context, picture, vectors, stages=frozenset({"encode"}))
     if own is None:
         raise Problem("media-damaged", f"{picture.upload.name}: expected an image that can be read, got none of it")
@@ -74,9 +75,9 @@ async def search_text(q: Annotated[str, Query(min_length=1, max_length=500)]) ->
 @router.post("/recommend", tags=["recommend"], responses=problems(*UPLOADS))
 async def recommend(request: Request, context: Here) -> Offers:
     """One product for images (the field `file`, up to 16), together as of one creator, and for each."""
-    async with uploaded(request, context, most=MOST_AT_ONCE) as pictures:
-        names = {one.item.sha256: one.upload.name for one in pictures}
-        *first, last = list({one.item.sha256: one for one in pictures}.values())
+    async with uploaded(request, context, most=MOST_AT_ONCE) as sent:
+        names = {one.item.sha256: one.upload.name for one in sent.pictures}
+        *first, last = {one.item.sha256: one for one in sent.pictures}.values()
         read = await look_at_all(context, first, lambda found, _answerer: found)
 
         def offers(found: MediaFeatures, answerer: Answerer) -> Offers:

@@ -10,7 +10,7 @@ from postlens.pipelines.loose import react_loose
 from postlens.serve.answering import ALWAYS, UPLOADS, Here, problems
 from postlens.serve.context import Context
 from postlens.serve.errors import Problem
-from postlens.serve.looking import look, reaction_stages, uploaded
+from postlens.serve.looking import REACTION_STAGES, look, stages_of, uploaded
 from postlens.serve.schemas import Emojis, Reaction, Schema
 from postlens.serve.security import ReadRoute
 from postlens.tasks.reactions.emoji import load_table
@@ -68,15 +68,15 @@ async def predict_emojis(request: Request, context: Here, threshold: Threshold =
 async def _react(
     request: Request, context: Context, threshold: float | None, policy: Literal["strict", "union"] | None
 ) -> ReactionForecast:
-    async with uploaded(request, context, most=1) as (picture,):
-        name = picture.upload.name
+    async with uploaded(request, context, most=1) as sent:
+        picture, name = sent.pictures[0], sent.pictures[0].upload.name
         found = await look(
             context,
             picture,
             lambda features, answerer: react_loose(
                 features, answerer.reactor, name=name, threshold=threshold, policy=policy
             ),
-            stages=reaction_stages(context),
+            stages=stages_of(context, REACTION_STAGES),
         )
     if found is None:
         raise Problem("media-damaged", f"{name}: expected an image that can be read, got none of it")
