@@ -16,7 +16,7 @@ MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_SHEET_KINDS = {"score": "small", "emoji": "text"}  # kinds of columns that workbooks call otherwise
+_SHEET_KINDS = {"score": "small", "emoji": "text", "handle": "text"}  # kinds of columns that workbooks call otherwise
 _WIDTH, _WIDE = 14.0, 32.0  # of columns, in letters
 
 
@@ -53,7 +53,7 @@ def _xlsx(table: Table) -> bytes:
 
 
 def _sheet_column(column: Column) -> SheetColumn:
-    wide = _WIDE if column.kind in ("text", "emoji") else _WIDTH
+    wide = _WIDE if column.kind in ("text", "handle", "emoji") else _WIDTH
     return SheetColumn(column.title, _SHEET_KINDS.get(column.kind, column.kind), wide)
 
 

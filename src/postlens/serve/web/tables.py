@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 PAGE_ROWS = 50  # of a table on one page: about 60 kB of HTML; more rows mean fewer clicks and slower pages
 
-Kind = Literal["text", "whole", "count", "share", "lift", "seconds", "score", "time", "emoji"]
+Kind = Literal["text", "handle", "whole", "count", "share", "lift", "seconds", "score", "time", "emoji"]
 Cell = str | float | int | bool | datetime | None
 Item = TypeVar("Item")
 NUMBERS = frozenset({"whole", "count", "share", "lift", "seconds", "score"})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from anyio import CancelScope
-from anyio.to_thread import run_sync
+from pathlib import Path
+
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
+from postlens.errors import MediaError
+from postlens.pipelines.loose import PLATFORM
 from postlens.pipelines.uploads import Plan
 from postlens.serve.context import Context
-from postlens.serve.errors import Problem
-from postlens.serve.uploads import Form, check_upload, read_form
+from postlens.serve.errors import Problem, problem_of
+from postlens.serve.uploads import FileKind, Form, Upload, check_upload, read_form
 from postlens.serve.web.guard import CSRF_FIELD, check_token, expect_own_site, own_form
 from postlens.serve.web.rendering import render
 from postlens.serve.web.route import WebRoute, WriteRoute
@@ -19,7 +21,6 @@ from postlens.serve.web.views.jobs import JobView, job_view
 from postlens.serve.web.views.posts import preview
 from postlens.sources.protocol import clean_handle
 from postlens.store.jobs import FINISHED
-from postlens.types import UNKNOWN
 
 JOBS_SHOWN = 10  # the latest
 RESULTS_SHOWN = 24  # posts of a finished job with their previews
@@ -46,17 +47,18 @@ def form(request: Request, context: InContext) -> Response:
 async def send(request: Request, context: InContext) -> Response:
     """Queue what was uploaded, and lead to its progress."""
     expect_own_site(request)
-    job_id, folder = await run_sync(context.jobs.new_folder)
+    job_id, folder = await context.run(context.jobs.new_folder)
+    queued = False
     try:
         sent = await read_form(request, folder, context.serving)
         check_token(request, _field(sent, CSRF_FIELD))
-        plan = await run_sync(_plan, sent, context)
+        plan = await context.run(lambda: _plan(sent, folder, context))
         key_id = request.state.caller.key_id
-        await run_sync(lambda: context.jobs.add(job_id, "analyze", plan.as_dict(), key_id=key_id))
-    except BaseException:
-        with CancelScope(shield=True):
-            await run_sync(context.jobs.discard, job_id)
-        raise
+        await context.change(lambda: context.jobs.add(job_id, "analyze", plan.as_dict(), key_id=key_id))
+        queued = True
+    finally:
+        if not queued:
+            context.jobs.discard(job_id)
     return RedirectResponse(f"/web/jobs/{job_id}", 303)
 
 
@@ -64,21 +66,29 @@ def _field(sent: Form, name: str) -> str:
     return (sent.fields.get(name) or [""])[0].strip()
 
 
-def _plan(sent: Form, context: Context) -> Plan:
-    """What to do with the files. Raises `Problem` for a form without any, `MediaError` for what is none."""
-    files = [
-        one for one in sent.files if one.n_bytes or one.name != "upload"
-    ]  # a field left empty sends a nameless one
+def _plan(sent: Form, folder: Path, context: Context) -> Plan:
+    """What to do with the files. Raises `Problem` for a form without any, and for a single file that is no media."""
+    files = [one for one in sent.files if one.n_bytes or len(sent.files) > 1]  # a field left empty sends an empty file
     if not files:
         raise Problem("invalid", "expected photos, videos or a table, got no file; choose some first")
-    kinds = {one.name: check_upload(one, context.serving, tables=True) for one in files}
+    kinds = {one.name: _kind(one, context, is_alone=len(files) == 1) for one in files}
     return Plan(
-        folder=files[0].path.parent,
+        folder,
         media=tuple(name for name, kind in kinds.items() if kind != "table"),
         tables=tuple(name for name, kind in kinds.items() if kind == "table"),
         creator=clean_handle(_field(sent, "creator")) or None,
-        platform=_field(sent, "platform") or UNKNOWN,
+        platform=next((name for name in PLATFORMS if name == _field(sent, "platform")), PLATFORM),
     )
+
+
+def _kind(upload: Upload, context: Context, *, is_alone: bool) -> FileKind:
+    """What a file is; one of several that is no media is told as a failure of the job."""
+    try:
+        return check_upload(upload, context.serving, tables=True)
+    except MediaError as error:
+        if is_alone:
+            raise problem_of(error, names={str(upload.path): upload.name}) from error
+        return "image"
 
 
 @router.get("/web/jobs/{job_id}")

@@ -35,7 +35,7 @@ def posts(
 ) -> Response:
     """All posts, sorted and filtered."""
     chosen = chosen_metric(shown, metric, usual=context.settings.metric)
-    table = of_posts(posts_table(shown, metric=chosen), niche=niche or None, text=text.strip())
+    table = of_posts(posts_table(shown, metric=chosen), niche=niche or None, text=text.strip().removeprefix("@"))
     table = table.ordered(sort, turn, default=Order("published", down=True))
     return export_asked(request, table) or render(
         request,

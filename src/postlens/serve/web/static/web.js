@@ -71,6 +71,16 @@
     update();
   }
 
+  function weigh(input) {
+    var most = Number(input.getAttribute("data-most-mib"));
+    input.addEventListener("change", function () {
+      var mib = 0;
+      Array.from(input.files).forEach(function (file) { mib += file.size / 1048576; });
+      var tooMuch = mib > most ? "These files have " + Math.ceil(mib) + " MiB; the server takes " + most + "." : "";
+      input.setCustomValidity(tooMuch);
+    });
+  }
+
   document.addEventListener("click", function (event) {
     var link = event.target.closest ? event.target.closest("#results a[data-results]") : null;
     if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) { return; }
@@ -87,5 +97,6 @@
     if (!window.htmx) { return; }
     if (document.getElementById("results")) { document.querySelectorAll("form[data-filter]").forEach(follow); }
     document.querySelectorAll("form[data-select]").forEach(count);
+    document.querySelectorAll("input[data-most-mib]").forEach(weigh);
   });
 })();

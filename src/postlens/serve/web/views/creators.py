@@ -48,7 +48,7 @@ def chosen_metric(shown: Shown, asked: str | None, *, usual: str) -> str:
 def creators_table(shown: Shown, *, metric: str) -> Table:
     """A row for each creator; performance by one metric."""
     columns = (
-        Column("creator", "creator"),
+        Column("creator", "creator", "handle"),
         Column("niche", "niche"),
         Column("sure", "confidence", "share"),
         Column("posts", "posts", "whole"),
@@ -72,7 +72,7 @@ def _row(answer: CreatorAnswer, shown: Shown, metric: str) -> Row:
     posts = shown.posts_of.get(creator_id, [])
     product = answer.recommendation.product if answer.recommendation else None
     cells: dict[str, Cell] = {
-        "creator": f"@{answer.creator.handle}",
+        "creator": answer.creator.handle,
         "niche": niche.label if niche else None,
         "sure": niche.confidence if niche else None,
         "posts": answer.n_posts,

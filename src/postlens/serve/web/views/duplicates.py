@@ -53,8 +53,8 @@ def duplicates_table(shown: Shown) -> Table:
     columns = (
         Column("copy", "post"),
         Column("first", "is a copy of"),
-        Column("by", "posted by"),
-        Column("first_by", "first posted by"),
+        Column("by", "posted by", "handle"),
+        Column("first_by", "first posted by", "handle"),
         Column("reason", "found by"),
         Column("score", "score", "score"),
     )
@@ -66,7 +66,7 @@ def _row(one: Duplicate, shown: Shown) -> Row:
     cells = {
         "copy": shown.title(one.post_id),
         "first": shown.title(one.first_post_id),
-        **{key: f"@{post.creator.handle}" if post else None for key, post in by.items()},
+        **{key: post.creator.handle if post else None for key, post in by.items()},
         "reason": one.reason,
         "score": one.score,
     }

@@ -57,7 +57,7 @@ def posts_table(shown: Shown, *, metric: str) -> Table:
     """A row for each post."""
     columns = (
         Column("post", "post"),
-        Column("creator", "creator"),
+        Column("creator", "creator", "handle"),
         Column("published", "published", "time"),
         Column("niche", "niche"),
         Column("sure", "confidence", "share"),
@@ -86,7 +86,7 @@ def _row(post: PostAnalysis, shown: Shown, metric: str) -> Row:
     first = shown.first_of.get(post_id)
     cells: dict[str, Cell] = {
         "post": shown.title(post_id),
-        "creator": f"@{post.creator.handle}",
+        "creator": post.creator.handle,
         "published": post.post.published_at,
         "niche": post.niche.label if post.niche else None,
         "sure": post.niche.confidence if post.niche else None,
@@ -110,7 +110,7 @@ def reactions_table(posts: Sequence[PostAnalysis], shown: Shown) -> Table:
     """A row for each post whose emotions could be read."""
     columns = (
         Column("post", "post"),
-        Column("creator", "creator"),
+        Column("creator", "creator", "handle"),
         Column("emotions", "emotions"),
         Column("fits", "emoji that fit", "emoji"),
         Column("not", "emoji that do not", "emoji"),
@@ -123,7 +123,7 @@ def reactions_table(posts: Sequence[PostAnalysis], shown: Shown) -> Table:
 def _reaction_row(post: PostAnalysis, reaction: ReactionForecast, shown: Shown) -> Row:
     cells: dict[str, Cell] = {
         "post": shown.title(post.post.post_id),
-        "creator": f"@{post.creator.handle}",
+        "creator": post.creator.handle,
         "emotions": joined(reaction.emotions),
         "fits": signs(reaction.allowed),
         "not": signs(reaction.blocked),

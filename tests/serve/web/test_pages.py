@@ -1,0 +1,209 @@
+"""Every page of the web page, as the server draws it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import tomllib
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from postlens.serve.web.rendering import POLICY, SECTIONS, static_bytes
+from postlens.store import Store
+from postlens.types import MediaRef, SourcePost
+
+from ...pipelines.pages import Page
+from .conftest import client_of, form_token
+
+VENDOR = Path(__file__).parent / "vendor"
+SHOWN = ["/", *(href for _, href, _ in SECTIONS[1:]), "/web/creators/instagram:sample.travel"]
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_every_page_balances_and_names_nothing_outside(pages, path):
+    answer = pages.get(path)
+    page = Page(answer.text)
+    assert answer.status_code == 200
+    assert page.wrong == []
+    assert page.open == []
+    assert page.handlers == []
+    assert len(page.ids) == len(set(page.ids))
+    assert all(place.startswith("/") for place in page.loads)
+    assert not re.search(r"style=|<style|<script>", answer.text)
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_no_page_tells_of_a_folder_of_the_server(pages, sample_campaign, path):
+    assert str(sample_campaign.parent) not in pages.get(path).text
+
+
+def test_pages_come_with_a_policy_and_are_not_kept(pages):
+    headers = pages.get("/").headers
+    assert headers["content-security-policy"] == POLICY
+    assert headers["cache-control"] == "no-store"
+
+
+def test_every_table_has_headings_with_a_scope(pages):
+    for path in SHOWN:
+        heads = re.findall(r"<th(?=[ >])[^>]*>", pages.get(path).text)
+        assert [head for head in heads if "scope=" not in head] == []
+
+
+def test_creators_are_filtered_by_niche_confidence_and_performance(pages):
+    assert rows_of(pages, "/web/creators?niche=travel") == ["sample.travel"]
+    assert "sample.newcomer" not in rows_of(pages, "/web/creators?sure=70")
+    assert rows_of(pages, "/web/creators?least=1700") == ["sample.portraits", "sample.archive"]
+    assert rows_of(pages, "/web/creators?text=cats") == ["sample.cats.coffee"]
+
+
+def test_creators_are_sorted_up_and_down_with_the_unknown_last(pages):
+    names = rows_of(pages, "/web/creators?sort=creator&turn=down")
+    assert names == sorted(names, reverse=True)
+    for turn in ("up", "down"):
+        assert rows_of(pages, f"/web/creators?sort=followers&turn={turn}")[-1] == "sample.newcomer"
+
+
+def rows_of(pages, path: str) -> list[str]:
+    """The first cells of a table, as its export has them."""
+    text = pages.get(f"{path}{'&' if '?' in path else '?'}export=csv").text
+    return [row[0] for row in list(csv.reader(io.StringIO(text)))[1:]]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?table=niches",
+        "/?table=emotions",
+        "/?table=creators",
+        "/web/creators",
+        "/web/people",
+        "/web/posts",
+        "/web/reactions",
+        "/web/duplicates",
+        "/web/failures",
+        "/web/creators/tiktok:sample.portraits?table=forecasts",
+        "/web/creators/tiktok:sample.portraits?table=recommendation",
+    ],
+)
+def test_every_table_is_exported_as_csv_and_workbook(pages, path):
+    sign = "&" if "?" in path else "?"
+    text = pages.get(f"{path}{sign}export=csv")
+    book = pages.get(f"{path}{sign}export=xlsx")
+    assert text.headers["content-disposition"].startswith("attachment")
+    assert len(list(csv.reader(io.StringIO(text.text)))) >= 1
+    assert "xl/worksheets/sheet1.xml" in zipfile.ZipFile(io.BytesIO(book.content)).namelist()
+
+
+def test_every_export_that_a_page_links_to_is_there(pages):
+    for path in SHOWN:
+        for link in [one for one in Page(pages.get(path).text).links if "export=csv" in one]:
+            assert pages.get(path + link).status_code == 200, (path, link)
+
+
+def test_a_post_shows_only_the_emoji_that_fit(pages):
+    links = [link for link in Page(pages.get("/web/posts").text).links if link.startswith("/web/posts/")]
+    text = pages.get(links[0]).text
+    below = text.partition('class="reactions"')[2].partition("</p>")[0]
+    fits = re.findall(r'chip-sign">([^<]+)<', below)
+    not_fits = re.findall(r'class="sign">([^<]+)<', text.partition("Not: ")[2].partition("</p>")[0])
+    assert fits
+    assert not set(fits) & set(not_fits)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/web/creators/nobody", 404),
+        ("/web/people/nobody", 404),
+        ("/web/posts/nothing", 404),
+        ("/web/jobs/nothing", 404),
+        ("/web/media/ff.jpg", 404),
+        ("/web/static/../routes.py", 404),
+        ("/web/creators?least=many", 422),
+        ("/web/creators?page=0", 422),
+        ("/web/creators?export=pdf", 422),
+        ("/web/creators?export=csv&table=none", 404),
+    ],
+)
+def test_what_is_not_there_is_told_in_a_page(pages, path, status):
+    answer = pages.get(path)
+    assert answer.status_code == status
+    if not path.startswith("/web/static"):
+        assert "<h1>" in answer.text
+
+
+def test_pictures_are_asked_for_again_and_not_sent_twice(pages):
+    href = next(link for link in Page(pages.get("/web/posts").text).loads if link.startswith("/web/media/"))
+    first = pages.get(href)
+    assert first.headers["content-type"] == "image/jpeg"
+    assert "no-cache" in first.headers["cache-control"]
+    assert pages.get(href, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+
+
+def test_a_form_without_the_token_of_this_browser_is_refused(pages):
+    form_token(pages)
+    assert pages.post("/web/people/undo", data={"number": 1, "csrf": "0" * 32}).status_code == 403
+    assert pages.post("/web/people/undo", data={"number": 1}).status_code == 403
+    assert pages.post("/web/analyze", files={"file": b"x"}, data={"csrf": "no"}).status_code == 403
+
+
+def test_a_form_from_another_site_is_refused(pages):
+    data = {"number": 1, "csrf": form_token(pages)}
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://other.example"}):
+        assert pages.post("/web/people/undo", data=data, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("folder", ["static", "vendor"])
+def test_what_is_vendored_is_what_its_note_says(folder):
+    name = {"static": "htmx", "vendor": "axe"}[folder]
+    note_bytes = static_note() if folder == "static" else (VENDOR / f"{name}.toml").read_bytes()
+    data = static_bytes("htmx.min.js") if folder == "static" else (VENDOR / "axe.min.js").read_bytes()
+    note = tomllib.loads(note_bytes.decode())
+    assert hashlib.sha256(data).hexdigest() == note["sha256"]
+    assert note["licence"]
+
+
+def static_note() -> bytes:
+    from importlib.resources import files
+
+    return files("postlens.serve.web").joinpath("static", "htmx.toml").read_bytes()
+
+
+# --- stores of other sizes --------------------------------------------------------------------------------------------
+
+
+def post(number: int) -> SourcePost:
+    return SourcePost(
+        handle=f"account{number % 40}",
+        platform="instagram",
+        post_key=str(number),
+        media=(MediaRef(path=f"/somewhere/{number}.jpg"),),
+        caption="<script>alert(1)</script>",
+        published_at=datetime(2025, 1, 1, tzinfo=UTC),
+        metrics={"likes": float(number)},
+    )
+
+
+def test_an_empty_store_leads_to_the_upload(tmp_path):
+    with client_of(tmp_path / "postlens.db") as client:
+        assert "Nothing here yet" in client.get("/").text
+        for path in SHOWN[:-1]:
+            assert client.get(path).status_code == 200
+
+
+def test_one_post_without_media_is_shown_and_escaped(tmp_path):
+    from postlens.store.posts import write_post
+
+    with Store.open(tmp_path / "postlens.db") as store, store.write() as conn:
+        write_post(conn, post(1), [None], now=datetime(2025, 1, 2, tzinfo=UTC))
+    with client_of(tmp_path / "postlens.db") as client:
+        text = client.get("/web/posts/instagram:1").text
+        assert "&lt;script&gt;alert" in text
+        assert "<script>alert" not in text
+        for path in SHOWN[:-1]:
+            assert client.get(path).status_code == 200
