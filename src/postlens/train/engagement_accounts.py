@@ -83,7 +83,7 @@ def train_accounts(
     clock.mark("folds")
     outcomes = outcomes_of(views.whole, held.bounds["whole"], held.bounds["cold"][:, 1])
     outcomes = outcomes.take(~np.isnan(outcomes.median))
-    scores = _scores(outcomes, views, held.bounds["cold"], n_accounts=len(accounts))
+    scores = _scores(outcomes, views, n_accounts=len(accounts))
     clock.mark("scores")
     everyone = np.ones(len(accounts), bool)
     train = views.training(everyone, rng=np.random.default_rng(seed))
@@ -104,7 +104,7 @@ def _check(table: Table, *, n_accounts: int) -> None:
         )
 
 
-def _scores(outcomes: Outcomes, views: Views, cold: NDArray[np.float64], *, n_accounts: int) -> dict[str, Any]:
+def _scores(outcomes: Outcomes, views: Views, *, n_accounts: int) -> dict[str, Any]:
     """Of the model, and beside it the account's own median, the line of followers, and the model without counts."""
     y, fold = outcomes.actual, account_folds(n_accounts)[outcomes.account.astype(int)]
     line, constant = np.full(len(y), np.nan), np.full(len(y), np.nan)
@@ -118,11 +118,8 @@ def _scores(outcomes: Outcomes, views: Views, cold: NDArray[np.float64], *, n_ac
         "constant": constant,
         "this model, counts of the account hidden": outcomes.blind,
     }
-    rng = np.random.default_rng(0)
-    warm = outcomes.take(~np.isnan(outcomes.baseline))
-    table = scores_of(outcomes, baselines, rng=rng)
-    found = {**table, "split": HELD_OUT, "n_posts": len(views.whole)}
-    return {**found, "with_earlier_posts": scores_of(warm, {}, rng=rng)} if len(warm) > 1 else found
+    table = scores_of(outcomes, baselines, rng=np.random.default_rng(0))
+    return {**table, "split": HELD_OUT, "n_posts": len(views.whole)}
 
 
 def _card(scores: Mapping[str, Any], table: Table, data: str) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""The ranker of own photos: it finds an effect of the picture, and says when there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from postlens.errors import NotEnoughDataError, UsageError
+from postlens.tasks.engagement.ranking import pair_probability, rank_images
+from postlens.train.engagement import Material, find_account, run_account, run_images
+from postlens.train.engagement_pairs import make_pairs, train_pairs
+from postlens.train.engagement_split import split_posts
+from postlens.vision.zoo import open_card
+
+from .drawn_engagement import N_VECTOR, drawn_accounts
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("pairs") / "run"
+    material = Material(drawn_accounts(n_accounts=40, n_posts=6, effect=0.8), "drawn posts")
+    return run_images(material, out=out), out
+
+
+def test_pictures_that_matter_order_pairs(trained):
+    assert trained[0].scores["pair_accuracy"] > 0.8
+
+
+def test_exported_ranker_orders_photos(trained):
+    model = open_card(trained[1] / "engagement_rank.toml")
+    vectors = np.zeros((2, N_VECTOR), np.float32)
+    vectors[:, 0] = 2.0, -2.0
+    good, bad = rank_images(vectors, [None, None], model).tolist()
+    assert pair_probability(good, bad, model) > 0.8
+
+
+def test_pictures_that_do_not_matter_order_nothing(tmp_path):
+    result = train_pairs(drawn_accounts(n_accounts=40, n_posts=6), out=tmp_path, data="drawn posts")
+    low, high = result.scores["pair_accuracy_ci"]
+    assert low < 0.55 < high + 0.1
+
+
+def test_few_photos_are_told(tmp_path):
+    with pytest.raises(NotEnoughDataError, match="pairs of one account"):
+        train_pairs(drawn_accounts(n_accounts=4, n_posts=3), out=tmp_path, data="x")
+
+
+def test_pairs_are_of_one_account_without_ties():
+    likes, account = np.array([1.0, 2.0, 2.0, 5.0]), np.array([0, 0, 0, 1])
+    found = make_pairs(likes, account, np.arange(4), rng=np.random.default_rng(0))
+    assert sorted(zip(found.a.tolist(), found.b.tolist(), strict=True)) == [(0, 1), (0, 2)]
+
+
+# --- one account ----------------------------------------------------------------------------------------------------
+
+
+def test_one_account_says_whether_it_beats_its_median(tmp_path):
+    material = Material(drawn_accounts(n_accounts=2, n_posts=60, effect=1.0), "drawn posts")
+    found = run_account(material, out=tmp_path / "run", account="@a1")
+    assert found.scores["better_than_median"]
+    assert "better than your median" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_account_of_few_posts_is_told(tmp_path):
+    material = Material(drawn_accounts(n_accounts=1, n_posts=20), "drawn posts")
+    with pytest.raises(NotEnoughDataError, match="expected 30 posts"):
+        run_account(material, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", [None, "nobody"])
+def test_account_must_be_named(name):
+    with pytest.raises(UsageError, match="instagram:a0, instagram:a1"):
+        find_account(drawn_accounts(n_accounts=2, n_posts=1), name)
+
+
+# --- split ----------------------------------------------------------------------------------------------------------
+
+
+def test_many_accounts_are_held_out_whole():
+    account = np.repeat(np.arange(50), 4)
+    split, words = split_posts(account, rng=np.random.default_rng(0))
+    parts = [set(account[rows].tolist()) for rows in split.parts.values()]
+    assert "whole accounts" in words
+    assert [len(part) for part in parts] == [36, 4, 10]
+    assert sum(map(len, parts)) == len(set.union(*parts))
+
+
+def test_of_few_accounts_the_latest_posts_are_held_out():
+    split, words = split_posts(np.zeros(100, int), rng=np.random.default_rng(0))
+    assert "latest" in words
+    assert split.train.max() < split.val.min() <= split.val.max() < split.test.min()
+    assert len(split.test) == 20
+
+
+def test_too_few_posts_cannot_be_split():
+    with pytest.raises(NotEnoughDataError):
+        split_posts(np.zeros(9, int), rng=np.random.default_rng(0))
