@@ -376,9 +376,9 @@ def test_new_figures_of_known_posts_are_told_counted_and_stored(media, tmp_path)
 
 def test_new_figures_are_told_again_in_a_second_run_and_older_ones_are_not(media, tmp_path):
     header, store = "path,creator,likes,observed_at", tmp_path / "s.db"
-    may = table(media / "may.csv", header, "one.png,a,10,2026-05-01")
-    june = table(media / "june.csv", header, "one.png,a,30,2026-06-01")
-    april = table(media / "april.csv", header, "one.png,a,5,2026-04-01")
+    may = table(media / "may.csv", header, "one.png,a,10,2025-05-01")
+    june = table(media / "june.csv", header, "one.png,a,30,2025-06-01")
+    april = table(media / "april.csv", header, "one.png,a,5,2025-04-01")
     run(may, out=tmp_path / "may", store=store)
     for _ in range(2):
         assert run(june, out=tmp_path / "june", store=store).n_updated == 1
