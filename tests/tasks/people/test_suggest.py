@@ -48,9 +48,12 @@ def test_persons_seen_at_once_are_not_proposed():
     assert proposals(tracks(("a:0", 0.0), ("b:0", 0.1), ("a:1", 0.7), ("d:0", 0.8)))[1] == ()
 
 
-def test_the_nearest_persons_come_first():
-    _, found = proposals(tracks(*NEAR, ("e:0", 1.45), ("f:0", 1.46)))
-    assert [round(one.distance, 2) for one in found] == [0.7, 0.7] or found[0].distance < found[1].distance
+@pytest.mark.parametrize("nearer", ["left", "right"])
+def test_the_nearest_persons_come_first(nearer):
+    places = {"a:0": 0.0, "b:0": 0.05, "c:0": 0.75, "d:0": 0.8, "e:0": 1.42, "f:0": 1.45}
+    at = places.values() if nearer == "right" else [1.45 - place for place in reversed(places.values())]
+    _, found = proposals(tracks(*zip(places, at, strict=True)))
+    assert [one.distance for one in found] == pytest.approx([0.66, 0.75], abs=1e-5)
 
 
 def test_a_person_in_two_distant_parts_is_probably_two():
