@@ -80,7 +80,8 @@ def told(one: Forecast) -> tuple[str, ...]:
     if one.similar:
         got = ", ".join(f"{rounded(post.count)}" for post in one.similar)
         lines.append(f"similar earlier posts got {got} {found.metric}")
-    lines += [f"{KINDS[kind]}: {text}" for kind, text in _by_kind(one)]
+    if found.median is not None:
+        lines += [f"{KINDS[kind]}: {text}" for kind, text in _by_kind(one)]
     return tuple(line for line in lines if line)
 
 

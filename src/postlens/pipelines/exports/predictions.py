@@ -21,6 +21,7 @@ def prediction_lines(campaign: Campaign) -> Iterator[bytes]:
     yield json.dumps(head)[:-1].encode()
     yield from _part("creators", ((a.creator.creator_id, _creator_prediction(a)) for a in campaign.creators))
     yield from _part("posts", ((post.post.post_id, _post_prediction(post, campaign)) for post in campaign.posts))
+    yield from _part("forecasts", ((post_id, forecast_dict(one)) for post_id, one in campaign.forecasts.items()))
     yield from _part("people", ((person.person_id, _person_prediction(person)) for person in campaign.people))
     yield b"}\n"
 
@@ -70,9 +71,7 @@ def _product(choice: Recommendation) -> dict[str, Any]:
 
 def _post_prediction(post: PostAnalysis, campaign: Campaign) -> dict[str, Any]:
     snapshot = campaign.snapshots.get(post.post.post_id)
-    explained = campaign.forecasts.get(post.post.post_id)
-    more = {"forecast_explained": forecast_dict(explained)} if explained else {}
-    return post.to_dict() | {"figures": snapshot.values if snapshot else {}} | more
+    return post.to_dict() | {"figures": snapshot.values if snapshot else {}}
 
 
 def _person_prediction(person: PersonAnswer) -> dict[str, Any]:
