@@ -6,8 +6,8 @@ Which of two posts of one account got more likes, told from the 42 px thumbnail,
 score is linear, learned by logistic loss on differences (Bradley and Terry 1952; Burges et al. 2005, RankNet); each
 account weighs as its posts less one. Date and age of the posts are in training as columns of their own, so that growth
 of an account is not taken for an effect of its pictures, and left out of the score unless a row says so. Accounts are
-held out in five folds; a fold's penalty comes from another fold. Beside it least squares on log counts less the
-account's mean, and LambdaMART (Burges 2010) by LightGBM.
+held out in five folds; a fold's penalty comes from another fold. Beside it least squares on the differences of
+log counts, and LambdaMART (Burges 2010) by LightGBM.
 
 Photographs are larger than thumbnails and their embeddings differ. The shipped `score` is for photographs: the ridge
 regression of the thumbnail's score on the photograph's embedding, on the photos of the niche collection and 42 px
@@ -18,16 +18,10 @@ benchmarks/results/engagement_pairs.csv.
 from __future__ import annotations
 
 import argparse
-import base64
 import csv
-import gzip
-import io
-import json
-import re
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,53 +29,35 @@ from typing import Any
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from postlens.pipelines.evaluation.instagram_posts import POSTS, read_collection
-from postlens.tasks.engagement.ranking import RANK_MEASURES
-from postlens.tasks.engagement.records import PostFacts
+from postlens.pipelines.evaluation.instagram_posts import POSTS
 from postlens.tasks.scoring import bootstrap_interval, expected_calibration_error, plain_interval, plain_number
 from postlens.vision.cards import file_sha256
-from postlens.vision.encoder import Encoder
-from postlens.vision.faces import FaceDetector
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "recipes"))
 
+from engagement_pairs_data import (  # noqa: E402
+    N_FOLDS,
+    Float,
+    Ints,
+    Posts,
+    faces_row,
+    read_photos,
+    read_posts,
+    table,
+    time_columns,
+)
 from engagement_pairs_export import PARITY, export_ranker, photo_weights  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
-N_FOLDS = 5
-N_COMPONENTS = 64  # 16, 128, 256 and 512 were not better by more than .002 of pair accuracy
+N_COMPONENTS = 64  # 16, 128, 256 and 512 were not better by more than .005 of pair accuracy
 PENALTIES = (30.0, 100.0, 300.0, 1000.0, 3000.0)
-ALT_NO_WORDS = "no photo description"  # what the platform writes when it recognised nothing
-MIN_WORD_POSTS = 40  # words of descriptions that fewer posts have are left out
 N_RESAMPLES = 300
 RATIOS = (1.25, 1.5, 2.0, 3.0)  # edges: the larger count by the smaller
 DAYS = (7.0, 30.0, 100.0, 300.0)  # edges: between the two posts
-SIDE_PX, QUALITY = 42, 75  # of the copies that stand for thumbnails
-N_PHOTOS = 1500
-N_FACE_THUMBNAILS = 300
-DAY_S = 86_400.0
 TREES = {"objective": "lambdarank", "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 60, "lambda_l2": 20.0}
 TREES |= {"feature_fraction": 0.4, "num_threads": 1, "deterministic": True, "seed": 0, "verbose": -1}
-Float = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Posts:
-    """N posts of accounts with two or more, in the order of the accounts."""
-
-    facts: tuple[PostFacts, ...]
-    vectors: Float  # (N, D)
-    y: Float  # (N,) log(1 + likes)
-    days: Float  # (N,) of publishing
-    account: Ints  # (N,)
-    fold: Ints  # (N,) of the account
-
-    def __len__(self) -> int:
-        return len(self.y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,44 +84,6 @@ class Fitted:
         return np.asarray((x - self.mean) / self.scale @ self.weights)
 
 
-def read_posts(folder: Path, *, cache: Path | None) -> Posts:
-    """Posts with likes of accounts that have two or more; embeddings of their thumbnails, kept in `cache`."""
-    kept = [
-        [post for post in posts if "likes" in post.counts and post.published_at is not None]
-        for posts in read_collection(folder).accounts.values()
-    ]
-    groups = [posts for posts in kept if len(posts) > 1]
-    facts = tuple(post for posts in groups for post in posts)
-    account = np.repeat(np.arange(len(groups)), [len(posts) for posts in groups])
-    return Posts(
-        facts,
-        read_vectors(folder / POSTS, [int(post.post_id) for post in facts], cache=cache),
-        np.log1p([post.counts["likes"] for post in facts]),
-        np.array([post.published_at.timestamp() / DAY_S for post in facts if post.published_at]),
-        account,
-        (np.random.default_rng(0).permutation(len(groups)) % N_FOLDS)[account],
-    )
-
-
-def read_vectors(path: Path, lines: Sequence[int], *, cache: Path | None) -> Float:
-    """(N, D) embeddings of the thumbnails on these lines of the collection."""
-    if cache is not None and cache.is_file():
-        with np.load(cache) as held:
-            place = {int(line): row for row, line in enumerate(held["lines"])}
-            return np.asarray(held["vectors"][[place[line] for line in lines]], np.float64)
-    vectors = Encoder().embed(read_thumbnails(path, lines))[0]
-    if cache is not None:
-        np.savez(cache, lines=np.array(lines), vectors=vectors)
-    return vectors.astype(np.float64)
-
-
-def read_thumbnails(path: Path, lines: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """RGB thumbnails on these lines of the collection."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        found = {i: json.loads(text)["thumb_jpeg"] for i, text in enumerate(file)}
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(found[i]))).convert("RGB")) for i in lines]
-
-
 def make_pairs(posts: Posts) -> Pairs:
     """All pairs within accounts but ties."""
     size = np.bincount(posts.account)
@@ -159,60 +97,12 @@ def make_pairs(posts: Posts) -> Pairs:
     return Pairs(a, b, wins, 1.0 / (size[account] - 1), account, posts.fold[a])
 
 
-# --- columns --------------------------------------------------------------------------------------------------------
-
-
-def table(facts: Iterable[PostFacts]) -> dict[str, Float]:
-    """Blocks of columns (N, .) by name, apart from the embedding."""
-    posts = list(facts)
-    shape = np.array([_aspect(post) for post in posts])[:, None]
-    length = np.log1p([float(post.caption_length or 0) for post in posts])
-    hashtags = np.array([float(post.n_hashtags or 0) for post in posts])
-    tagged = np.array([float(post.n_tagged or 0) for post in posts])
-    place = np.array([float(bool(post.has_location)) for post in posts])
-    return {
-        "measures": np.array([[(post.measures or {}).get(name, 0.0) for name in RANK_MEASURES[:-1]] for post in posts]),
-        "shape": shape,
-        "caption": np.column_stack([length, length**2, np.log1p(hashtags), hashtags > 0, hashtags > 10]),
-        "tags": np.column_stack([np.log1p(tagged), tagged > 0, tagged > 5, place]),
-        "description": describe([post.alt_text or "" for post in posts]),
-    }
-
-
-def _aspect(post: PostFacts) -> float:
-    return post.media.width_px / post.media.height_px if post.media else 1.0
-
-
-def describe(texts: Sequence[str]) -> Float:
-    """(N, W) words of the automatic descriptions, and the number of people."""
-    lower = [text.lower() for text in texts]
-    words = [
-        frozenset() if ALT_NO_WORDS in text else frozenset(re.findall("[a-z]+", text.split(":", 1)[-1]))
-        for text in lower
-    ]
-    counts = Counter(word for found in words for word in found)
-    vocabulary = sorted(word for word, n in counts.items() if n >= MIN_WORD_POSTS)
-    people = np.array([_people(text) for text in lower])
-    flags = [people == 1, people == 2, people > 2, np.log1p(people), [not found for found in words]]
-    return np.column_stack([*([word in found for found in words] for word in vocabulary), *flags]).astype(np.float64)
-
-
-def _people(text: str) -> float:
-    found = re.search(r"(\d+) (?:person|people)", text)
-    return float(found[1]) if found else 2.5 * ("one or more" in text)
-
-
-def time_columns(days: Float) -> Float:
-    """(N, 2) date and log age at the collection's newest post, both of about unit spread."""
-    return np.column_stack([(days - days.mean()) / 300, np.log1p(days.max() - days)])
+# --- fitting --------------------------------------------------------------------------------------------------------
 
 
 def components(vectors: Float) -> Float:
     """(D, K) principal directions of the rows."""
     return np.asarray(np.linalg.eigh(np.cov(vectors.T))[1][:, ::-1][:, :N_COMPONENTS])
-
-
-# --- fitting --------------------------------------------------------------------------------------------------------
 
 
 def standardised(x: Float, *, n_vector: int) -> tuple[Float, Float]:
@@ -355,43 +245,6 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def faces_row(folder: Path, posts: Posts) -> dict[str, Any]:
-    """Thumbnails whose description counts people: in how many the detector finds a face."""
-    named = [int(post.post_id) for post in posts.facts if post.alt_text and _people(post.alt_text.lower()) > 0]
-    drawn = np.random.default_rng(0).permutation(named)[:N_FACE_THUMBNAILS].tolist()
-    detector, images = FaceDetector(), read_thumbnails(folder / POSTS, drawn)
-    share = float(np.mean([len(detector.detect(image)) > 0 for image in images]))
-    return {"case": "thumbnails with people in which a face is found", "n_pairs": len(images), "share": round(share, 4)}
-
-
-# --- photographs ----------------------------------------------------------------------------------------------------
-
-
-def read_photos(folder: Path, *, cache: Path | None) -> tuple[Float, Float, Ints]:
-    """Embeddings (P, D) of niche photos and of their 42 px copies, and the number of each photo's source."""
-    if cache is not None and cache.is_file():
-        with np.load(cache) as held:
-            return held["photos"].astype(np.float64), held["copies"].astype(np.float64), held["source"]
-    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    drawn = [rows[i] for i in np.random.default_rng(0).permutation(len(rows))[:N_PHOTOS]]
-    photos = [np.asarray(Image.open(folder / one["file"]).convert("RGB")) for one in drawn]
-    source = np.unique([one["source_group"] for one in drawn], return_inverse=True)[1]
-    encoder = Encoder()
-    found = encoder.embed(photos)[0], encoder.embed([small_copy(photo) for photo in photos])[0]
-    if cache is not None:
-        np.savez(cache, photos=found[0], copies=found[1], source=source)
-    return found[0].astype(np.float64), found[1].astype(np.float64), source
-
-
-def small_copy(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A JPEG copy as small as the thumbnails."""
-    picture, data = Image.fromarray(photo), io.BytesIO()
-    picture.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
-    picture.save(data, "JPEG", quality=QUALITY)
-    return np.asarray(Image.open(data).convert("RGB"))
 
 
 # --- the run --------------------------------------------------------------------------------------------------------
