@@ -59,7 +59,8 @@ def fill(store: Store) -> None:
 
 
 def of_creator(number: int) -> dict[str, Any]:
-    return {"handle": HANDLE, "media": (MediaRef(path=f"/{HANDLE}/{number}.jpg"),), "caption": f"by {HANDLE}"}
+    said = {"caption": f"by {HANDLE}", "alt_text": f"photo of {HANDLE}"}
+    return {"handle": HANDLE, "media": (MediaRef(path=f"/{HANDLE}/{number}.jpg"),), **said}
 
 
 @pytest.fixture
