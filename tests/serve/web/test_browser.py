@@ -1,0 +1,149 @@
+"""The web page in a real browser: what users do, from upload to undo, at a desk and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postlens.serve.web.rendering import SECTIONS
+
+from .browser import PHONE, launched, opened, serious, too_wide
+from .conftest import copied_store, serve_settings, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+PATHS = [*(href for _, href, _ in SECTIONS), "/web/creators/tiktok:sample.portraits"]
+SHADES = {"light": PATHS, "dark": ["/", "/web/people", "/web/analyze", PATHS[-1]]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def base(browser: Browser, sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server over a copy of the sample campaign; asks for the browser first, to be skipped without it."""
+    with served(serve_settings(copied_store(sample_run, tmp_path_factory.mktemp("browser")))) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, base: str) -> Iterator[Page]:
+    with opened(browser, base) as found:
+        yield found
+
+
+def creators(page: Page) -> list[str]:
+    return page.locator("#results tbody th a").all_inner_texts()
+
+
+def test_no_page_has_serious_findings_in_light_or_dark(browser, base):
+    for scheme, paths in SHADES.items():
+        with opened(browser, base, color_scheme=scheme) as page:
+            for path in paths:
+                page.goto(path)
+                assert serious(page) == [], (scheme, path)
+
+
+def test_every_page_fits_a_phone(browser, base):
+    with opened(browser, base, size=PHONE) as page:
+        for path in PATHS:
+            page.goto(path)
+            assert too_wide(page) <= 0, path
+        assert serious(page) == []
+
+
+def test_creators_are_filtered_and_sorted_in_place(page):
+    page.goto("/web/creators")
+    assert len(creators(page)) == 6
+    page.get_by_label("Niche").select_option("fashion")
+    page.wait_for_url("**niche=fashion**")
+    assert creators(page) == ["@sample.portraits", "@sample.archive"]
+    page.get_by_role("link", name="confidence").click()
+    page.wait_for_url("**sort=sure**")
+    page.get_by_role("link", name="confidence").click()
+    page.wait_for_url("**turn=up**")
+    assert creators(page) == ["@sample.archive", "@sample.portraits"]
+    assert page.locator("th[aria-sort=ascending]").inner_text().startswith("confidence")
+    assert "2 creators of 6" in page.locator("#live").inner_text()
+
+
+def test_creators_are_found_while_the_name_is_typed(page):
+    page.goto("/web/creators")
+    page.get_by_label("Name").type("cats")
+    page.wait_for_url("**text=cats**")
+    assert creators(page) == ["@sample.cats.coffee"]
+
+
+def test_a_merge_is_made_by_selecting_two_and_taken_back(page):
+    page.goto("/web/people")
+    button = page.get_by_role("button", name="Join selected people")
+    assert button.is_disabled()
+    for box in page.locator(".gallery input[type=checkbox]").all():
+        box.check()
+    button.click()
+    assert page.locator(".gallery .person-card").count() == 1
+    page.get_by_role("button", name="Undo").first.click()
+    assert page.locator(".gallery .person-card").count() == 2
+    assert "Taken back" in page.locator(".note.good").inner_text()
+
+
+def test_an_upload_is_followed_to_its_result(page, sample_campaign):
+    page.goto("/web/analyze")
+    media = sample_campaign / "media"
+    page.get_by_label("Files").set_input_files([media / "sample.travel" / "pagoda-lake.jpg"])
+    page.get_by_label("Creator's account").fill("@somebody.new")
+    page.get_by_role("button", name="Upload and analyze").click()
+    page.wait_for_url("**/web/jobs/*")
+    page.get_by_role("heading", name="1 post").wait_for()
+    assert page.locator("progress").count() == 0
+    assert "travel" in page.locator(".answers").inner_text()
+    assert serious(page) == []
+    page.get_by_role("link", name="All answers").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "pagoda-lake.jpg"
+
+
+def test_what_is_no_media_is_told_in_words(browser, base, tmp_path):
+    (tmp_path / "notes.jpg").write_text("no picture")
+    with opened(browser, base, told="status of 415") as page:
+        page.goto("/web/analyze")
+        page.get_by_label("Files").set_input_files(tmp_path / "notes.jpg")
+        with page.expect_response("**/web/analyze") as answer:
+            page.get_by_role("button", name="Upload and analyze").click()
+        assert answer.value.status == 415
+        assert "notes.jpg" in page.locator("main").inner_text()
+
+
+def test_the_page_is_walked_by_keyboard(page):
+    page.goto("/web/creators")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_pages_are_read_and_filtered_without_scripts(browser, base):
+    with opened(browser, base, java_script_enabled=False) as page:
+        page.goto("/web/creators")
+        page.get_by_label("Niche").select_option("pet")
+        page.get_by_role("button", name="Apply").click()
+        assert creators(page) == ["@sample.cats.coffee"]
+
+
+def test_a_person_is_forgotten_after_a_confirmation(page):
+    page.goto("/web/people")
+    page.locator(".gallery .person-card a").last.click()
+    page.get_by_role("link", name="Forget").click()
+    assert serious(page) == []
+    page.get_by_label("Delete this person's data for good").check()
+    page.get_by_role("button", name="Forget").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Forgotten"
+    page.get_by_role("link", name="To the people").click()
+    assert page.locator(".gallery .person-card").count() == 1
