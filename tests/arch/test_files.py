@@ -14,7 +14,7 @@ SOURCES = sorted(path for path in SRC.rglob("*.py"))
 CODE = [path for part in ("src", "tests", "tools", "recipes", "benchmarks") for path in (ROOT / part).rglob("*.py")]
 MOST_LINES = 400  # aim at 150; types.py holds all nouns on purpose
 LONG_FILES = {"types.py"}
-HOMES = {"onnxruntime": "vision", "torch": "train", "jinja2": "pipelines", "typer": "cli"}
+HOMES = {"onnxruntime": {"vision"}, "torch": {"train"}, "jinja2": {"pipelines", "serve"}, "typer": {"cli"}}
 # Written in pieces, so that this file does not find itself.
 MACHINE_PATHS = re.compile("|".join(("/wo" + "rk/", "/ho" + r"me/\w", "/ro" + "ot/", "/Us" + r"ers/\w")))
 
@@ -67,10 +67,10 @@ def test_broad_excepts_say_why():
     assert [(name, line) for name, line in broad if not re.search(r"noqa: BLE001\s+\S", line)] == []
 
 
-@pytest.mark.parametrize(("library", "home"), HOMES.items())
-def test_each_heavy_library_has_one_home(library, home):
+@pytest.mark.parametrize(("library", "homes"), HOMES.items())
+def test_heavy_libraries_stay_at_home(library, homes):
     users = {path.relative_to(SRC).parts[0] for path in SOURCES if library in modules_of(path)}
-    assert users <= {home}
+    assert users <= homes
 
 
 def test_no_file_names_a_place_on_a_machine():
