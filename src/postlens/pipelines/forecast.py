@@ -30,7 +30,7 @@ from postlens.tasks.engagement import PostFacts
 from postlens.tasks.engagement.answer import Forecast
 from postlens.tasks.engagement.early import EarlyCount
 from postlens.tasks.engagement.history import known_count
-from postlens.types import UNKNOWN, Creator, EngagementForecast, Failure, as_utc
+from postlens.types import UNKNOWN, Creator, Failure, as_utc
 
 N_NEAR = 3  # names suggested for an unknown one
 SAME_PICTURE = 0.999  # cosine; copies that were saved anew stay above, other pictures of a scene below
@@ -189,10 +189,9 @@ def _of_account(
     plain = forecaster.forecast(rows, only=n_asked)
     sharper = [book.sharpen(one, row, early) for one, row in zip(plain, rows, strict=False)]
     found = forecaster.explain(rows, sharper, creator_id=facts.creator.creator_id)
-    ranks = _ranks(rows[:n_asked], forecaster, sharper)
     return tuple(
-        replace(one, rank=rank, files=_files(one.post_id, facts), fallback=_fallback(one, row, answerer.settings))
-        for one, row, rank in zip(found, rows, ranks, strict=False)
+        replace(one, files=_files(one.post_id, facts), fallback=_fallback(one, row, answerer.settings))
+        for one, row in zip(_ranked(found, rows[:n_asked], forecaster), rows, strict=False)
     )
 
 
@@ -218,16 +217,17 @@ def _with_account_figures(rows: list[PostFacts], n_asked: int) -> list[PostFacts
     ]
 
 
-def _ranks(
-    rows: Sequence[PostFacts], forecaster: Forecaster, forecasts: Sequence[EngagementForecast]
-) -> list[int | None]:
-    """Places among the posts without a count."""
+def _ranked(found: Sequence[Forecast], rows: Sequence[PostFacts], forecaster: Forecaster) -> list[Forecast]:
+    """The forecasts with places among the posts without a count, and how sure their order is."""
     new = [place for place, row in enumerate(rows) if not row.counts]
-    ranks: list[int | None] = [None] * len(rows)
-    places = forecaster.ranks([rows[i] for i in new], [forecasts[i] for i in new])
-    for row, rank in zip(new, places, strict=True):
-        ranks[row] = rank
-    return ranks
+    ranking = forecaster.ranks([rows[i] for i in new], [found[i].forecast for i in new])
+    ranks = dict(zip(new, ranking.places, strict=True))
+    sure = ranking.first_beats_last
+    told = "" if sure is None else f"the order is by pictures alone: the first beats the last in {sure:.0%} of cases"
+    return [
+        replace(one, rank=ranks.get(place), order_note=told if ranks.get(place) is not None else "")
+        for place, one in enumerate(found)
+    ]
 
 
 def _fallback(one: Forecast, row: PostFacts, settings: Settings) -> str:
@@ -320,7 +320,7 @@ def _drafts(conn: Connection, answerer: Answerer, post_ids: Sequence[str]) -> Cr
 
 def _told(posts: tuple[Forecast, ...], forecaster: Forecaster, failures: tuple[Failure, ...]) -> Forecasts:
     spec = forecaster.model.spec
-    notes = []
+    notes = list(dict.fromkeys(one.order_note for one in posts if one.order_note))
     if any(one.creator_id.endswith(f":{UNKNOWN}") for one in posts):
         notes.append("no account is named: all posts without one count as one account's; name it with --account")
     return Forecasts(posts, failures, {spec.name: f"{spec.version} {spec.fingerprint}"}, tuple(notes))

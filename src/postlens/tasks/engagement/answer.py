@@ -55,6 +55,7 @@ class Forecast:
     what_if: tuple[Change, ...] = ()
     fallback: str = ""  # what was asked for or would be better, and why it could not answer
     rank: int | None = None  # of several new photos of one account, 1: probably the most
+    order_note: str = ""  # how sure the ranks are
     own_model: str = ""  # whether the account's own model beats its median, where it has posts enough
     files: tuple[str, ...] = ()  # where its media was read
 

@@ -108,8 +108,12 @@ def _cells(
 
 def _against_neighbours(logs: Float) -> Float:
     """Each value less the median of those around it, itself left out."""
-    around = [np.delete(logs[max(0, i - N_AROUND) : i + N_AROUND + 1], min(i, N_AROUND)) for i in range(len(logs))]
-    return np.array([value - np.median(near) if len(near) else 0.0 for value, near in zip(logs, around, strict=True)])
+    if len(logs) < 2:
+        return np.zeros(len(logs))
+    padded = np.pad(logs, N_AROUND, constant_values=np.nan)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * N_AROUND + 1).copy()
+    around[:, N_AROUND] = np.nan
+    return np.asarray(logs - np.nanmedian(around, axis=1))
 
 
 def _welch(own: Float, others: Float, *, n_tests: int) -> tuple[float, float, float]:
