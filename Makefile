@@ -45,7 +45,7 @@ imports: .venv/.dev
 	$(BIN)/lint-imports
 
 pytest: .venv/.dev
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.dev ## measure speed and memory, writing benchmarks/results/
 	$(BIN)/python benchmarks/speed.py

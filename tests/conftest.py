@@ -16,8 +16,20 @@ from postlens.vision import zoo
 
 from .shortcuts import SharedSessions, SharedStatements, replayed
 
+# Files that take long come first, so that the processes of a run end together: `--dist loadfile` takes files in order.
+FIRST = ("e2e", "train", "cli", "pipelines", "arch", "docs")
 ROOT = Path(__file__).resolve().parents[1]
 UPGRADE = migrate.upgrade  # before it is replaced
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the folders of tests by how long their files take; within one, as they were found."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
