@@ -16,7 +16,7 @@ from postlens.tasks.engagement.features import FEATURES, GROUPS
 from postlens.tasks.engagement.model import load_engagement_model
 from postlens.train.engagement import new_run
 from postlens.train.engagement_accounts import sample_accounts, train_accounts
-from postlens.train.engagement_fit import Boosting, fit, fit_many
+from postlens.train.engagement_fit import Boosting, fit
 from postlens.train.engagement_margins import MIN_BAND, N_BANDS, margin_band, margin_tree, margins, widened
 from postlens.train.engagement_report import Told, write_report
 from postlens.train.engagement_rows import build_views
@@ -98,7 +98,7 @@ def test_second_run_in_a_folder_is_refused(trained):
 
 def test_boosters_are_the_same_for_any_number_of_workers(views):
     table = views.whole
-    one, two = fit(table, QUICK), fit_many([table], replace(QUICK, workers=3))[0]
+    one, two = fit(table, QUICK), fit(table, replace(QUICK, workers=3))
     assert one["median"].model_to_string() == two["median"].model_to_string()
 
 
