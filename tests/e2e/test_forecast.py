@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from postlens import Lens
 from postlens.cli.app import run
+from postlens.errors import UsageError
 
 N_PHOTOS = 9
 Answer = tuple[int, str, str]
@@ -92,6 +94,22 @@ def test_new_photos_of_the_account_are_put_in_order(listed: tuple[Path, Answer],
     assert all("is not used: 0 earlier posts" in one["note"] for one in found)
     assert all("64 x 64 pixels only" in one["fallback"] for one in found)
     assert (listed[0] / "postlens.db").read_bytes() == before  # a draft is no post
+
+
+def test_lens_forecasts_new_photos_as_the_command_line_does(listed: tuple[Path, Answer], tmp_path: Path) -> None:
+    new = save(tmp_path / "new.jpg", seed=77)
+    account = account_of(listed[0])
+    said = json.loads(told("forecast", new, "--account", account, "--out", listed[0], "--json")[1])[0]
+    with Lens(store=listed[0] / "postlens.db") as lens:
+        found = lens.forecast(new, account=account)[0]
+    assert found.forecast.median == pytest.approx(said["median"], abs=0.1)
+    assert found.fallback == said["fallback"]
+    assert [near.post_id for near in found.similar] == [near["post_id"] for near in said["similar"]]
+
+
+def test_lens_needs_a_store_for_an_account(tmp_path: Path) -> None:
+    with Lens() as lens, pytest.raises(UsageError, match="needs a store"):
+        lens.forecast(save(tmp_path / "new.jpg", seed=77), account="mara")
 
 
 def account_of(out: Path) -> str:

@@ -79,6 +79,6 @@ def test_everything_else_is_a_line_each():
         "note: asked for account, answered by accounts",
         "because of the caption and its hashtags: +12 %",
         "similar earlier posts got 400, 1,200 likes",
-        "hashtags: 30 hashtags +10 %",
+        "hashtags: 30 hashtags +10 % (against none)",
         "day of the week: no difference beyond chance",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from postlens.tasks.engagement.answer import Change, Forecast, Reason
 from postlens.types import EngagementForecast
@@ -71,6 +72,12 @@ def change_text(one: Change) -> str:
     return text
 
 
+def against(options: Sequence[Change]) -> str:
+    """What the options of one kind are compared with, where that is not how the post is; "" else."""
+    of_model = [change for change in options if change.interval is None and change.change is not None]
+    return " (against none)" if of_model and not any(change.is_now for change in of_model) else ""
+
+
 def told(one: Forecast) -> tuple[str, ...]:
     """Everything beside the headline, a line each."""
     found = one.forecast
@@ -100,7 +107,8 @@ def _by_kind(one: Forecast) -> list[tuple[str, str]]:
         options = [change for change in one.what_if if change.kind == kind]
         shown = [change for change in options if change.change and not (change.is_now and change.interval is None)]
         if shown:
-            found.append((kind, ", ".join(f"{change.option} {change_text(change)}" for change in shown)))
+            text = ", ".join(f"{change.option} {change_text(change)}" for change in shown)
+            found.append((kind, f"{text}{against(options)}"))
         elif options:
             found.append((kind, options[0].note or "no difference that can be told"))
     return found

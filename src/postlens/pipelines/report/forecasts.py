@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from postlens.pipelines.campaign import Campaign, CreatorAnswer
-from postlens.pipelines.forecast_words import change_text, compared, headline, reason_text, rounded
+from postlens.pipelines.forecast_words import against, change_text, compared, headline, reason_text, rounded
 from postlens.pipelines.report.cards import PostCard, newest_by_creator
 from postlens.pipelines.report.people import Images, Picture, tiny_picture
 from postlens.pipelines.report.plots import Past, bars_svg, scatter_svg
@@ -229,7 +229,9 @@ def _options(kind: ChangeKind, changes: Sequence[Change]) -> list[Option]:
     if own and not any(change.change for change in own):
         return [Option(KINDS[kind], "", own[0].note or "no difference that can be told", "")]
     return [
-        Option(KINDS[kind] if not place else "", change.option, change_text(change), _direction(change))
+        Option(
+            f"{KINDS[kind]}{against(own)}" if not place else "", change.option, change_text(change), _direction(change)
+        )
         for place, change in enumerate(shown)
     ]
 
