@@ -39,12 +39,12 @@ def link(some: list[Content], known: Known):
 @given(seed=st.integers(0, 9999), order=st.randoms(use_true_random=False))
 def test_any_batches_link_what_one_step_links(seed: int, order):
     """Files come in any order and batches, and some go in between; what is known in the end is equal, too."""
-    rng, every = np.random.default_rng(seed), files(seed, 24)
+    rng, every = np.random.default_rng(seed), files(seed, 16)
     known, here = Known(), set[str]()
     coming = order.sample(every, len(every))
-    for start in range(0, len(coming), 6):
-        here |= {one.sha256 for one in coming[start : start + 6]}
-        here -= {name for name in sorted(here) if start < 18 and rng.random() < 0.1}
+    for start in range(0, len(coming), 4):
+        here |= {one.sha256 for one in coming[start : start + 4]}
+        here -= {name for name in sorted(here) if start < 12 and rng.random() < 0.1}
         links, known = link([one for one in every if one.sha256 in here], known)
     expected, fresh = link([one for one in every if one.sha256 in here], Known())
     assert links == expected
