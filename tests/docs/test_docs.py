@@ -9,6 +9,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,9 +51,15 @@ def commands(text: str) -> Iterator[tuple[str, bool]]:
             yield words, False
 
 
+@cache
+def program() -> Any:
+    """All verbs with their options."""
+    return typer.main.get_command(app)
+
+
 def check(line: str, *, complete: bool) -> None:
     """Parse a command line as the program would; files need not be there. Raises what the program would."""
-    command: Any = typer.main.get_command(app)
+    command: Any = program()
     words = shlex.split(line, comments=True)[1:]
     while isinstance(command, TyperGroup):
         name = words.pop(0)
