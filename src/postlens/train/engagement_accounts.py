@@ -34,8 +34,8 @@ from postlens.vision.zoo import load_spec
 
 MIN_ACCOUNTS = 10  # two for each of five folds; fewer have no account that is held out and another to compare with
 MIN_ROWS = 100  # posts with likes; 40 are the fewest of a leaf, and one leaf is a constant
-# Posts of training at most: whole accounts, drawn. From 27,000 to 200,000 posts a few accounts' own habits are learnt
-# less by heart; more posts cost time and memory (0.4 kB for a row and view) and change little.
+# Posts of a streamed table that are trained on: whole accounts, drawn. Eight times what the shipped model learned from;
+# more costs time and memory in proportion (0.4 kB for a row and view).
 MOST_POSTS = 200_000
 HELD_OUT = "whole accounts held out; each post is forecast from earlier posts of its account"
 LIMITS = (
