@@ -21,7 +21,7 @@ from postlens.types import NICHES
 
 from ..influencers import write_influencers
 
-ACCOUNTS, POSTS = 3, 4  # of each niche in the subset: one account for each part; the dataset has one more of both
+ACCOUNTS, POSTS = 3, 3  # of each niche in the subset: one account for each part; the dataset has one more of both
 N_POSTS = len(NICHES) * ACCOUNTS * POSTS
 CHANCE = 1 / len(NICHES)
 # The frozen shipped encoder and a fast head: there is no encoder to export and few steps to make.
