@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Condition, Lock, Thread
 
@@ -23,6 +23,7 @@ from postlens.pipelines.report.cards import newest_first
 from postlens.pipelines.report.people import person_labels
 from postlens.serve.context import Context
 from postlens.serve.web.names import file_name
+from postlens.serve.web.tables import Row
 from postlens.store.meta import read_revision
 from postlens.store.posts import read_creators
 from postlens.store.schema import media
@@ -44,6 +45,13 @@ class Shown:
     campaign: Campaign
     is_fresh: bool  # False: posts and creators are as they were before the last change
     pictured: frozenset[str] = frozenset()  # sha256 of media with a thumbnail
+    _kept: dict[str, tuple[Row, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def kept(self, name: str, make: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]:
+        """Rows of a table, made once for each state of the store: those of 10,000 posts take a second."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -88,8 +96,13 @@ class Shown:
 
     def people_in(self, post: PostAnalysis) -> dict[str, str]:
         """person_id to label of who is seen in a post; persons who are not shown are left out."""
-        seen = {one.person_id for one in post.appearances}
-        return {person_id: label for person_id, label in self.labels.items() if person_id in seen}
+        seen = {one.person_id for one in post.appearances} & self.labels.keys()
+        return {person_id: self.labels[person_id] for person_id in sorted(seen, key=self._ranks.__getitem__)}
+
+    @cached_property
+    def _ranks(self) -> dict[str, int]:
+        """person_id to the place among all, those with the most posts first."""
+        return {person_id: rank for rank, person_id in enumerate(self.labels)}
 
 
 class Campaigns:

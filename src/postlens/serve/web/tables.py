@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import ceil
-from typing import Generic, Literal, Self, TypeVar
+from typing import Generic, Literal, Protocol, Self, TypeVar
 
 from markupsafe import Markup
 
@@ -32,6 +32,24 @@ class Column:
         return self.kind in NUMBERS
 
 
+class Drawable(Protocol):
+    """What makes its own HTML when it is shown, so that rows of other pages are not drawn."""
+
+    def __html__(self) -> str:
+        """SVG that needs no escaping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawing that is made when it is shown."""
+
+    draw: Callable[[], Markup]
+
+    def __html__(self) -> str:
+        """The SVG."""
+        return str(self.draw())
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: values by column key, and what a page shows beside them."""
@@ -41,7 +59,7 @@ class Row:
     image: str | None = None  # address of a picture before the first cell
     is_face: bool = False  # the picture is round
     notes: Mapping[str, str] = field(default_factory=dict)  # small text below a cell, by column key
-    drawn: Mapping[str, Markup] = field(default_factory=dict)  # SVG below a cell, by column key
+    drawn: Mapping[str, Drawable] = field(default_factory=dict)  # SVG below a cell, by column key
     links: Mapping[str, str] = field(default_factory=dict)  # addresses of further cells, by column key
 
 

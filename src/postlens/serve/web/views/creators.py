@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
 from postlens.pipelines.campaign import CreatorAnswer
 from postlens.pipelines.report.people import person_metrics
 from postlens.serve.web.campaigns import Shown
 from postlens.serve.web.charts import share_bar
-from postlens.serve.web.tables import Cell, Column, Row, Table
+from postlens.serve.web.tables import Cell, Column, Drawing, Row, Table
 from postlens.serve.web.views.parts import creator_href, post_image
 from postlens.types import EngagementForecast, PostAnalysis
 
@@ -58,8 +59,11 @@ def creators_table(shown: Shown, *, metric: str) -> Table:
         Column("against", "against forecast", "lift"),
         Column("offer", "recommended"),
     )
-    rows = tuple(_row(answer, shown, metric) for answer in shown.campaign.creators)
-    return Table("creators", "Creators", columns, rows)
+
+    def make() -> tuple[Row, ...]:
+        return tuple(_row(answer, shown, metric) for answer in shown.campaign.creators)
+
+    return Table("creators", "Creators", columns, shown.kept(f"creators {metric}", make))
 
 
 def filtered(table: Table, wanted: Wanted) -> Table:
@@ -88,7 +92,7 @@ def _row(answer: CreatorAnswer, shown: Shown, metric: str) -> Row:
         href=creator_href(creator_id),
         image=post_image(shown.posts.get(deciding) if deciding else next(iter(posts), None), shown),
         notes={"creator": answer.creator.platform},
-        drawn={"sure": share_bar(niche.confidence, css=f"fill n-{niche.label}")} if niche else {},
+        drawn={"sure": Drawing(partial(share_bar, niche.confidence))} if niche else {},
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from postlens.pipelines.report.reactions import told_by
 from postlens.serve.web.campaigns import Shown
 from postlens.serve.web.charts import forecast_bar, share_bar
 from postlens.serve.web.names import failed_why
-from postlens.serve.web.tables import Cell, Column, Row, Table
+from postlens.serve.web.tables import Cell, Column, Drawing, Row, Table
 from postlens.serve.web.views.parts import (
     Face,
     Tile,
@@ -68,8 +69,11 @@ def posts_table(shown: Shown, *, metric: str) -> Table:
         Column("emoji", "emoji that fit", "emoji"),
         Column("copy", "copy of"),
     )
-    rows = tuple(_row(post, shown, metric) for own in shown.posts_of.values() for post in own)
-    return Table("posts", "Posts", columns, rows)
+
+    def make() -> tuple[Row, ...]:
+        return tuple(_row(post, shown, metric) for own in shown.posts_of.values() for post in own)
+
+    return Table("posts", "Posts", columns, shown.kept(f"posts {metric}", make))
 
 
 def of_posts(table: Table, *, niche: str | None, text: str) -> Table:
@@ -101,7 +105,9 @@ def _row(post: PostAnalysis, shown: Shown, metric: str) -> Row:
         cells,
         href=post_href(post_id),
         image=post_image(post, shown),
-        drawn={"expected": forecast_bar(forecast)} if forecast and forecast.median is not None else {},
+        drawn={"expected": Drawing(partial(forecast_bar, forecast))}
+        if forecast and forecast.median is not None
+        else {},
         links={"creator": creator_href(post.creator.creator_id), **({"copy": post_href(first)} if first else {})},
     )
 
