@@ -10,7 +10,8 @@ from postlens.config import Settings
 from postlens.errors import UnknownNameError, UsageError
 from postlens.pipelines.answers_engagement import Readings, post_facts
 from postlens.pipelines.facts import CreatorFacts
-from postlens.pipelines.forecast import Asked, draft_facts, find_account, forecast_media
+from postlens.pipelines.forecast import Asked, forecast_media
+from postlens.pipelines.forecast_account import draft_facts, find_account
 from postlens.pipelines.forecast_early import EarlyBook
 from postlens.store import Store
 from postlens.store.posts import write_post

@@ -29,6 +29,9 @@ from postlens.types import EngagementForecast, Faces, FloatArray, MediaFile, Mod
 from postlens.vision.session import Session
 from postlens.vision.zoo import list_models, open_model
 
+SAME_PICTURE = 0.999  # cosine; copies that were saved anew stay above, other pictures of a scene below
+SMALL_PX = 160  # a picture whose longest side is shorter shows little; measures and embedding are weak then
+
 
 @dataclass(frozen=True, slots=True)
 class Readings:
@@ -77,9 +80,15 @@ class Forecaster:
         own = own_model(rows, metric=self.settings.metric) if forecasts else None
         histories = islice(read_histories(rows, metric=self.settings.metric), len(forecasts))
         asked = zip(rows[: len(forecasts)], forecasts, histories, strict=True)
+        found = [(post, self._explain(post, one, history, rows)) for post, one, history in asked]
         return tuple(
-            replace(self._explain(post, one, history, rows), creator_id=creator_id, own_model=own_words(own))
-            for post, one, history in asked
+            replace(
+                one,
+                creator_id=creator_id,
+                own_model=own_words(own),
+                fallback=fallback_words(one, post, self.settings),
+            )
+            for post, one in found
         )
 
     def _explain(
@@ -120,6 +129,24 @@ class Forecaster:
         if self._ranker is None or len(order) < 2:
             return Ranking(places)
         return Ranking(places, pair_probability(scores[order[0]], scores[order[-1]], self._ranker))
+
+
+def fallback_words(one: Forecast, row: PostFacts, settings: Settings) -> str:
+    """What of the answer is weaker than asked for, in words."""
+    said = []
+    wanted, method = settings.engagement_method, one.forecast.method
+    if wanted not in ("auto", method) and method != "early":
+        said.append(f"asked for {wanted}, answered by {method}")
+    if row.media is not None and max(row.media.width_px, row.media.height_px) < SMALL_PX:
+        size = f"{row.media.width_px} x {row.media.height_px}"
+        said.append(f"the picture has {size} pixels only: what it shows counts for little, give a larger one")
+    if one.similar and one.similar[0].similarity >= SAME_PICTURE:
+        said.append(f"the account posted this picture, or a copy, before: it got {one.similar[0].count:g}")
+    if row.media is None:
+        said.append("no picture could be read")
+    if known_count(row, settings.metric) is None and row.counts:
+        said.append(f"the post's {settings.metric} are hidden: not known, which is not 0")
+    return "; ".join(said)
 
 
 def own_words(own: AccountModel | None) -> str:

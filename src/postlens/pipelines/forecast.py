@@ -6,7 +6,6 @@ source without `account` is read as `analyze` does, and each of its posts is for
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,12 +15,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postlens.config import Settings
-from postlens.errors import UnknownNameError, UsageError
+from postlens.errors import UsageError
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.answers_engagement import Forecaster
 from postlens.pipelines.conclude import conclude
 from postlens.pipelines.facts import CreatorFacts
 from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, remember_folder
+from postlens.pipelines.forecast_account import draft_facts, find_account
 from postlens.pipelines.forecast_early import EarlyBook
 from postlens.pipelines.forecast_look import Progress, look, place
 from postlens.store import Store
@@ -29,12 +29,7 @@ from postlens.store.posts import read_creators, read_posts
 from postlens.tasks.engagement import PostFacts
 from postlens.tasks.engagement.answer import Forecast
 from postlens.tasks.engagement.early import EarlyCount
-from postlens.tasks.engagement.history import known_count
-from postlens.types import UNKNOWN, Creator, Failure, as_utc
-
-N_NEAR = 3  # names suggested for an unknown one
-SAME_PICTURE = 0.999  # cosine; copies that were saved anew stay above, other pictures of a scene below
-SMALL_PX = 160  # a picture whose longest side is shorter shows little; measures and embedding are weak then
+from postlens.types import UNKNOWN, Failure, as_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,49 +119,6 @@ def forecast_posts(
     return tuple(found[post_id] for post_id in wanted if post_id in found)
 
 
-def find_account(conn: Connection, name: str) -> Creator:
-    """The account of the id or handle. Raises `UnknownNameError` with near names, `UsageError` for several."""
-    creators = list(read_creators(conn))
-    bare = name.removeprefix("@")
-    found = [one for one in creators if bare in (one.creator_id, one.handle)]
-    if len(found) > 1:
-        raise UsageError(
-            f"expected one account, got {name!r} of {', '.join(one.creator_id for one in found)}; name one"
-        )
-    if found:
-        return found[0]
-    handles = {one.handle.lower(): one.handle for one in creators}
-    near = [handles[one] for one in difflib.get_close_matches(bare.lower(), handles, n=N_NEAR)]
-    hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(sorted(handles.values())[:N_NEAR])}"
-    raise UnknownNameError(f"expected an account of the store, got {name!r}; {hint if handles else 'it has none'}")
-
-
-def draft_facts(drafts: CreatorFacts, account: CreatorFacts, *, now: datetime) -> CreatorFacts:
-    """One creator's facts with the new photos first, as if posted now, and the account's posts after.
-
-    Without a time where the account's counted posts have none: all of them are earlier then. A photo that the account
-    posted already takes that post's place.
-    """
-    counted = [post for post in account.posts if post.post_id in account.snapshots]
-    timed = sum(post.published_at is not None for post in counted) * 2 >= len(counted)
-    creator_id, new_ids = account.creator.creator_id, {post.post_id for post in drafts.posts}
-    posts = tuple(
-        replace(post, creator_id=creator_id, published_at=(post.published_at or now) if timed else None)
-        for post in drafts.posts
-    )
-    return replace(
-        account,
-        posts=(*posts, *(post for post in account.posts if post.post_id not in new_ids)),
-        post_media={**account.post_media, **drafts.post_media},
-        media={**account.media, **drafts.media},
-        embeddings={**account.embeddings, **drafts.embeddings},
-        faces={**account.faces, **drafts.faces},
-        measures={**account.measures, **drafts.measures},
-        snapshots={key: one for key, one in account.snapshots.items() if key not in new_ids},
-        searched={*account.searched, *drafts.searched},
-    )
-
-
 # --- one account ----------------------------------------------------------------------------------------------------
 
 
@@ -189,10 +141,7 @@ def _of_account(
     plain = forecaster.forecast(rows, only=n_asked)
     sharper = [book.sharpen(one, row, early) for one, row in zip(plain, rows, strict=False)]
     found = forecaster.explain(rows, sharper, creator_id=facts.creator.creator_id)
-    return tuple(
-        replace(one, files=_files(one.post_id, facts), fallback=_fallback(one, row, answerer.settings))
-        for one, row in zip(_ranked(found, rows[:n_asked], forecaster), rows, strict=False)
-    )
+    return tuple(replace(one, files=_files(one.post_id, facts)) for one in _ranked(found, rows[:n_asked], forecaster))
 
 
 def _of_the_past(row: PostFacts, now: datetime) -> PostFacts:
@@ -228,24 +177,6 @@ def _ranked(found: Sequence[Forecast], rows: Sequence[PostFacts], forecaster: Fo
         replace(one, rank=ranks.get(place), order_note=told if ranks.get(place) is not None else "")
         for place, one in enumerate(found)
     ]
-
-
-def _fallback(one: Forecast, row: PostFacts, settings: Settings) -> str:
-    """What of the answer is weaker than asked for, in words."""
-    said = []
-    wanted, method = settings.engagement_method, one.forecast.method
-    if wanted not in ("auto", method) and method != "early":
-        said.append(f"asked for {wanted}, answered by {method}")
-    if row.media is not None and max(row.media.width_px, row.media.height_px) < SMALL_PX:
-        size = f"{row.media.width_px} x {row.media.height_px}"
-        said.append(f"the picture has {size} pixels only: what it shows counts for little, give a larger one")
-    if one.similar and one.similar[0].similarity >= SAME_PICTURE:
-        said.append(f"the account posted this picture, or a copy, before: it got {one.similar[0].count:g}")
-    if row.media is None:
-        said.append("no picture could be read")
-    if known_count(row, settings.metric) is None and row.counts:
-        said.append(f"the post's {settings.metric} are hidden: not known, which is not 0")
-    return "; ".join(said)
 
 
 def _files(post_id: str, facts: CreatorFacts) -> tuple[str, ...]:
