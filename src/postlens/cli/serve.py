@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -103,13 +104,12 @@ def add(
 @keys_app.command("list")
 def list_keys(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """All keys, those that were taken back too."""
-    from postlens.cli.people_tables import print_json
     from postlens.store.keys import read_keys
 
     with _keys_store(store, read_only=True) as opened, opened.read() as conn:
         found = [{name: value for name, value in asdict(one).items() if name != "digest"} for one in read_keys(conn)]
     if as_json:
-        print_json(found)
+        print(json.dumps(found, default=str, ensure_ascii=False))
         return
     table = Table("key", "name", "scopes", "made", "revoked")
     for one in found:
