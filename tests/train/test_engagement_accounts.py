@@ -15,7 +15,7 @@ from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, GROUPS
 from postlens.tasks.engagement.model import load_engagement_model
 from postlens.train.engagement import new_run
-from postlens.train.engagement_accounts import sample_accounts, train_accounts
+from postlens.train.engagement_accounts import train_accounts
 from postlens.train.engagement_fit import Boosting, fit
 from postlens.train.engagement_margins import MIN_BAND, N_BANDS, margin_band, margin_tree, margins, widened
 from postlens.train.engagement_report import Told, write_report
@@ -120,12 +120,6 @@ def test_copies_hide_whole_groups(views):
     caption = table.x[:, [FEATURES.index(name) for name in GROUPS["caption"]]]
     assert (np.isnan(caption).any(axis=1) == np.isnan(caption).all(axis=1)).all()
     assert not np.isnan(table.x[:, 0]).any()
-
-
-def test_sample_keeps_whole_accounts():
-    kept = sample_accounts([10] * 50, most=95, rng=np.random.default_rng(0))
-    assert len(kept) == 9
-    assert len(sample_accounts([10] * 5, rng=np.random.default_rng(0))) == 5
 
 
 # --- margins --------------------------------------------------------------------------------------------------------

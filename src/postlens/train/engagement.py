@@ -88,9 +88,8 @@ def run_account(material: Material, *, out: Path, account: str | None = None, co
     new_run(out, command)
     scores = account_scores(fitted)
     settings = {"penalty": fitted.penalty, "posts": fitted.n_posts, "account": name}
-    told = Told(
-        "Engagement: a model of one account", "later posts forecast from earlier ones", (fitted.note,), settings
-    )
+    notes = (fitted.note, *material.notes)
+    told = Told("Engagement: a model of one account", "later posts forecast from earlier ones", notes, settings)
     write_report(out, scores, told)
     return EngagementRun(out, scores, (fitted.note,))
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from postlens.errors import NotEnoughDataError
 from postlens.tasks.engagement.evaluate import Outcomes
@@ -136,13 +135,6 @@ def _card(scores: Mapping[str, Any], table: Table, data: str) -> dict[str, Any]:
         "trained_on": (f"{data}: {len(table)} posts of {len(np.unique(table.account))} accounts",),
         "train_manifests": (digest,),
     }
-
-
-def sample_accounts(sizes: Sequence[int], *, most: int = MOST_POSTS, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Positions of whole accounts, drawn, that have at most `most` posts together; all of them where they fit."""
-    order = rng.permutation(len(sizes))
-    kept = order[np.cumsum(np.asarray(sizes)[order]) <= most]
-    return np.sort(kept)
 
 
 class _Clock:
