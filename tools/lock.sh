@@ -10,3 +10,4 @@ compile --group dev --extra train --extra serve -c requirements/core.txt -c requ
 for extra in serve postgres ray train; do
   compile --extra "$extra" -c requirements/core.txt pyproject.toml -o "requirements/$extra.txt"
 done
+compile --extra demo pyproject.toml -o requirements/demo.txt  # not with the pins of core: Gradio wants an older Pillow
