@@ -45,7 +45,7 @@ from engagement_scores import (  # noqa: E402
 from engagement_spread import measure_spread, spread_coverage  # noqa: E402
 from engagement_views import Float, Shown, build_shown, cross_validate  # noqa: E402
 from postlens.train.engagement_export import export_accounts  # noqa: E402
-from postlens.train.engagement_fit import Boosting, account_folds, fit_many  # noqa: E402
+from postlens.train.engagement_fit import Boosting, account_folds, fit  # noqa: E402
 from postlens.train.engagement_margins import margin_band, margins  # noqa: E402
 from postlens.vision.cards import file_sha256, known  # noqa: E402
 from postlens.vision.zoo import WEIGHTS  # noqa: E402
@@ -115,7 +115,7 @@ def train_and_score(posts: Posts, shown: Shown) -> None:
 def ship(posts: Posts, shown: Shown, boosting: Boosting, *, raw: Float, card: Mapping[str, Any]) -> None:
     """Train on every account; the margins are those of all held-out forecasts."""
     train = shown.training(np.ones(len(posts.accounts), bool), rng=np.random.default_rng(99))
-    (boosters,) = fit_many([train], boosting)
+    boosters = fit(train, boosting)
     margin = margins(raw, shown.whole.y, margin_band(shown.whole.x))
     probe = train.take(np.random.default_rng(1).permutation(len(train))).x
     spec, worst = export_accounts(boosters, margin, card, folder=WEIGHTS, probe=probe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from postlens.tasks.engagement.predict import MIN_HISTORY
 from postlens.train.engagement_fit import outcomes_of
 from postlens.train.engagement_rows import Table
 
+RESAMPLES = 100  # of each interval: there are hundreds, and a thousand resamples move their ends by one or two in 1,000
 UNTOUCHED_FOLD = 0  # no setting was chosen on its accounts
 AMOUNTS = {"none": (0, 0), "1": (1, 1), "2": (2, 2), "3-4": (3, 4), "5-7": (5, 7)}  # earlier posts
 WHOLE, COLD = "Instagram posts", "Instagram posts, counts of the account hidden"
@@ -73,8 +75,14 @@ def is_last(table: Table) -> Mask:
 
 def score(outcomes: Mapping[str, Outcomes]) -> dict[str, dict[str, Any]]:
     """Tables of scores; pairs are compared by forecasts without the account's counts, so only where these are right."""
-    found = {name: score_outcomes(one, rng=np.random.default_rng(0)) for name, one in outcomes.items()}
-    return {name: one if name in (WHOLE, COLD) else without_pairs(one) for name, one in found.items()}
+    return {
+        name: _scores(one) if name in (WHOLE, COLD) else without_pairs(_scores(replace(one, blind=one.blind * np.nan)))
+        for name, one in outcomes.items()
+    }
+
+
+def _scores(outcomes: Outcomes) -> dict[str, Any]:
+    return score_outcomes(outcomes, rng=np.random.default_rng(0), resamples=RESAMPLES)
 
 
 def without_pairs(scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,8 +107,8 @@ def fifths(name: str, outcomes: Outcomes) -> Rows:
     ends = ["0", *[f"{edge:.0f}" for edge in edges], "inf"]
     found = []
     for i in range(5):
-        scores = score_outcomes(outcomes.take(fifth == i), rng=np.random.default_rng(0))
-        row = score_rows(f"{name}, fifth of accounts", without_pairs(scores))[0]
+        one = outcomes.take(fifth == i)
+        row = score_rows(f"{name}, fifth of accounts", without_pairs(_scores(one)))[0]
         found.append({**row, "followers": f"{ends[i]}-{ends[i + 1]}"})
     return found
 

@@ -13,7 +13,7 @@ from engagement_data import Posts
 from postlens.tasks.engagement import PostFacts
 from postlens.tasks.engagement.content import NICHES
 from postlens.tasks.engagement.features import FEATURES
-from postlens.train.engagement_fit import Boosting, fit_many, predict
+from postlens.train.engagement_fit import Boosting, fit, predict
 from postlens.train.engagement_margins import margin_band, margins, widened
 from postlens.train.engagement_rows import COPY_WEIGHT, Table, Views, build_table, columns_of, join
 from postlens.train.engagement_rows import build_views as build_first_views
@@ -106,7 +106,7 @@ def cross_validate(shown: Shown, folds: NDArray[np.int64], boosting: Boosting) -
     fold_of = {name: folds[table.account.astype(int)] for name, table in views.items()}
     raw = {name: np.full((len(table), 3), np.nan) for name, table in views.items()}
     for k in range(folds.max() + 1):
-        (boosters,) = fit_many([shown.training(folds != k, rng=np.random.default_rng(k))], boosting)
+        boosters = fit(shown.training(folds != k, rng=np.random.default_rng(k)), boosting)
         for view, table in views.items():
             rows = np.flatnonzero(fold_of[view] == k)
             raw[view][rows] = np.stack([predict(one, table.x[rows]) for one in boosters.values()], axis=1)

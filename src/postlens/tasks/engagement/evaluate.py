@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from postlens.errors import ShapeError
 from postlens.tasks.engagement.predict import MODEL_METRIC, predict_account
 from postlens.tasks.engagement.records import Float, Model, PostFacts
-from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number
+from postlens.tasks.scoring import N_RESAMPLES, bootstrap_interval, plain_interval, plain_number
 from postlens.types import EngagementForecast
 
 # Fixed bands of followers, so that the scores of two collections can be compared.
@@ -62,24 +62,24 @@ def collect_outcomes(accounts: Iterable[Sequence[PostFacts]], *, model: Model, m
     return Outcomes(actual, lower, median, upper, blind, baseline, followers, account)
 
 
-def score_outcomes(outcomes: Outcomes, *, rng: np.random.Generator) -> Scores:
+def score_outcomes(outcomes: Outcomes, *, rng: np.random.Generator, resamples: int = N_RESAMPLES) -> Scores:
     """The table of `evaluate instagram_posts`: whole, `by_account_size`, and beside the account's own median.
 
     mae_log: mean of |log(1 + count) - log(1 + median)|. spearman: rank correlation of the same. coverage_90: share of
     the counts inside the interval. pair_accuracy: of all pairs of one account's posts with unequal counts, the share
     that the forecasts without the account's counts put in the right order, equal forecasts half; forecasts that know
-    earlier counts would carry one post's count into the other's. Intervals draw whole accounts.
+    earlier counts would carry one post's count into the other's. Intervals draw whole accounts, `resamples` times.
     """
-    table = _score(outcomes, rng=rng)
+    table = _score(outcomes, rng=rng, n=resamples)
     edges = list(SIZES.values())
     band = np.digitize(outcomes.followers, edges) - 1  # NaN followers fall into the last; masked below
     known = ~np.isnan(outcomes.followers)
     table["by_account_size"] = {
-        name: _score(outcomes.take(known & (band == i)), rng=rng)
+        name: _score(outcomes.take(known & (band == i)), rng=rng, n=resamples)
         for i, name in enumerate(SIZES)
         if (known & (band == i)).any()
     }
-    table["account_median"] = _compare(outcomes.take(~np.isnan(outcomes.baseline)), rng=rng)
+    table["account_median"] = _compare(outcomes.take(~np.isnan(outcomes.baseline)), rng=rng, n=resamples)
     return table
 
 
@@ -103,29 +103,31 @@ def _ordered(actual: Float, guess: Float) -> tuple[float, float]:
     return float(((said * truth)[judged] + 1).sum() / 2), float(judged.sum())
 
 
-def _score(outcomes: Outcomes, *, rng: np.random.Generator) -> Scores:
+def _score(outcomes: Outcomes, *, rng: np.random.Generator, n: int) -> Scores:
     o = outcomes
     table: Scores = {"n": len(o), "n_accounts": len(np.unique(o.account))}
     inside = (o.actual >= o.lower) & (o.actual <= o.upper)
-    table |= _entry("mae_log", _mean, np.abs(o.actual - o.median), groups=o.account, rng=rng)
-    table |= _entry("spearman", spearman, o.actual, o.median, groups=o.account, rng=rng)
-    table |= _entry("coverage_90", _mean, inside.astype(np.float64), groups=o.account, rng=rng)
+    table |= _entry("mae_log", _mean, np.abs(o.actual - o.median), groups=o.account, rng=rng, n=n)
+    table |= _entry("spearman", spearman, o.actual, o.median, groups=o.account, rng=rng, n=n)
+    table |= _entry("coverage_90", _mean, inside.astype(np.float64), groups=o.account, rng=rng, n=n)
     right, n_pairs, number = pair_counts(o)
-    return table | _entry("pair_accuracy", _ratio, right, n_pairs, groups=number, rng=rng)
+    return table | _entry("pair_accuracy", _ratio, right, n_pairs, groups=number, rng=rng, n=n)
 
 
-def _compare(outcomes: Outcomes, *, rng: np.random.Generator) -> Scores:
+def _compare(outcomes: Outcomes, *, rng: np.random.Generator, n: int) -> Scores:
     """The account's median of earlier posts beside the model, on the posts that have earlier ones."""
     o = outcomes
-    own = _entry("mae_log", _mean, np.abs(o.actual - o.baseline), groups=o.account, rng=rng)
-    model = _entry("mae_log_of_model", _mean, np.abs(o.actual - o.median), groups=o.account, rng=rng)
+    own = _entry("mae_log", _mean, np.abs(o.actual - o.baseline), groups=o.account, rng=rng, n=n)
+    model = _entry("mae_log_of_model", _mean, np.abs(o.actual - o.median), groups=o.account, rng=rng, n=n)
     return {"n": len(o)} | own | model
 
 
-def _entry(name: str, score: Callable[..., float], *columns: Float, groups: Float, rng: np.random.Generator) -> Scores:
+def _entry(
+    name: str, score: Callable[..., float], *columns: Float, groups: Float, rng: np.random.Generator, n: int
+) -> Scores:
     if len(groups) < MIN_ROWS:
         return {name: plain_number(score(*columns)), f"{name}_ci": None}
-    interval = bootstrap_interval(score, *columns, groups=groups, rng=rng)
+    interval = bootstrap_interval(score, *columns, groups=groups, n=n, rng=rng)
     return {name: plain_number(score(*columns)), f"{name}_ci": plain_interval(interval)}
 
 
