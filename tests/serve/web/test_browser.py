@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 PATHS = [*(href for _, href, _ in SECTIONS), "/web/creators/tiktok:sample.portraits"]
+FEWER = {"/web/posts": "?niche=food", "/web/reactions": "?emotion=fear"}  # the same page with fewer rows
 SHADES = {"light": PATHS, "dark": ["/", "/web/people", "/web/analyze", PATHS[-1]]}
 
 
@@ -48,7 +49,7 @@ def test_no_page_has_serious_findings_in_light_or_dark(browser, base):
     for scheme, paths in SHADES.items():
         with opened(browser, base, color_scheme=scheme) as page:
             for path in paths:
-                page.goto(path)
+                page.goto(path + FEWER.get(path, ""))
                 assert serious(page) == [], (scheme, path)
 
 

@@ -13,14 +13,15 @@ from postlens.pipelines.uploads import Plan
 from postlens.serve.context import Context
 from postlens.serve.errors import Problem, problem_of
 from postlens.serve.uploads import FileKind, Form, Upload, check_upload, read_form
+from postlens.serve.web.campaigns import Campaigns, StillReadingError
 from postlens.serve.web.guard import CSRF_FIELD, check_token, expect_own_site, own_form
 from postlens.serve.web.rendering import render
 from postlens.serve.web.route import WebRoute, WriteRoute
 from postlens.serve.web.shared import InCampaigns, InContext
 from postlens.serve.web.views.jobs import JobView, job_view
-from postlens.serve.web.views.posts import preview
+from postlens.serve.web.views.posts import Preview, preview
 from postlens.sources.protocol import clean_handle
-from postlens.store.jobs import FINISHED
+from postlens.types import PostAnalysis
 
 JOBS_SHOWN = 10  # the latest
 RESULTS_SHOWN = 24  # posts of a finished job with their previews
@@ -94,16 +95,23 @@ def _kind(upload: Upload, context: Context, *, is_alone: bool) -> FileKind:
 @router.get("/web/jobs/{job_id}")
 def job(request: Request, context: InContext, campaigns: InCampaigns, job_id: str) -> Response:
     """How far a job is, and what it found."""
-    found = context.jobs.get(job_id)
-    view = job_view(found)
-    previews = _previews(view, campaigns) if found.state == "done" else []
-    return render(request, "job", section="analyze", view=view, previews=previews, is_open=found.state not in FINISHED)
+    view = job_view(context.jobs.get(job_id))
+    previews = _previews(view, campaigns)
+    return render(
+        request, "job", section="analyze", view=view, previews=previews or (), is_open=view.is_open or previews is None
+    )
 
 
-def _previews(view: JobView, campaigns: InCampaigns) -> list[object]:
-    shown = campaigns.latest()
+def _previews(view: JobView, campaigns: Campaigns) -> list[tuple[Preview, PostAnalysis]] | None:
+    """What a finished job found; `None` while the answers are still being computed."""
+    if view.state != "done":
+        return []
+    try:
+        shown = campaigns.latest()
+    except StillReadingError:
+        return None
     known = [shown.posts[post_id] for post_id in view.post_ids if post_id in shown.posts]
-    return [(preview(post, shown), post) for post in known[:RESULTS_SHOWN]]
+    return [(preview(post, shown), post) for post in known[:RESULTS_SHOWN]] if shown.is_fresh else None
 
 
 @writing.post("/web/jobs/{job_id}/cancel", dependencies=[Depends(own_form)])

@@ -88,6 +88,15 @@
     fetchResults(link.getAttribute("href").charAt(0) === "?" ? location.pathname + link.getAttribute("href") : link.href, true);
   });
 
+  // Where the answer is another page, such as the form to sign in, that page is opened instead.
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var id = event.detail.target.id;
+    if (id && event.detail.xhr.responseText.indexOf('id="' + id + '"') < 0) {
+      event.detail.shouldSwap = false;
+      location.reload();
+    }
+  });
+
   document.addEventListener("htmx:afterSwap", function () {
     var told = document.querySelector("[data-live]");
     if (told) { say(told.textContent.trim()); }
