@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from postlens.pipelines.report.numbers import count
 
 WIDTH, HEIGHT = 360, 270
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
 MARGIN = 0.12  # of the log scale beyond the outermost value
 MOST_TICKS = 6  # with more, only powers of ten are written
 EDGE = 16  # texts nearer to the right end than this grow to the left
