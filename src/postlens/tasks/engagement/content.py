@@ -46,6 +46,13 @@ def content_numbers(post: PostFacts) -> Numbers:
     )
 
 
+def compared_numbers(post: PostFacts) -> list[float]:
+    """The values of DIFFERENCES, in their order; NaN where something is not known."""
+    found = _caption_length(post) | _tags(post) | _picture(post) | _seen(post.alt_text)[0]
+    found |= _horizon(post.published_at, post.observed_at)
+    return [found.get(name, math.nan) for name in DIFFERENCES]
+
+
 def _horizon(published_at: datetime | None, observed_at: datetime | None) -> Numbers:
     """How long the post had been out when it was counted; a date in the future says nothing about that."""
     if published_at is None or observed_at is None or as_utc(observed_at) < as_utc(published_at):
@@ -55,12 +62,15 @@ def _horizon(published_at: datetime | None, observed_at: datetime | None) -> Num
 
 def _caption(post: PostFacts) -> Numbers:
     if post.caption is None:
+        return _caption_length(post)
+    return _caption_length(post) | {"n_mentions": float(len(_MENTION.findall(post.caption)))} | _signs(post.caption)
+
+
+def _caption_length(post: PostFacts) -> Numbers:
+    if post.caption is None:
         return {"log_caption_length": log_or_nan(post.caption_length), "n_hashtags": plain_or_nan(post.n_hashtags)}
-    return {
-        "log_caption_length": math.log1p(len(post.caption)),
-        "n_hashtags": float(len(_HASHTAG.findall(post.caption))),
-        "n_mentions": float(len(_MENTION.findall(post.caption))),
-    } | _signs(post.caption)
+    n_hashtags = len(_HASHTAG.findall(post.caption))
+    return {"log_caption_length": math.log1p(len(post.caption)), "n_hashtags": float(n_hashtags)}
 
 
 def _signs(text: str) -> Numbers:
@@ -105,15 +115,20 @@ def _one_hot(prefix: str, label: str | None) -> Numbers:
 
 def _alt(text: str | None) -> Numbers:
     """Words of the automatic description; all zero where it recognised nothing, absent where there is none."""
+    found, words = _seen(text)
+    return found if text is None else {f"alt_{word}": float(word in words) for word in ALT_WORDS} | found
+
+
+def _seen(text: str | None) -> tuple[Numbers, frozenset[str]]:
+    """What is compared of the description, and its words."""
     if text is None:
-        return {}
+        return {}, frozenset()
     lower = text.lower()
     words = frozenset(_WORD.findall(lower.split(":", 1)[-1])) if ALT_NO_WORDS not in lower else frozenset()
     counted = _PEOPLE.search(lower)
     n_people = float(counted[1]) if counted else float("people" in words)
-    return {"n_people": n_people, "n_alt_words": float(len(words))} | {
-        f"alt_{word}": float(word in words) for word in ALT_WORDS
-    }
+    found = {"n_people": n_people, "n_alt_words": float(len(words))}
+    return found | {f"alt_{word}": float(word in words) for word in ("closeup", "outdoor")}, words
 
 
 def log_or_nan(value: float | None) -> float:

@@ -9,11 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from postlens.tasks.engagement.content import DAY_S, DIFFERENCES, content_numbers
+from postlens.tasks.engagement.content import DAY_S, DIFFERENCES, compared_numbers
 from postlens.tasks.engagement.records import Float, History, PostFacts
 from postlens.types import as_utc
 
+MOST_COMPARED = 100  # latest posts that a post's content is compared with; more take time and move a mean little
 SECOND_METRIC = "comments"  # said beside the first one of the earlier posts
 
 
@@ -35,7 +37,7 @@ def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[Histo
     counts = np.array([_or_nan(known_count(post, metric)) for post in known], np.float64)
     comments = np.array([_or_nan(known_count(post, SECOND_METRIC)) for post in known], np.float64)
     followers = np.array([_or_nan(_number(post.followers)) for post in known], np.float64)
-    content = np.array([_content(post) for post in known], np.float64).reshape(len(known), len(DIFFERENCES))
+    content = _Content(known)
     for post in posts:
         at = _time_s(post)
         rows = np.arange(len(known) if math.isnan(at) else np.searchsorted(times, at, side="left"))
@@ -47,20 +49,27 @@ def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[Histo
             followers=_followers(post, followers[rows]),
             timed=not math.isnan(at),
             comments=comments[seen],
-            content=_means(content[seen]),
+            content=content.means(seen[-MOST_COMPARED:]),
         )
 
 
-def _content(post: PostFacts) -> list[float]:
-    numbers = content_numbers(post)
-    return [numbers.get(name, math.nan) for name in DIFFERENCES]
+class _Content:
+    """The numbers of `content.DIFFERENCES` of posts, each read once it is asked for."""
 
+    def __init__(self, posts: Sequence[PostFacts]) -> None:
+        self._posts = posts
+        self._rows = np.full((len(posts), len(DIFFERENCES)), np.nan)
+        self._read = np.zeros(len(posts), np.bool_)
 
-def _means(content: Float) -> dict[str, float]:
-    """Means of the rows (n, len(DIFFERENCES)) by name, without those that no row knows."""
-    known = ~np.isnan(content)
-    totals, n_known = np.where(known, content, 0.0).sum(axis=0).tolist(), known.sum(axis=0).tolist()
-    return {name: total / n for name, total, n in zip(DIFFERENCES, totals, n_known, strict=True) if n}
+    def means(self, places: NDArray[np.int64]) -> dict[str, float]:
+        """Over the posts at these places, by name, without those that no post knows."""
+        for place in places[~self._read[places]].tolist():
+            self._rows[place] = compared_numbers(self._posts[place])
+            self._read[place] = True
+        rows = self._rows[places]
+        known = ~np.isnan(rows)
+        totals, n_known = np.where(known, rows, 0.0).sum(axis=0).tolist(), known.sum(axis=0).tolist()
+        return {name: total / n for name, total, n in zip(DIFFERENCES, totals, n_known, strict=True) if n}
 
 
 def _followers(post: PostFacts, others: Float) -> float | None:
