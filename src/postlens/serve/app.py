@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,7 @@ from postlens.serve.settings import ServeSettings
 from postlens.serve.web import routes as web
 from postlens.version import __version__
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 EXPOSED = ("ETag", "Location", "Retry-After", "X-Request-ID")  # headers that pages of other origins may read
 
 
@@ -68,6 +70,12 @@ def _tell_problems(app: FastAPI) -> None:
     @app.exception_handler(PostlensError)
     async def ours(_request: Request, error: PostlensError) -> Response:
         return problem_of(error).response()
+
+    @app.exception_handler(OSError)
+    async def disk(_request: Request, error: OSError) -> Response:
+        if error.errno not in NO_ROOM:
+            raise error
+        return Problem("store-full", "expected room on the server's disk, it has none; try again later").response()
 
     @app.exception_handler(HTTPException)
     async def theirs(_request: Request, error: HTTPException) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,9 @@ from postlens.vision.zoo import load_spec
 
 T = TypeVar("T")
 READERS = 8  # threads that read the store at once; more wait
+# While a job runs, answers are compiled anew after so many times the seconds that it took: a tenth of one core at most.
+# More: answers are older; fewer: they cost more.
+REUSE = 10
 SERVER_ID = "server_id"  # meta key: tells ETags of this store from those of others
 
 
@@ -41,8 +45,9 @@ class State:
     """All answers about a store at one revision."""
 
     revision: int
-    etag: str
     campaign: Campaign
+    made_at_s: float  # by the monotonic clock
+    seconds: float  # that it took
 
 
 class Context:
@@ -92,22 +97,38 @@ class Context:
         return await run_sync(do, limiter=self._threads, abandon_on_cancel=True)
 
     async def change(self, do: Callable[[], T]) -> T:
-        """Write in a thread; it is finished even when the client has gone, so that nothing is half told."""
-        return await run_sync(do, limiter=self._threads)
+        """Write in a thread; it is finished even when the client has gone, so that nothing is half told.
+
+        What is asked for afterwards is compiled anew.
+        """
+        try:
+            return await run_sync(do, limiter=self._threads)
+        finally:
+            self._state = None
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
-    def state(self) -> State:
-        """All answers at the store's revision, compiled anew when that has changed; blocks, see `run`."""
-        revision = self.revision()
+    def state(self, *, exact: bool = False) -> State:
+        """All answers at the store's revision, compiled anew when that has changed; blocks, see `run`.
+
+        While a job runs they may be a little older, unless they are to be `exact`.
+        """
         known = self._state
-        if known is not None and known.revision == revision:
+        if known is not None and self._is_fresh(known, exact):
             return known
         with self._compiling:
             known = self._state
-            if known is None or known.revision != self.revision():
+            if known is None or not self._is_fresh(known, exact):
                 known = self._state = self._compile()
             return known
+
+    def _is_fresh(self, state: State, exact: bool) -> bool:
+        if state.revision == self.revision():
+            return True
+        if exact:
+            return False
+        age_s = time.monotonic() - state.made_at_s
+        return self.jobs.is_running and age_s < REUSE * state.seconds
 
     def campaign(self) -> Campaign:
         """All answers about the store as it is now; blocks, see `run`."""
@@ -143,10 +164,11 @@ class Context:
         return self._answerer
 
     def _compile(self) -> State:
+        began = time.monotonic()
         with self.store.read() as conn:
             revision = read_revision(conn)
             campaign = compile_campaign(conn, self._heads(), now=datetime.now(UTC))
-        return State(revision, self.etag_of(revision), campaign)
+        return State(revision, campaign, time.monotonic(), time.monotonic() - began)
 
     def _read_salt(self) -> str:
         """What ETags begin with: the store's own word, and the settings that answers depend on."""

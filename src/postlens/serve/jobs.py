@@ -38,6 +38,7 @@ from postlens.store.jobs import (
 )
 
 LOGGER: Final = logging.getLogger("postlens.serve")
+COMMIT_EVERY: Final = 4  # files of a job per transaction: progress is told with each. More: faster, told more seldom
 KEEP_PROGRESS_S: Final = 2.0  # progress is written so often: what a restart may tell too little of
 RETRY_S: Final = 5.0  # a store that is locked or full is tried again after so long
 
@@ -115,6 +116,11 @@ class Jobs:
         """All jobs, the latest first."""
         with self._store.read() as conn:
             return [self._live(job) for job in reversed(read_jobs(conn))]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job changes the store now."""
+        return self._running is not None
 
     def n_open(self) -> int:
         """How many wait or run."""
@@ -215,7 +221,9 @@ class Jobs:
                 with self._store.write() as conn:
                     write_job(conn, replace(job, n_done=done, n_total=total))
 
-        runner = Runner(self._workers.stages, self._workers.settings, pool=self._workers.jobs)
+        settings = self._workers.settings
+        settings = settings.model_copy(update={"commit_every": min(settings.commit_every, COMMIT_EVERY)})
+        runner = Runner(self._workers.stages, settings, pool=self._workers.jobs)
         with self._changed:
             self._running = job.job_id, runner
             if self._closing or job.job_id in self._cancelled:

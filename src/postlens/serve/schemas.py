@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from postlens.pipelines.campaign import CreatorAnswer
 from postlens.serve.names import shown_name
@@ -36,9 +36,14 @@ MOST_DECIDING = 10  # posts that are told to have decided a creator's niche
 
 
 class Schema(BaseModel):
-    """Base of all answers."""
+    """Base of all answers. Halves of characters, which names of files and captions may hold, become `?`: no JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_characters(cls, values: Any) -> Any:
+        return {name: _whole(value) for name, value in values.items()} if isinstance(values, dict) else values
 
 
 class Page(Schema, Generic[T]):
@@ -407,6 +412,13 @@ class CreatorOut(Schema):
             niche=None if one.niche is None else Niche.of(one.niche),
             recommendation=None if one.recommendation is None else Offer.of(one.recommendation),
         )
+
+
+def _whole(value: Any) -> Any:
+    """A text, or texts in a list, that can be written as UTF-8."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    return [_whole(one) for one in value] if isinstance(value, list) else value
 
 
 def rounded(value: float | None, digits: int) -> float | None:

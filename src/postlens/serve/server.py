@@ -12,8 +12,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from postlens.pipelines.runlog import JsonLines
 from postlens.serve.app import create_app
+from postlens.serve.context import jobs_folder
 from postlens.serve.metrics import LOGGER
 from postlens.serve.settings import ServeSettings
+from postlens.store import Store
 
 MOST_HEAD_BYTES: Final = 16 << 10  # of a request's head; browsers send below 4 KiB, long cookies and proxies need more
 GRACE_S: Final = 10  # for requests that have begun when the server is to stop
@@ -61,7 +63,12 @@ class PatientProtocol(H11Protocol):
 
 
 def run(settings: ServeSettings) -> None:
-    """Answer until stopped by SIGINT or SIGTERM; what has begun is finished first."""
+    """Answer until stopped by SIGINT or SIGTERM; what has begun is finished first.
+
+    Raises `StoreError`, `SettingsError`, `ModelError` where something cannot be used, before anything listens.
+    """
+    jobs_folder(settings)
+    Store.open(settings.store).close()
     log_lines()
     uvicorn.Server(server_config(settings)).run()
 

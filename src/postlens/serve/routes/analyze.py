@@ -158,7 +158,7 @@ async def result(context: Here, job_id: str) -> JobResult:
         found = context.jobs.get(job_id)
         if found.state != "done" or found.result is None:
             raise Problem("conflict", f"expected a job that is done, this one is {found.state}", state=found.state)
-        campaign, wanted = context.campaign(), set(found.result["post_ids"])
+        campaign, wanted = context.state(exact=True).campaign, set(found.result["post_ids"])
         return JobResult(
             job_id=job_id,
             n_media=found.result["n_media"],

@@ -19,7 +19,7 @@ from postlens.store.media import read_thumbnails
 from postlens.types import PostAnalysis, as_utc
 
 router = APIRouter(route_class=ReadRoute)
-LIST = {**problems(*STORE, "bad-cursor"), **NOT_MODIFIED}
+LIST = {**problems(*STORE, "bad-cursor", "not-found"), **NOT_MODIFIED}
 ONE = {**problems(*STORE, "not-found"), **NOT_MODIFIED}
 Word = Annotated[str | None, Query(max_length=200)]
 
