@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from postlens.serve.security import add_key
 from postlens.serve.web.rendering import SECTIONS
+from postlens.store import Store
 
 from .browser import PHONE, launched, opened, serious, too_wide
 from .conftest import copied_store, serve_settings, served
@@ -120,6 +123,20 @@ def test_what_is_no_media_is_told_in_words(browser, base, tmp_path):
             page.get_by_role("button", name="Upload and analyze").click()
         assert answer.value.status == 415
         assert "notes.jpg" in page.locator("main").inner_text()
+
+
+def test_a_key_opens_the_page_and_signing_out_closes_it(browser, base, tmp_path):
+    with Store.open(tmp_path / "postlens.db") as store:
+        _, key = add_key(store, "browser", ("read",), now=datetime.now(UTC))
+    with served(serve_settings(tmp_path / "postlens.db", keys=True)) as address, opened(browser, address) as page:
+        page.goto("/web/creators")
+        assert serious(page) == []
+        page.get_by_label("Key").fill(key)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/web/creators")
+        page.get_by_role("button", name="Sign out").click()
+        page.goto("/")
+        page.wait_for_url("**/web/login**")
 
 
 def test_the_page_is_walked_by_keyboard(page):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from postlens.serve.web.rendering import POLICY, SECTIONS, static_bytes
+from postlens.serve.web.tables import PAGE_ROWS
 from postlens.store import Store
 from postlens.types import MediaRef, SourcePost
 
@@ -194,6 +195,19 @@ def test_an_empty_store_leads_to_the_upload(tmp_path):
         assert "Nothing here yet" in client.get("/").text
         for path in SHOWN[:-1]:
             assert client.get(path).status_code == 200
+
+
+def test_many_posts_are_shown_page_by_page_and_exported_whole(tmp_path):
+    from postlens.store.posts import LocatedPost, write_posts
+
+    posts = [LocatedPost(post(number), (None,)) for number in range(3 * PAGE_ROWS + 1)]
+    with Store.open(tmp_path / "postlens.db") as store, store.write() as conn:
+        write_posts(conn, posts, now=datetime(2025, 1, 2, tzinfo=UTC))
+    with client_of(tmp_path / "postlens.db") as client:
+        first, last = client.get("/web/posts").text, client.get("/web/posts?page=99").text
+        assert (first.count('<th scope="row">'), last.count('<th scope="row">')) == (PAGE_ROWS, 1)
+        assert "page 4 of 4" in last
+        assert len(rows_of(client, "/web/posts")) == len(posts)
 
 
 def test_one_post_without_media_is_shown_and_escaped(tmp_path):
