@@ -136,7 +136,7 @@ class Campaigns:
             if self._kept is None:
                 raise StillReadingError("the campaign is being read; this takes up to a minute the first time")
             kept = self._kept
-        return self._assembled(kept[1], is_fresh=kept[0] == revision, revision=revision)
+        return self._assembled(kept[1], is_fresh=kept[0] >= revision, revision=revision)
 
     def _assembled(self, campaign: Campaign, *, is_fresh: bool, revision: int) -> Shown:
         people = self.people()
@@ -174,7 +174,7 @@ class Campaigns:
     # --- computing ---------------------------------------------------------------------------------------------------
 
     def _is_of(self, revision: int) -> bool:
-        return self._kept is not None and self._kept[0] == revision
+        return self._kept is not None and self._kept[0] >= revision
 
     def _start(self) -> None:
         """Compute beside the requests, unless that is being done, or a long computation has just ended."""
