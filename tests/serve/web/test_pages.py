@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from postlens.serve.web.campaigns import Campaigns, StillReadingError
 from postlens.serve.web.rendering import POLICY, SECTIONS, static_bytes
 from postlens.serve.web.tables import PAGE_ROWS
 from postlens.store import Store
+from postlens.store.jobs import Job, write_job
 from postlens.types import MediaRef, SourcePost
 
 from ...pipelines.pages import Page
@@ -221,3 +223,27 @@ def test_one_post_without_media_is_shown_and_escaped(tmp_path):
         assert "<script>alert" not in text
         for path in SHOWN[:-1]:
             assert client.get(path).status_code == 200
+
+
+def test_a_long_gallery_comes_page_by_page(pages, monkeypatch):
+    monkeypatch.setattr("postlens.serve.web.pages.people.FACES", 1)
+    first, second = (pages.get(f"/web/people?page={number}").text for number in (1, 2))
+    assert (first.count('name="person"'), second.count('name="person"')) == (1, 1)
+    assert "Person 1</b>" in first
+    assert "Person 2</b>" in second
+    assert 'rel="next"' in first
+
+
+def test_a_finished_job_waits_for_the_answers_of_a_large_campaign(tmp_path, monkeypatch):
+    def still_reading(_campaigns: Campaigns) -> None:
+        raise StillReadingError("not yet")
+
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    with client_of(tmp_path / "postlens.db") as client:
+        with client.app.state.context.store.write() as conn:
+            write_job(conn, Job("j1", "analyze", "done", now, result={"post_ids": ["p"], "failures": []}))
+        assert "hx-trigger" not in client.get("/web/jobs/j1").text
+        monkeypatch.setattr(Campaigns, "latest", still_reading)
+        assert "are being computed" in client.get("/web/jobs/j1").text
+        assert "hx-trigger" in client.get("/web/jobs/j1").text
+        assert client.get("/web/creators").headers["refresh"]

@@ -53,6 +53,7 @@ def people(
     sort: Text = "",
     turn: Text = "",
     page: PageNumber = 1,
+    rows: PageNumber = 1,
     done: Text = "",
 ) -> Response:
     """Faces to select and join, and how their posts did."""
@@ -61,19 +62,17 @@ def people(
     asked = export_asked(request, table)
     if asked is not None:
         return asked
-    rows = list_people(context.store)
-    labels = {row.person_id: row.name or row.person_id for row in rows} | shown.labels
-    cut = paged(cards(shown, metric=chosen), page, size=FACES)
-    on_page = {card.href for card in cut.items}
+    everybody = list_people(context.store)
+    labels = {row.person_id: row.name or row.person_id for row in everybody} | shown.labels
     return render(
         request,
         "people",
         section="people",
         shown=shown,
-        cards=cut,
+        cards=paged(cards(shown, metric=chosen), page, size=FACES),
         table=table,
-        table_rows=[row for row in table.rows if row.href in on_page],
-        hidden=hidden_people(rows),
+        table_page=paged(table.rows, rows),
+        hidden=hidden_people(everybody),
         changes=changes(list_decisions(context.store), labels),
         n_waiting=len(list_waiting(context.store)),
         metric=chosen,
