@@ -19,8 +19,9 @@ from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, feature_row
 from postlens.tasks.engagement.history import known_count, read_histories
 from postlens.tasks.engagement.model import load_engagement_model
+from postlens.tasks.engagement.order import Order, order_posts
 from postlens.tasks.engagement.predict import MODEL_METRIC
-from postlens.tasks.engagement.ranking import RANK_MODEL, pair_probability, rank_images
+from postlens.tasks.engagement.ranking import RANK_MODEL, rank_images
 from postlens.tasks.engagement.reasons import find_reasons
 from postlens.tasks.engagement.records import History
 from postlens.tasks.engagement.similar import similar_posts
@@ -40,14 +41,6 @@ class Readings:
     niches: Mapping[str, NichePrediction]
     niche: NichePrediction | None  # of the creator
     valence: Mapping[str, float | None]  # of the scene
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """An order of new posts of one account."""
-
-    places: tuple[int | None, ...]  # 1: probably the most
-    first_beats_last: float | None = None  # probability that the first gets more than the last
 
 
 class Forecaster:
@@ -113,22 +106,13 @@ class Forecaster:
             ),
         )
 
-    def ranks(self, posts: Sequence[PostFacts], forecasts: Sequence[EngagementForecast]) -> Ranking:
-        """Places of new posts of one account by their pictures alone; by their forecasts without a ranker.
-
-        No place where there is only one, and for a post about whose picture nothing is known.
-        """
-        if len(posts) < 2:
-            return Ranking((None,) * len(posts))
-        scores = [math.nan if one.median is None else one.median for one in forecasts]
-        if self._ranker is not None:
-            found = rank_images(_vectors(posts), [one.measures for one in posts], self._ranker).tolist()
-            scores = [math.nan if post.vector is None else score for score, post in zip(found, posts, strict=True)]
-        order = sorted((place for place, score in enumerate(scores) if not math.isnan(score)), key=lambda p: -scores[p])
-        places = tuple(order.index(place) + 1 if place in order else None for place in range(len(posts)))
-        if self._ranker is None or len(order) < 2:
-            return Ranking(places)
-        return Ranking(places, pair_probability(scores[order[0]], scores[order[-1]], self._ranker))
+    def order(self, posts: Sequence[PostFacts], forecasts: Sequence[EngagementForecast]) -> Order:
+        """Places of new posts of one account by their forecasts, and by their pictures where these are the same."""
+        if self._ranker is None or len(posts) < 2:
+            return order_posts(forecasts, None, None)
+        scores = rank_images(_vectors(posts), [one.measures for one in posts], self._ranker)
+        seen = np.array([post.vector is not None for post in posts])
+        return order_posts(forecasts, np.where(seen, scores, np.nan), self._ranker)
 
 
 def fallback_words(one: Forecast, row: PostFacts, settings: Settings) -> str:

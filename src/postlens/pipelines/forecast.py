@@ -169,12 +169,10 @@ def _with_account_figures(rows: list[PostFacts], n_asked: int) -> list[PostFacts
 def _ranked(found: Sequence[Forecast], rows: Sequence[PostFacts], forecaster: Forecaster) -> list[Forecast]:
     """The forecasts with places among the posts without a count, and how sure their order is."""
     new = [place for place, row in enumerate(rows) if not row.counts]
-    ranking = forecaster.ranks([rows[i] for i in new], [found[i].forecast for i in new])
-    ranks = dict(zip(new, ranking.places, strict=True))
-    sure = ranking.first_beats_last
-    told = "" if sure is None else f"the order is by pictures alone: the first beats the last in {sure:.0%} of cases"
+    order = forecaster.order([rows[i] for i in new], [found[i].forecast for i in new])
+    ranks = dict(zip(new, order.places, strict=True))
     return [
-        replace(one, rank=ranks.get(place), order_note=told if ranks.get(place) is not None else "")
+        replace(one, rank=ranks.get(place), order_note=order.note if ranks.get(place) is not None else "")
         for place, one in enumerate(found)
     ]
 
