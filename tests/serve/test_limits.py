@@ -102,7 +102,7 @@ def test_a_length_must_be_a_number(length):
     ("given", "safe"),
     [
         ("a.jpg", "a.jpg"), ("../../etc/passwd", "etc/passwd"), ("/etc/passwd", "etc/passwd"), ("..", "upload"),
-        ("C:\\Users\\me\\a.jpg", "C_/Users/me/a.jpg"), ("media/a.jpg", "media/a.jpg"), ("", "upload"),
+        ("C:\\mine\\a.jpg", "C_/mine/a.jpg"), ("media/a.jpg", "media/a.jpg"), ("", "upload"),
         ("a\x00b\n.jpg", "a_b_.jpg"), (".hidden", "hidden"), ("x" * 400 + ".jpg", "x" * 116 + ".jpg"),
     ],
 )  # fmt: skip

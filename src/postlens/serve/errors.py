@@ -52,7 +52,6 @@ KINDS: Final = _table(
     Kind("fetch-failed", 422, "The URL could not be downloaded"),
     Kind("not-enough-data", 422, "There is too little data for an answer"),
     Kind("rate-limited", 429, "Too many requests"),
-    Kind("head-too-large", 431, "The head of the request is too large"),
     Kind("internal", 500, "The server failed"),
     Kind("no-text-encoder", 501, "The encoder reads no text"),
     Kind("busy", 503, "Too much is waiting"),

@@ -7,7 +7,8 @@ from typing import Self
 from pydantic import Field
 
 from postlens.serve.names import shown_name
-from postlens.serve.schemas import Forecast, Schema, rounded
+from postlens.serve.schemas import Schema, rounded
+from postlens.serve.schemas_answers import Forecast
 from postlens.tasks.engagement.answer import Change
 from postlens.tasks.engagement.answer import Forecast as Answer
 

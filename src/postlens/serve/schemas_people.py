@@ -12,7 +12,8 @@ from postlens.pipelines.campaign import PersonAnswer
 from postlens.pipelines.forget import Forgotten
 from postlens.pipelines.people import Decided
 from postlens.pipelines.people_list import PersonDetail, PersonRow
-from postlens.serve.schemas import Schema, Shown, rounded
+from postlens.serve.schemas import Schema, rounded
+from postlens.serve.schemas_posts import Shown
 from postlens.store.decisions import Decision
 from postlens.store.jobs import Job
 from postlens.store.person_tracks import TrackPlace

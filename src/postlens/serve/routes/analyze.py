@@ -20,8 +20,9 @@ from postlens.serve.errors import Problem, problem_of
 from postlens.serve.listing import part_of
 from postlens.serve.looking import Picture, look
 from postlens.serve.routes.creators import post_out
-from postlens.serve.schemas import FailureOut, Page, PostOut, Schema
+from postlens.serve.schemas import FailureOut, Page, Schema
 from postlens.serve.schemas_people import JobOut
+from postlens.serve.schemas_posts import PostOut
 from postlens.serve.security import Caller, ReadRoute, WriteRoute, authorize
 from postlens.serve.uploads import Form, check_upload, read_form
 from postlens.store.jobs import Job

@@ -13,7 +13,8 @@ from postlens.serve.answering import NOT_MODIFIED, STORE, Here, Paged, answer, p
 from postlens.serve.context import State
 from postlens.serve.errors import Problem
 from postlens.serve.listing import part_of
-from postlens.serve.schemas import CreatorOut, Page, PostOut
+from postlens.serve.schemas import Page
+from postlens.serve.schemas_posts import CreatorOut, PostOut
 from postlens.serve.security import ReadRoute
 from postlens.store.media import read_thumbnails
 from postlens.types import PostAnalysis, as_utc

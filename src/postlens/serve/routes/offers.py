@@ -14,7 +14,8 @@ from postlens.serve.context import Context
 from postlens.serve.errors import Problem
 from postlens.serve.looking import MOST_AT_ONCE, look, look_at_all, uploaded
 from postlens.serve.routes.creators import find_creator
-from postlens.serve.schemas import Offer, Schema
+from postlens.serve.schemas import Schema
+from postlens.serve.schemas_answers import Offer
 from postlens.serve.security import ReadRoute
 from postlens.types import FloatArray, MediaFeatures
 

@@ -11,7 +11,8 @@ from postlens.serve.answering import ALWAYS, UPLOADS, Here, problems
 from postlens.serve.context import Context
 from postlens.serve.errors import Problem
 from postlens.serve.looking import REACTION_STAGES, look, stages_of, uploaded
-from postlens.serve.schemas import Emojis, Reaction, Schema
+from postlens.serve.schemas import Schema
+from postlens.serve.schemas_answers import Emojis, Reaction
 from postlens.serve.security import ReadRoute
 from postlens.tasks.reactions.emoji import load_table
 from postlens.types import EMOTIONS, ReactionForecast
