@@ -18,18 +18,20 @@ from postlens.train.engagement_trees import split, step_tree
 
 # Of log(1 + followers) between bands; below 1k and 1k-10k share one, since the collection has nobody below 1k.
 BAND_EDGES = tuple(float(np.log1p(edge)) for edge in list(SIZES.values())[2:])
-N_BANDS = len(BAND_EDGES) + 2
+N_SIZES = len(BAND_EDGES) + 1
+N_BANDS = 2 * N_SIZES + 1  # sizes without earlier posts, sizes with 1 to 4, and one for MIN_HISTORY posts or more
 MIN_BAND = 100  # rows of a band with a margin of its own; of fewer the 90 % quantile is uncertain by 5 % and more
+SOME_EDGE = float(np.log1p(0.5))  # of n_earlier
 WARM_EDGE = float(np.log1p(MIN_HISTORY - 0.5))  # of n_earlier
 FOLLOWERS, N_EARLIER = FEATURES.index("log_followers"), FEATURES.index("n_earlier")
 Float = NDArray[np.float64]
 
 
 def margin_band(x: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(N,) band of a row's margin: by followers with little history, one band for MIN_HISTORY posts or more."""
+    """(N,) band of a row's margin: by followers without and with a few earlier posts, one for MIN_HISTORY or more."""
     followers = np.nan_to_num(x[:, FOLLOWERS], nan=np.inf)
-    cold = np.searchsorted(BAND_EDGES, followers, side="left")
-    return np.where(x[:, N_EARLIER] > WARM_EDGE, N_BANDS - 1, cold)
+    size, n_earlier = np.searchsorted(BAND_EDGES, followers, side="left"), x[:, N_EARLIER]
+    return np.where(n_earlier > WARM_EDGE, N_BANDS - 1, np.where(n_earlier > SOME_EDGE, size + N_SIZES, size))
 
 
 def margins(bounds: Float, y: Float, band: NDArray[np.int64]) -> Float:
@@ -50,8 +52,8 @@ def _quantile(excess: Float) -> float:
 
 def margin_tree(values: Float) -> dict[str, Any]:
     """The margins as a tree over the features."""
-    cold = step_tree(FOLLOWERS, BAND_EDGES, values[:-1].tolist())
-    return split(N_EARLIER, WARM_EDGE, cold, {"leaf_value": float(values[-1])})
+    none, some = (step_tree(FOLLOWERS, BAND_EDGES, part.tolist()) for part in (values[:N_SIZES], values[N_SIZES:-1]))
+    return split(N_EARLIER, WARM_EDGE, split(N_EARLIER, SOME_EDGE, none, some), {"leaf_value": float(values[-1])})
 
 
 def widened(bounds: Float, by: Float) -> Float:
