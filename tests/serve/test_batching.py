@@ -6,14 +6,19 @@ import asyncio
 from contextlib import contextmanager
 
 import pytest
+from starlette.testclient import TestClient
 
 from postlens.config import Settings
+from postlens.errors import ModelError
 from postlens.media.hashing import sha256_file
 from postlens.pipelines.plan import WorkItem
+from postlens.pipelines.stages import EncodeStage
+from postlens.serve.app import create_app
 from postlens.serve.batching import Look, Workers
 from postlens.serve.errors import Problem
+from postlens.serve.settings import ServeSettings
 
-from .conftest import wait_until
+from .conftest import BASE, code_of, wait_until
 
 STAGES = frozenset({"measure"})
 
@@ -107,3 +112,23 @@ def test_what_waits_at_the_end_is_cancelled(item):
     assert task.cancelled()
     with pytest.raises(Problem):
         found.submit(measured(item))
+
+
+def test_models_that_cannot_be_loaded_are_told(monkeypatch, caplog):
+    def breaks(self):
+        raise ModelError("weights are damaged")
+
+    monkeypatch.setattr(EncodeStage, "setup", breaks)
+    with workers() as (found, _):
+        assert isinstance(wait_until(lambda: found.error), ModelError)
+        assert not found.is_ready
+    assert "ModelError" in repr([record.fields for record in caplog.records])
+
+
+def test_a_server_whose_models_cannot_be_loaded_is_not_ready(store_file, monkeypatch):
+    monkeypatch.setattr(Workers, "is_ready", False)
+    settings = ServeSettings.load(store=str(store_file), analysis=Settings(workers=1))
+    with TestClient(create_app(settings), base_url=BASE) as client:
+        assert code_of(client.get("/health")) == "not-ready"
+        assert code_of(client.post("/predict", files={"file": b"x"})) == "not-ready"
+        assert client.get("/health/live").status_code == 200

@@ -7,6 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -109,39 +112,34 @@ def test_the_server_does_not_say_what_it_runs_on(url):
 
 def test_a_job_outlives_a_server_that_is_killed(tmp_path, clip):
     store = tmp_path / "new.db"
-    killed, url = start(store)
-    job_id = httpx.post(f"{url}/analyze", files={"file": ("a.mp4", clip)}, timeout=30).json()["job_id"]
-    killed.kill()
-    killed.wait()
+    with server_process(store, tmp_path) as (process, url):
+        job_id = httpx.post(f"{url}/analyze", files={"file": ("a.mp4", clip)}, timeout=30).json()["job_id"]
+        process.kill()
     with served(store) as client:
         wait_until(lambda: client.get(f"/jobs/{job_id}").json()["state"] == "done")
         assert client.get(f"/jobs/{job_id}/result").json()["posts"]
 
 
-def start(store) -> tuple[subprocess.Popen[bytes], str]:
-    """A server in a process of its own, as the verb runs it."""
+@contextmanager
+def server_process(store: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A server in a process of its own, as the verb runs it, killed at the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = [
-        sys.executable,
-        "-m",
-        "postlens",
-        "serve",
-        "--store",
-        str(store),
-        "--port",
-        str(port),
-        "--set",
-        "workers=1",
-    ]
-    process = subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    words = ["serve", "--store", str(store), "--port", url.rpartition(":")[2], "--set", "workers=1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "postlens", *words]
+    process = subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), within_s=60)
+        assert process.poll() is None
+        yield process, url
+    finally:
+        process.kill()
+        process.wait()
 
-    def ready() -> bool:
-        try:
-            return httpx.get(f"{url}/health").status_code == 200
-        except httpx.TransportError:
-            return False
 
-    wait_until(ready, within_s=60)
-    return process, url
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False

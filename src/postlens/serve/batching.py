@@ -23,6 +23,7 @@ from postlens.pipelines.run import Outcome, Runner
 from postlens.pipelines.stage import Stage
 from postlens.pipelines.stages import all_stages
 from postlens.serve.errors import Problem
+from postlens.serve.metrics import log_error
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.products.model import load_product_models
 from postlens.tasks.reactions.model import load_reaction_model
@@ -161,6 +162,7 @@ class Workers:
             answerer = self._load()
         except BaseException as error:  # noqa: BLE001  told by /health; the thread has nothing to work with
             self._error = error
+            log_error(error, threading.current_thread().name)
             return
         while (work := self._next()) is not None:
             if isinstance(work, _Task):

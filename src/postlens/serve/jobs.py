@@ -6,7 +6,6 @@ cut off finds most of its work done when it runs again. Progress is kept in memo
 
 from __future__ import annotations
 
-import logging
 import shutil
 import threading
 import time
@@ -22,6 +21,7 @@ from postlens.pipelines.run import Runner
 from postlens.pipelines.uploads import Found, Plan, ingest_uploads
 from postlens.serve.batching import Workers
 from postlens.serve.errors import Problem, problem_of, renamed
+from postlens.serve.metrics import log_error
 from postlens.serve.names import shown_name
 from postlens.serve.settings import ServeSettings
 from postlens.store import Store
@@ -37,7 +37,6 @@ from postlens.store.jobs import (
     write_job,
 )
 
-LOGGER: Final = logging.getLogger("postlens.serve")
 COMMIT_EVERY: Final = 4  # files of a job per transaction: progress is told with each. More: faster, told more seldom
 KEEP_PROGRESS_S: Final = 2.0  # progress is written so often: what a restart may tell too little of
 RETRY_S: Final = 5.0  # a store that is locked or full is tried again after so long
@@ -201,8 +200,7 @@ class Jobs:
         except PostlensError as error:
             ended = _failed(job, problem_of(error, names={f"{folder}/": ""}))
         except Exception as error:  # noqa: BLE001  a job that breaks must not end the others
-            fields = {"job": job.job_id, "error": type(error).__name__}
-            LOGGER.error("job", extra={"fields": fields})
+            log_error(error, job.job_id)
             ended = _failed(job, Problem("internal", f"the job broke; the server's log tells why by {job.job_id}"))
         else:
             ended = replace(_finished(job, "done"), result=_result(found), n_done=found.n_media, n_total=found.n_media)
