@@ -24,10 +24,10 @@ import postlens
 from postlens.config import Settings
 from postlens.pipelines.answers_engagement import Forecaster
 from postlens.tasks.engagement import PostFacts
-from postlens.tasks.engagement.choose import own_model
 from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, feature_row
 from postlens.tasks.engagement.history import read_histories
+from postlens.tasks.engagement.own import own_model
 from postlens.tasks.engagement.predict import run_model
 from postlens.tasks.engagement.reasons import find_reasons
 from postlens.tasks.engagement.similar import similar_posts

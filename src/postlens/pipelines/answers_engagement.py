@@ -14,12 +14,13 @@ from postlens.pipelines.facts import CreatorFacts
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts
 from postlens.tasks.engagement.account import AccountModel
 from postlens.tasks.engagement.answer import Forecast, Reason
-from postlens.tasks.engagement.choose import forecast_posts, own_model
+from postlens.tasks.engagement.choose import forecast_posts
 from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, feature_row
 from postlens.tasks.engagement.history import known_count, read_histories
 from postlens.tasks.engagement.model import load_engagement_model
 from postlens.tasks.engagement.order import Order, order_posts
+from postlens.tasks.engagement.own import OwnFits, own_model
 from postlens.tasks.engagement.predict import MODEL_METRIC
 from postlens.tasks.engagement.ranking import RANK_MODEL, rank_images
 from postlens.tasks.engagement.reasons import find_reasons
@@ -50,6 +51,7 @@ class Forecaster:
         """Raises `SettingsError` or `ModelError` for a model that cannot be used."""
         self.settings = settings
         self.model = _open_model(settings)
+        self._fits = OwnFits()
         n_features = len(self.model.spec.labels or FEATURES)
         self._explainer = Explainer.read(self.model.metadata, n_features=n_features)
         ranks = any(spec.name == RANK_MODEL for spec in list_models())
@@ -64,13 +66,13 @@ class Forecaster:
     def forecast(self, rows: Sequence[PostFacts], *, only: int | None = None) -> tuple[EngagementForecast, ...]:
         """One forecast per post of one account, by the metric and method of the settings."""
         method, metric = self.settings.engagement_method, self.settings.metric
-        return forecast_posts(rows, metric=metric, method=method, model=self.model, only=only)
+        return forecast_posts(rows, metric=metric, method=method, model=self.model, only=only, fits=self._fits)
 
     def explain(
         self, rows: Sequence[PostFacts], forecasts: Sequence[EngagementForecast], *, creator_id: str
     ) -> tuple[Forecast, ...]:
         """What is said of the first posts of `rows`, one for each of `forecasts`; the others are history."""
-        own = own_model(rows, metric=self.settings.metric) if forecasts else None
+        own = own_model(rows, metric=self.settings.metric, fits=self._fits) if forecasts else None
         histories = islice(read_histories(rows, metric=self.settings.metric), len(forecasts))
         asked = zip(rows[: len(forecasts)], forecasts, histories, strict=True)
         found = [(post, self._explain(post, one, history, rows)) for post, one, history in asked]
@@ -144,7 +146,7 @@ def own_words(own: AccountModel | None) -> str:
     if gain > 0:
         chance = "" if own.better_than_median else ", which may be chance"
         text += f" (errors {gain:.0%} smaller on {seen.n} later posts{chance})".replace("%", " %")
-    return text if own.timed else f"{text}; posts have no dates, so their order stands for time"
+    return "; ".join(filter(None, (text, own.order_note)))
 
 
 def _open_model(settings: Settings) -> Session:
@@ -203,6 +205,7 @@ def post_facts(post: Post, facts: CreatorFacts, readings: Readings) -> PostFacts
         valence=readings.valence.get(post.post_id),
         vector=_vector(first, facts),
         is_carousel=len(post.media) > 1 if post.media else None,
+        place=facts.seen.get(post.post_id),
     )
 
 

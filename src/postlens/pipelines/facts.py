@@ -12,7 +12,7 @@ from postlens.pipelines.product_facts import ProductFacts
 from postlens.store.faces import read_faces
 from postlens.store.ledger import read_done
 from postlens.store.media import read_media
-from postlens.store.posts import PostMedia, read_post_media, read_posts
+from postlens.store.posts import PostMedia, read_post_media, read_posts, read_seen
 from postlens.store.snapshots import read_snapshots
 from postlens.store.vectors import read_frame_embeddings, read_measures
 from postlens.types import Creator, Embeddings, EngagementSnapshot, Faces, FloatArray, MediaFile, Post
@@ -35,6 +35,7 @@ class CreatorFacts:
     niche_embeddings: Mapping[str, tuple[Embeddings, FloatArray]] | None = None  # of niche's own encoder, if it has one
     searched: Set[str] = frozenset()  # media, by sha256, in which faces were looked for, and their templates are here
     reactions: Mapping[str, FloatArray] = field(default_factory=dict)  # (8,) that a trained net read, by sha256
+    seen: Mapping[str, int] = field(default_factory=dict)  # by post_id, the order of first sight
     products: ProductFacts | None = None  # None: the catalog of the settings, and nobody known as the profile's person
 
     @property
@@ -91,5 +92,6 @@ def read_creator_facts(
         measures=read_measures(conn, sha256s),
         snapshots=read_snapshots(conn, post_ids),
         niche_embeddings=niche,
+        seen=read_seen(conn, post_ids),
         searched=read_done(conn, sha256s, FACE_STAGE) if templates else frozenset(),
     )

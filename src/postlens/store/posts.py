@@ -160,10 +160,10 @@ def _post(row: Row[Any], media: tuple[str, ...]) -> Post:
     )
 
 
-def read_seen(conn: Connection) -> dict[str, int]:
+def read_seen(conn: Connection, post_ids: Iterable[str] | None = None) -> dict[str, int]:
     """By post id, the running number of first sight; posts that were stored before it was counted are left out."""
     chosen = select(posts.c.post_id, posts.c.seen).where(posts.c.seen.is_not(None))
-    return {row.post_id: row.seen for row in conn.execute(chosen)}
+    return {row.post_id: row.seen for row in select_in(conn, chosen, posts.c.post_id, post_ids)}
 
 
 def read_origins(conn: Connection) -> dict[str, str]:

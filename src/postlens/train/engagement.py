@@ -79,7 +79,8 @@ def run_account(material: Material, *, out: Path, account: str | None = None, co
     posts = sorted(material.accounts[name], key=_time)
     counts = np.array([np.nan if (n := known_count(post, "likes")) is None else n for post in posts])
     times = np.array([_time(post) for post in posts])
-    fitted = fit_account(read_rows(posts), counts, times_s=np.where(np.isfinite(times), times, np.nan))
+    places = np.array([np.nan if post.place is None else post.place for post in posts])
+    fitted = fit_account(read_rows(posts), counts, times_s=np.where(np.isfinite(times), times, np.nan), places=places)
     if fitted is None:
         raise NotEnoughDataError(
             f"{name}: expected {MIN_POSTS} posts with likes or more, got {int(np.isfinite(counts).sum())}; with fewer, "

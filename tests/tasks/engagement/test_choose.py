@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from postlens.tasks.engagement.choose import forecast_posts, own_model
+from postlens.tasks.engagement.choose import forecast_posts
 
 from .accounts import AnchorModel, make_post
 
@@ -100,7 +100,3 @@ def test_the_percentile_counts_earlier_posts_only():
     answer = forecast([make_post(20), *posts])
     assert 30 < answer.median < 40
     assert answer.percentile == 50
-
-
-def test_an_account_without_pictures_has_no_own_model():
-    assert own_model([make_post(day, 10) for day in range(50)], metric="likes") is None

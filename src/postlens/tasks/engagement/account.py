@@ -10,8 +10,10 @@ which gives the level itself, is among the choices.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ from postlens.tasks.engagement.records import Float
 MIN_POSTS = 30  # fewer leave under 18 later posts to measure an error on
 MAX_POSTS = 500  # the latest; older ones say little about the account of today and cost time
 LEVEL_POSTS = 50  # a median of 50 adds 1.5 % to the error of steady accounts; fewer follow growth faster
-N_BLOCKS = 5  # of later posts that are forecast in turn
+N_BLOCKS = 5  # of later posts that are forecast in turn; without an order, parts of all posts
 FIRST_SHARE = 0.4  # of the posts, only ever trained on; .34 and .5 found about as many effects on drawn accounts
 PENALTIES = (math.inf, 1000.0, 300.0, 100.0, 30.0, 10.0)
 COVERAGE = 0.9
@@ -32,11 +34,21 @@ T90 = 1.74  # Student's t at .95 with 17 degrees of freedom, the fewest there ar
 __all__ = ["AccountModel", "AccountRows", "HeldOut", "fit_account", "forecast_account", "read_rows"]
 
 Rows = NDArray[np.intp]
+Earlier = Literal["dates", "places", "lot"]  # what tells the earlier posts from the later ones
+WITHOUT_DATES: Mapping[Earlier, str] = {
+    "dates": "",
+    "places": "posts have no dates, so the order in which they were read stands for time",
+    "lot": "posts have no dates and no order, so posts drawn by lot stand for later ones",
+}
+LOT_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Errors on the account's later posts, forecast from its earlier ones; |difference| of log(1 + count)."""
+    """Errors on the account's later posts, forecast from its earlier ones; |difference| of log(1 + count).
+
+    Without dates and order: on all posts, each forecast from others.
+    """
 
     n: int  # posts forecast
     mae_log: float  # of the model
@@ -50,7 +62,7 @@ class AccountModel:
     """A fitted account; `forecast_account` applies it."""
 
     n_posts: int  # posts it was fitted on
-    timed: bool  # False: times were missing, so that "earlier" means the given order
+    earlier: Earlier
     level: float  # log(1 + count): the account's median of its latest posts
     half_width: float  # of the 90 % interval, in log(1 + count)
     penalty: float  # math.inf: the forecast is the level
@@ -67,13 +79,23 @@ class AccountModel:
         return self.held_out.gain_ci[0] > 0
 
     @property
+    def timed(self) -> bool:
+        """Whether the posts have dates."""
+        return self.earlier == "dates"
+
+    @property
+    def order_note(self) -> str:
+        """What stands for time, for people; "" where posts have dates."""
+        return WITHOUT_DATES[self.earlier]
+
+    @property
     def note(self) -> str:
         """One sentence for people: what it was fitted on, and whether it is better than the account's median."""
-        order = "" if self.timed else "; posts have no dates, so the given order stands for time"
         verdict = "better than your median" if self.better_than_median else "no better than your median"
         seen = self.held_out
         errors = f"error {seen.mae_log:.3f} against {seen.mae_log_median:.3f} on {seen.n} later posts"
-        return f"model of {self.n_posts} own posts: {verdict} ({errors}, log scale){order}"
+        text = f"model of {self.n_posts} own posts: {verdict} ({errors}, log scale)"
+        return "; ".join(filter(None, (text, self.order_note)))
 
 
 # --- forecasting ----------------------------------------------------------------------------------------------------
@@ -89,26 +111,29 @@ def forecast_account(model: AccountModel, rows: AccountRows) -> Float:
 # --- fitting --------------------------------------------------------------------------------------------------------
 
 
-def fit_account(rows: AccountRows, counts: Float, *, times_s: Float | None = None) -> AccountModel | None:
-    """Fit one account; None with fewer than MIN_POSTS usable posts.
+def fit_account(
+    rows: AccountRows, counts: Float, *, times_s: Float | None = None, places: Float | None = None
+) -> AccountModel | None:
+    """Fit one account; None with fewer than MIN_POSTS usable posts. The order of the rows does not matter.
 
-    counts: (N,), NaN or negative where hidden, which are left out. times_s: (N,) seconds; the order of rows does not
-    matter then. Without times, or with fewer than MIN_POSTS of them, the given order stands for time (`timed` False).
+    counts: (N,), NaN or negative where hidden, which are left out. times_s: (N,) seconds. places: (N,) numbers that
+    rise with time, which stand for it where fewer than MIN_POSTS times are known; NaN: not known. Where a post lacks
+    its place too, parts of the posts drawn by lot stand for the later ones (`earlier`).
     Raises `ShapeError` on unequal lengths.
     """
-    order, timed = _order(rows, np.asarray(counts, np.float64), times_s)
+    order, earlier = _order(rows, np.asarray(counts, np.float64), times_s, places)
     if len(order) < MIN_POSTS:
         return None
     order = order[-MAX_POSTS:]
     own, y = rows.take(order), np.log1p(np.asarray(counts, np.float64)[order])
-    model_error, level_error = _held_out_errors(own, y, timed=timed)
+    model_error, level_error = _held_out_errors(own, y, earlier)
     space = learn_space(own)
-    x, target = space.design(own), y - _levels(y, timed=timed)
-    penalty = _choose_penalty(x, y, timed=timed)
+    x, target = space.design(own), y - _levels(y, earlier)
+    penalty = _choose_penalty(x, y, earlier)
     return AccountModel(
         n_posts=len(y),
-        timed=timed,
-        level=_level(y, timed=timed),
+        earlier=earlier,
+        level=_level(y, earlier),
         half_width=_half_width(model_error),
         penalty=penalty,
         held_out=_compare(np.abs(model_error), np.abs(level_error)),
@@ -117,50 +142,58 @@ def fit_account(rows: AccountRows, counts: Float, *, times_s: Float | None = Non
     )
 
 
-def _order(rows: AccountRows, counts: Float, times_s: Float | None) -> tuple[Rows, bool]:
-    """Usable rows from the earliest to the latest, and whether by time; content breaks ties."""
-    times = np.full(len(rows), np.nan) if times_s is None else np.asarray(times_s, np.float64)
-    if counts.shape != (len(rows),) or times.shape != (len(rows),):
-        raise ShapeError(f"counts and times_s must have shape ({len(rows)},), got {counts.shape} and {times.shape}")
+def _order(rows: AccountRows, counts: Float, times_s: Float | None, places: Float | None) -> tuple[Rows, Earlier]:
+    """Usable rows from the earliest to the latest, and what tells that; content breaks ties."""
+    times, given = (np.full(len(rows), np.nan) if one is None else np.asarray(one, float) for one in (times_s, places))
+    shapes = (counts.shape, times.shape, given.shape)
+    if set(shapes) != {(len(rows),)}:
+        raise ShapeError(f"counts, times_s and places must have shape ({len(rows)},), got {shapes}")
     usable = np.isfinite(counts) & (counts >= 0)
     dated = usable & np.isfinite(times)
-    if dated.sum() < MIN_POSTS:
-        return np.flatnonzero(usable), False
     content = np.nan_to_num(np.hstack([rows.vectors.astype(np.float64), rows.extras])).sum(1)
-    found = np.lexsort((content, counts, times))
-    return found[dated[found]], True
+    if dated.sum() >= MIN_POSTS:
+        found = np.lexsort((content, counts, times))
+        return found[dated[found]], "dates"
+    if np.isfinite(given[usable]).all():
+        found = np.lexsort((content, counts, given))
+        return found[usable[found]], "places"
+    found = np.lexsort((counts, content))
+    return np.random.default_rng(LOT_SEED).permutation(found[usable[found]]), "lot"
 
 
-def _level(y: Float, *, timed: bool) -> float:
-    return float(np.median(y[-LEVEL_POSTS:] if timed else y))
+def _level(y: Float, earlier: Earlier) -> float:
+    return float(np.median(y[-LEVEL_POSTS:] if earlier == "dates" else y))
 
 
-def _levels(y: Float, *, timed: bool) -> Float:
+def _levels(y: Float, earlier: Earlier) -> Float:
     """(n,) the level before each post; the first posts share that of the first ten."""
-    if not timed:
+    if earlier != "dates":
         return np.full(len(y), np.median(y))
     first = 10
-    rest = [_level(y[:i], timed=True) for i in range(first, len(y))]
+    rest = [_level(y[:i], earlier) for i in range(first, len(y))]
     return np.array([float(np.median(y[:first]))] * min(first, len(y)) + rest)
 
 
-def _blocks(n: int) -> list[tuple[int, int]]:
-    """(start, stop) of the posts forecast in turn from all before them."""
+def _splits(n: int, earlier: Earlier) -> list[tuple[Rows, Rows]]:
+    """(posts to learn from, posts to forecast): blocks from all before them; by lot, parts from all others."""
+    rows = np.arange(n)
+    if earlier == "lot":
+        return [(rows[rows % N_BLOCKS != part], rows[part::N_BLOCKS]) for part in range(N_BLOCKS)]
     edges = np.linspace(int(n * FIRST_SHARE), n, N_BLOCKS + 1).astype(int).tolist()
-    return [(start, stop) for start, stop in pairwise(edges) if stop > start]
+    return [(rows[:start], rows[start:stop]) for start, stop in pairwise(edges) if stop > start]
 
 
-def _held_out_errors(rows: AccountRows, y: Float, *, timed: bool) -> tuple[Float, Float]:
-    """(m,) errors of model and of level; principal components, scales and penalty from the earlier posts alone."""
+def _held_out_errors(rows: AccountRows, y: Float, earlier: Earlier) -> tuple[Float, Float]:
+    """(m,) errors of model and of level; principal components, scales and penalty from the posts learned from alone."""
     model, level = [], []
-    for start, stop in _blocks(len(y)):
-        past, later = rows.take(np.arange(start)), rows.take(np.arange(start, stop))
-        space = learn_space(past)
-        x, target = space.design(past), y[:start] - _levels(y[:start], timed=timed)
-        weights = _ridge(x, target, _choose_penalty(x, y[:start], timed=timed))
-        left = y[start:stop] - _level(y[:start], timed=timed)
+    for past, later in _splits(len(y), earlier):
+        known = rows.take(past)
+        space = learn_space(known)
+        x, target = space.design(known), y[past] - _levels(y[past], earlier)
+        weights = _ridge(x, target, _choose_penalty(x, y[past], earlier))
+        left = y[later] - _level(y[past], earlier)
         level.append(left)
-        model.append(left - space.design(later) @ weights)
+        model.append(left - space.design(rows.take(later)) @ weights)
     return np.concatenate(model), np.concatenate(level)
 
 
@@ -170,13 +203,13 @@ def _ridge(x: Float, target: Float, penalty: float) -> Float:
     return np.asarray(np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ target))
 
 
-def _choose_penalty(x: Float, y: Float, *, timed: bool) -> float:
+def _choose_penalty(x: Float, y: Float, earlier: Earlier) -> float:
     """The penalty with the lowest error on later posts; of equals the largest."""
-    target = y - _levels(y, timed=timed)
+    target = y - _levels(y, earlier)
     sums = np.zeros(len(PENALTIES))
-    for start, stop in _blocks(len(y)):
-        left = y[start:stop] - _level(y[:start], timed=timed)
-        sums += [np.abs(left - x[start:stop] @ _ridge(x[:start], target[:start], p)).sum() for p in PENALTIES]
+    for past, later in _splits(len(y), earlier):
+        left = y[later] - _level(y[past], earlier)
+        sums += [np.abs(left - x[later] @ _ridge(x[past], target[past], p)).sum() for p in PENALTIES]
     return PENALTIES[int(np.argmin(np.where(sums > sums.min() + MIN_STEP, np.inf, 0.0)))]
 
 

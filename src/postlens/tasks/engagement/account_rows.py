@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.errors import ShapeError
-from postlens.tasks.engagement.features import FEATURES, MEASURES, feature_row
-from postlens.tasks.engagement.records import Float, History, PostFacts
+from postlens.tasks.engagement.content import MEASURES, content_numbers
+from postlens.tasks.engagement.records import Float, PostFacts
 from postlens.types import FloatArray
 
 EXTRAS = (*MEASURES, "aspect", "log_caption_length", "n_hashtags")  # columns of `AccountRows.extras`
@@ -76,9 +76,8 @@ def read_rows(posts: Sequence[PostFacts]) -> AccountRows:
 
 
 def _extras(post: PostFacts) -> list[float]:
-    alone = History(counts=np.zeros(0), ages_days=np.zeros(0), followers=None, timed=False)
-    row = dict(zip(FEATURES, feature_row(post, alone).tolist(), strict=True))
-    return [row[name] for name in EXTRAS]
+    row = content_numbers(post)
+    return [row.get(name, math.nan) for name in EXTRAS]
 
 
 def learn_space(rows: AccountRows) -> Space:

@@ -1,28 +1,23 @@
 """An account's posts to forecasts by the method asked for, each fallback told in `method` and `note`.
 
 auto: the account's own model for posts without a count, where it was shown to be better than the account's median;
-else the model of many accounts; else the account's median; else none, with what is missing.
+else the model of many accounts; else the account's median; else none, with what is missing. Posts that have counts are
+answered by the model of many accounts: own models before each part of them would cost ten times as much, and tell what
+is known already.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from postlens.tasks.engagement.account import (
-    MAX_POSTS,
-    MIN_POSTS,
-    AccountModel,
-    fit_account,
-    forecast_account,
-    read_rows,
-)
-from postlens.tasks.engagement.history import known_count, read_histories
+from postlens.tasks.engagement.account import MIN_POSTS, AccountModel, forecast_account, read_rows
+from postlens.tasks.engagement.history import read_histories
+from postlens.tasks.engagement.own import OwnFits, own_models, read_counts
 from postlens.tasks.engagement.predict import (
     LARGEST_LOG,
     MIN_HISTORY,
@@ -34,55 +29,46 @@ from postlens.tasks.engagement.records import Float, Model, PostFacts
 from postlens.types import EngagementForecast, as_utc
 
 Method = Literal["auto", "accounts", "account", "median"]
-N_FOLDS = 10  # parts of an account's past that are forecast in turn by a model of what was before; more: slower
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class OwnModel:
-    """The account's own model, and the posts that it may answer."""
-
-    model: AccountModel
-    targets: Mask  # (N,)
 
 
 def forecast_posts(
-    posts: Sequence[PostFacts], *, metric: str, method: Method, model: Model, only: int | None = None
+    posts: Sequence[PostFacts],
+    *,
+    metric: str,
+    method: Method,
+    model: Model,
+    only: int | None = None,
+    fits: OwnFits | None = None,
 ) -> tuple[EngagementForecast, ...]:
     """One forecast per post of one account, in the given order.
 
     posts: with all that is known before them, whose counts a forecast of a later post may use.
     method: what answers; where it cannot, the next of account, accounts, median does, and `note` says why.
     only: forecasts for the first `only` posts alone; the others are history.
+    fits: models of own posts that need not be fitted again.
     """
     asked = posts if only is None else posts[:only]
     found = _medians(posts, asked, metric=metric, model=model) if method == "median" else None
     if found is None:
         found = [_named(one) for one in predict_account(posts, metric=metric, model=model, only=only)]
     if method in ("auto", "account"):
-        found = _with_own(posts, found, metric=metric, model=model, every=method == "account")
-    counts = _counts(posts, metric)
+        found = _with_own(posts, found, metric=metric, every=method == "account", fits=fits or OwnFits())
+    counts = read_counts(posts, metric)
     return tuple(_explained(one, counts) for one in _percentiles(posts, found, counts))
-
-
-def own_model(posts: Sequence[PostFacts], *, metric: str) -> AccountModel | None:
-    """The account's own model of all its counted posts; None where these are too few, or have no pictures."""
-    counts = _counts(posts, metric)
-    return _fit(posts, counts, ~np.isnan(counts))
 
 
 # --- the account's own model ----------------------------------------------------------------------------------------
 
 
 def _with_own(
-    posts: Sequence[PostFacts], found: list[EngagementForecast], *, metric: str, model: Model, every: bool
+    posts: Sequence[PostFacts], found: list[EngagementForecast], *, metric: str, every: bool, fits: OwnFits
 ) -> list[EngagementForecast]:
     """The forecasts with those of the account's own model in place of others, where it may answer."""
-    counts = _counts(posts, metric)
+    counts = read_counts(posts, metric)
     wanted = np.zeros(len(posts), bool)
     wanted[: len(found)] = True if every else np.isnan(counts[: len(found)])
     answered: dict[int, EngagementForecast] = {}
-    for own in _own_models(posts, counts, wanted):
+    for own in own_models(posts, counts, wanted, fits):
         places = np.flatnonzero(own.targets).tolist()
         logs = np.minimum(forecast_account(own.model, read_rows([posts[place] for place in places])), LARGEST_LOG)
         for place, row in zip(places, np.expm1(logs).tolist(), strict=True):
@@ -102,53 +88,6 @@ def _by_own(before: EngagementForecast, model: AccountModel, row: Sequence[float
         return replace(before, note=_joined(model.note, before.note))
     lower, median, upper = row
     return replace(before, lower=lower, median=median, upper=upper, method="account", note=model.note)
-
-
-def _own_models(posts: Sequence[PostFacts], counts: Float, wanted: Mask) -> Iterator[OwnModel]:
-    """Models of what was known before the wanted posts; posts without a count share one, of all that is counted.
-
-    Counted posts are forecast part by part: with times each from the earlier ones, without from the other parts.
-    """
-    known = ~np.isnan(counts)
-    times = np.array([math.nan if one.published_at is None else as_utc(one.published_at).timestamp() for one in posts])
-    for targets, others in _parts(known, wanted, times):
-        model = _fit(posts, counts, others) if targets.any() else None
-        if model is not None:
-            yield OwnModel(model, targets)
-
-
-def _parts(known: Mask, wanted: Mask, times: Float) -> Iterator[tuple[Mask, Mask]]:
-    """(posts to forecast, posts to learn from)."""
-    new = wanted & ~known
-    if new.any():
-        first = np.nanmin(times[new]) if np.isfinite(times[new]).any() else math.nan
-        before = times < first
-        yield new, known & before if (known & before).any() else known
-    dated = wanted & known & np.isfinite(times)
-    for part in np.array_split(np.flatnonzero(dated)[np.argsort(times[dated], kind="stable")], N_FOLDS):
-        if len(part):
-            yield _mask(part, len(known)), known & (times < times[part[0]])
-    undated = np.flatnonzero(wanted & known & ~np.isfinite(times))
-    for fold in range(N_FOLDS):
-        part = undated[fold::N_FOLDS]
-        yield _mask(part, len(known)), known & ~_mask(part, len(known))
-
-
-def _mask(rows: NDArray[np.intp], n: int) -> Mask:
-    found = np.zeros(n, bool)
-    found[rows] = True
-    return found
-
-
-def _fit(posts: Sequence[PostFacts], counts: Float, rows: Mask) -> AccountModel | None:
-    """None too where no post has a picture: the account's median is all there is then."""
-    own = [posts[place] for place in np.flatnonzero(rows).tolist()]
-    if len(own) < MIN_POSTS or sum(one.vector is not None for one in own) < MIN_POSTS:
-        return None
-    times = [math.nan if one.published_at is None else as_utc(one.published_at).timestamp() for one in own]
-    recent = np.argsort(times, kind="stable")[-MAX_POSTS:] if np.isfinite(times).all() else np.arange(len(own))
-    chosen = [own[place] for place in recent.tolist()]
-    return fit_account(read_rows(chosen), counts[rows][recent], times_s=np.array(times)[recent])
 
 
 # --- the account's median -------------------------------------------------------------------------------------------
@@ -209,10 +148,6 @@ def _explained(one: EngagementForecast, counts: Float) -> EngagementForecast:
     if len(seen) > MIN_HISTORY and seen.min() == seen.max():
         notes.append(f"all {len(seen)} posts have {seen[0]:g} {one.metric}: check that these are counts")
     return replace(one, note=_joined(*notes))
-
-
-def _counts(posts: Sequence[PostFacts], metric: str) -> Float:
-    return np.array([math.nan if (n := known_count(one, metric)) is None else n for one in posts], np.float64)
 
 
 def _joined(*notes: str) -> str:

@@ -43,6 +43,7 @@ class PostFacts:
     valence: float | None = None  # of the scene, 1 (unpleasant) to 7 (pleasant)
     vector: FloatArray | None = None  # (D,) embedding of the shared encoder
     is_carousel: bool | None = None  # several pictures in one post
+    place: int | None = None  # in the order of first sight, which stands for time where posts have no dates
 
 
 @dataclass(frozen=True, slots=True)
