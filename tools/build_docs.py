@@ -34,10 +34,12 @@ def cli_page() -> str:
 
 
 def commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
-    """All verbs under a command, itself left out when it is only a group."""
+    """All verbs under a command, itself too unless it is only a group."""
     if not isinstance(command, TyperGroup):
         yield words, command
         return
+    if command.invoke_without_command:
+        yield words, command
     for name, child in command.commands.items():
         yield from commands(child, (*words, name))
 

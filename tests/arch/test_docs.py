@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -21,13 +22,12 @@ PAGES = sorted([README, *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 
 
-def words() -> list[str]:
+def words(command: Any = None, said: str = "postlens") -> list[str]:
     """Every command, its words from the program on."""
-    found = []
-    for name, command in typer.main.get_command(app).commands.items():
-        below = getattr(command, "commands", None)
-        found += [f"postlens {name} {child}" for child in below] if below else [f"postlens {name}"]
-    return found
+    below = getattr(command or typer.main.get_command(app), "commands", None)
+    if below is None:
+        return [said]
+    return [one for name, child in below.items() for one in words(child, f"{said} {name}")]
 
 
 def test_the_generated_pages_are_up_to_date():

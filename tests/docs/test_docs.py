@@ -61,7 +61,7 @@ def check(line: str, *, complete: bool) -> None:
     """Parse a command line as the program would; files need not be there. Raises what the program would."""
     command: Any = program()
     words = shlex.split(line, comments=True)[1:]
-    while isinstance(command, TyperGroup):
+    while isinstance(command, TyperGroup) and not begins_options(command, words):
         name = words.pop(0)
         assert name in command.commands, f"{line!r}: there is no verb {name!r}"
         command = command.commands[name]
@@ -72,6 +72,11 @@ def check(line: str, *, complete: bool) -> None:
         missing = [one.name for one in command.params if one.required and not values.get(one.name)]
         assert not missing, f"{line!r}: {missing} missing"
     check_values(command.name, values)
+
+
+def begins_options(command: TyperGroup, words: list[str]) -> bool:
+    """Whether a group that is also a verb is meant itself."""
+    return command.invoke_without_command and (not words or words[0].startswith(("-", "[")))
 
 
 def placeholders_dropped(words: list[str]) -> list[str]:
