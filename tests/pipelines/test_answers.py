@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -185,3 +186,16 @@ def test_a_table_that_cannot_be_read_is_a_wrong_setting(tmp_path, name):
             path.write_bytes(content)
         with pytest.raises(SettingsError, match=r"mine\.toml"):
             load_tables(settings(**{name: path}))
+
+
+@pytest.mark.parametrize(("ahead", "n_history"), [(timedelta(days=9), 0), (timedelta(hours=14), 1)])
+def test_a_counted_post_dated_in_the_future_has_no_date_for_forecasts(answerer, ahead, n_history):
+    posts = (
+        Post("planned", ANN.creator_id, "x", (), NOW + timedelta(days=20)),
+        Post("wrong", ANN.creator_id, "x", (), NOW + ahead),
+    )
+    known = facts(answerer, posts=posts, snapshots={"wrong": EngagementSnapshot("wrong", likes=5.0, followers=10.0)})
+    creator, answers = answerer.answer(known, appearances={}, failures={}, now=NOW)
+    assert answers[0].forecast.n_history == n_history
+    assert answerer.explain(known, creator.niche, answers, now=NOW)["planned"].forecast.n_history == n_history
+    assert answers[1].post.published_at == NOW + ahead  # what the source said stays told

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from statistics import median
 
 from sqlalchemy import Connection
@@ -88,7 +88,12 @@ class Answerer:
         return self.recommender.with_facts(conn, self.reactor.with_facts(conn, facts)) if products else facts
 
     def answer(
-        self, facts: CreatorFacts, *, appearances: Mapping[str, Sequence[Appearance]], failures: Mapping[str, Failure]
+        self,
+        facts: CreatorFacts,
+        *,
+        appearances: Mapping[str, Sequence[Appearance]],
+        failures: Mapping[str, Failure],
+        now: datetime | None = None,
     ) -> tuple[CreatorAnswer, tuple[PostAnalysis, ...]]:
         """The creator's and all its posts' answers.
 
@@ -96,11 +101,12 @@ class Answerer:
             facts: what the store knows.
             appearances: by post_id; empty without people.
             failures: by path or URL.
+            now: counted posts cannot be published later; default: the clock.
         """
         niche, niches = self.niches(facts)
         readings = self.recommender.readings(facts)
         reactions = {post.post_id: self.reactor.react(post, facts) for post in facts.posts}
-        rows = self.post_rows(facts, niche, niches, reactions)
+        rows = self.post_rows(facts, niche, niches, reactions, now=now)
         forecasts = {one.post_id: one for one in self.forecaster.forecast(rows)}
         places = facts.locations
         posts = tuple(
@@ -132,19 +138,29 @@ class Answerer:
         niche: NichePrediction | None,
         niches: Mapping[str, NichePrediction],
         reactions: Mapping[str, ReactionForecast | None] | None = None,
+        *,
+        now: datetime | None = None,
     ) -> list[PostFacts]:
-        """What forecasts read of each of the creator's posts; `reactions` as they are read here, where at hand."""
+        """What forecasts read of each of the creator's posts; `reactions` as they are read here, where at hand.
+
+        now: counted posts cannot be published later; default: the clock.
+        """
         if reactions is None:
             reactions = {post.post_id: self.reactor.react(post, facts) for post in facts.posts}
         valence = {post_id: one.valence if one else None for post_id, one in reactions.items()}
-        return all_post_facts(facts, Readings(niches, niche, valence))
+        return all_post_facts(facts, Readings(niches, niche, valence), now=now or datetime.now(UTC))
 
     def explain(
-        self, facts: CreatorFacts, niche: NichePrediction | None, posts: Sequence[PostAnalysis]
+        self,
+        facts: CreatorFacts,
+        niche: NichePrediction | None,
+        posts: Sequence[PostAnalysis],
+        *,
+        now: datetime | None = None,
     ) -> dict[str, Forecast]:
         """What is said of the forecasts of the creator's newest posts, by post_id; `posts`: all, as answered."""
         niches = {one.post.post_id: one.niche for one in posts if one.niche is not None}
-        rows = self.post_rows(facts, niche, niches, {one.post.post_id: one.reaction for one in posts})
+        rows = self.post_rows(facts, niche, niches, {one.post.post_id: one.reaction for one in posts}, now=now)
         newest = sorted(posts, key=_newest_first)[:EXPLAINED_POSTS]
         asked = {one.post.post_id: one.forecast for one in newest if one.forecast is not None}
         rows.sort(key=lambda row: list(asked).index(row.post_id) if row.post_id in asked else len(asked))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 
 import numpy as np
 
 from postlens.config import Settings
 from postlens.pipelines.facts import CreatorFacts
+from postlens.pipelines.ingest import CLOCK_SLACK
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts
 from postlens.tasks.engagement.account import AccountModel
 from postlens.tasks.engagement.answer import Forecast, Reason
@@ -173,9 +175,19 @@ def earlier_posts(post: PostFacts, rows: Sequence[PostFacts]) -> list[PostFacts]
 # --- facts ----------------------------------------------------------------------------------------------------------
 
 
-def all_post_facts(facts: CreatorFacts, readings: Readings) -> list[PostFacts]:
+def all_post_facts(facts: CreatorFacts, readings: Readings, *, now: datetime) -> list[PostFacts]:
     """What is known of each of the creator's posts, in their order."""
-    return [post_facts(post, facts, readings) for post in facts.posts]
+    return [_of_the_past(post_facts(post, facts, readings), now) for post in facts.posts]
+
+
+def _of_the_past(row: PostFacts, now: datetime) -> PostFacts:
+    """A counted post that would be published after `now` has no date that can be used, by the rule of `ingest`.
+
+    A store can hold one: a post that was planned when it was first read, or read by a clock that was ahead.
+    """
+    if row.published_at is None or not row.counts or as_utc(row.published_at) <= now + CLOCK_SLACK:
+        return row
+    return replace(row, published_at=None)
 
 
 def post_facts(post: Post, facts: CreatorFacts, readings: Readings) -> PostFacts:

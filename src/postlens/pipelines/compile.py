@@ -37,11 +37,11 @@ def compile_campaign(conn: Connection, answerer: Answerer, *, now: datetime) -> 
     forecasts: dict[str, Forecast] = {}
     for creator in read_creators(conn):
         facts = answerer.read_facts(conn, creator)
-        creator_answer, post_answers = answerer.answer(facts, appearances=by_post, failures=by_subject)
+        creator_answer, post_answers = answerer.answer(facts, appearances=by_post, failures=by_subject, now=now)
         creators.append(creator_answer)
         posts += post_answers
         if len(creators) <= EXPLAINED_CREATORS:
-            forecasts |= answerer.explain(facts, creator_answer.niche, post_answers)
+            forecasts |= answerer.explain(facts, creator_answer.niche, post_answers, now=now)
         locations |= facts.locations
     return Campaign(
         creators=tuple(creators),

@@ -29,7 +29,7 @@ from postlens.store.posts import read_creators, read_posts
 from postlens.tasks.engagement import PostFacts
 from postlens.tasks.engagement.answer import Forecast
 from postlens.tasks.engagement.early import EarlyCount
-from postlens.types import UNKNOWN, Failure, as_utc
+from postlens.types import UNKNOWN, Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _of_account(
 ) -> tuple[Forecast, ...]:
     """The wanted posts' forecasts; the account's other posts are history."""
     niche, niches = answerer.niches(facts)
-    rows = [_of_the_past(row, now) for row in answerer.post_rows(facts, niche, niches)]
+    rows = answerer.post_rows(facts, niche, niches, now=now)
     rows.sort(key=lambda row: row.post_id not in wanted)
     n_asked = sum(row.post_id in wanted for row in rows)
     rows = _with_account_figures(rows, n_asked)
@@ -142,13 +142,6 @@ def _of_account(
     sharper = [book.sharpen(one, row, early) for one, row in zip(plain, rows, strict=False)]
     found = forecaster.explain(rows, sharper, creator_id=facts.creator.creator_id)
     return tuple(replace(one, files=_files(one.post_id, facts)) for one in _ranked(found, rows[:n_asked], forecaster))
-
-
-def _of_the_past(row: PostFacts, now: datetime) -> PostFacts:
-    """A counted post from the future has no date that can be used."""
-    if row.published_at is None or not row.counts or as_utc(row.published_at) <= now:
-        return row
-    return replace(row, published_at=None)
 
 
 def _with_account_figures(rows: list[PostFacts], n_asked: int) -> list[PostFacts]:
