@@ -160,7 +160,7 @@ def check_host(headers: Headers, settings: ServeSettings) -> None:
     if not settings.hosts and settings.needs_keys:
         return
     host = _host_name(headers.get("host", ""))
-    if host not in settings.hosts and not (not settings.hosts and (host in LOOPBACK_NAMES or is_loopback(host))):
+    if host not in settings.hosts and host not in LOOPBACK_NAMES and not is_loopback(host):
         raise Problem("bad-host", "expected a Host that this server is known by; add it to POSTLENS_SERVE_HOSTS")
 
 

@@ -45,8 +45,8 @@ class ServeSettings(BaseSettings):
     )
     hosts: Words = Field(
         (),
-        description="Names by which the server is called, checked against the Host header. Default: where no keys are"
-        " needed those of loopback, so that no web page reaches it through a name of its own; else any.",
+        description="Names by which the server is called, checked against the Host header beside those of loopback, so"
+        " that no web page reaches it through a name of its own. Default: where keys are needed, any; else none.",
     )
     cors_origins: Words = Field(
         (), description="Origins whose pages may call the API from a browser: https://app.example. Default: none."
