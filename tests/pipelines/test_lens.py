@@ -171,6 +171,23 @@ def test_the_answers_are_those_of_the_command_line(campaign, tmp_path):
     assert json.loads(json.dumps(found)) == said
 
 
+def test_forecasts_are_those_of_the_command_line(tmp_path):
+    rows = ["path,creator,likes,followers,published_at,caption"]
+    for day in range(1, 13):  # latest first, and more than are looked at in the first step
+        picture(tmp_path / f"{day}.png", seed=day)
+        rows.insert(1, f"{day}.png,mara,{'' if day == 12 else 50 + day},900,2024-03-{day:02},{'#a ' * day}")
+    (tmp_path / "posts.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert run(["analyze", str(tmp_path / "posts.csv"), "--out", str(tmp_path / "out")]) == 0
+    said = json.loads((tmp_path / "out" / "predictions.json").read_text())["posts"]
+    with postlens.Lens(Settings(), store=tmp_path / "lens.db") as lens:
+        found = {one.post.post_id: one for one in lens.analyze_many([tmp_path / "posts.csv"])}
+        again = next(iter(lens.analyze_many([tmp_path / "posts.csv"])))
+    assert len(said) == len(found) == 12
+    for post_id, one in said.items():
+        assert json.loads(json.dumps(found[post_id].to_dict()["forecast"])) == one["forecast"]
+    assert again.forecast == found[again.post.post_id].forecast
+
+
 def test_a_video_is_answered(lens, sample_campaign):
     found = lens.analyze(sample_campaign / "media" / PORTRAITS / "glasses.mp4")
     assert found.media[0].kind == "video"

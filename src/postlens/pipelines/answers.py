@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from postlens.config import Settings
 from postlens.pipelines.answers_engagement import Forecaster, Readings, all_post_facts
+from postlens.pipelines.answers_niche import attention_measures, frame_vectors, searched_faces
 from postlens.pipelines.answers_products import Recommender
 from postlens.pipelines.answers_reactions import Reactor
 from postlens.pipelines.campaign import CreatorAnswer
@@ -20,8 +21,8 @@ from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts, read_creator_facts
 from postlens.tasks.engagement import PostFacts
 from postlens.tasks.engagement.answer import Forecast
-from postlens.tasks.niche.attention import attend_posts, post_measures
-from postlens.tasks.niche.features import MediaFaces, face_features, post_embeddings
+from postlens.tasks.niche.attention import attend_posts
+from postlens.tasks.niche.features import face_features, post_embeddings
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.niche.predict import predict_creator, predict_posts
 from postlens.tasks.products.readings import ImageReading
@@ -32,7 +33,6 @@ from postlens.types import (
     Embeddings,
     Faces,
     Failure,
-    FloatArray,
     MediaFile,
     ModelSpec,
     NichePrediction,
@@ -94,20 +94,25 @@ class Answerer:
         appearances: Mapping[str, Sequence[Appearance]],
         failures: Mapping[str, Failure],
         now: datetime | None = None,
+        only: Set[str] | None = None,
     ) -> tuple[CreatorAnswer, tuple[PostAnalysis, ...]]:
-        """The creator's and all its posts' answers.
+        """The creator's answer and those of its posts.
 
         Args:
             facts: what the store knows.
             appearances: by post_id; empty without people.
             failures: by path or URL.
             now: counted posts cannot be published later; default: the clock.
+            only: post_ids that are answered, the others are what they are compared with. None: all.
         """
         niche, niches = self.niches(facts)
         readings = self.recommender.readings(facts)
-        reactions = {post.post_id: self.reactor.react(post, facts) for post in facts.posts}
+        asked = [post for post in facts.posts if only is None or post.post_id in only]
+        # Of posts that are only compared with no mood of the scene is read: no forecast of another post asks for it.
+        reactions = {post.post_id: self.reactor.react(post, facts) for post in asked}
         rows = self.post_rows(facts, niche, niches, reactions, now=now)
-        forecasts = {one.post_id: one for one in self.forecaster.forecast(rows)}
+        rows.sort(key=lambda row: row.post_id not in reactions)
+        forecasts = {one.post_id: one for one in self.forecaster.forecast(rows, only=len(asked))}
         places = facts.locations
         posts = tuple(
             PostAnalysis(
@@ -122,13 +127,13 @@ class Answerer:
                 appearances=tuple(appearances.get(post.post_id, ())),
                 failures=_failures(post, facts, failures),
             )
-            for post in facts.posts
+            for post in asked
         )
         return self._creator(facts, niche, readings), posts
 
     def niches(self, facts: CreatorFacts) -> tuple[NichePrediction | None, dict[str, NichePrediction]]:
         """What the creator is about, `None` where no post has a vector, and what each post is, by post_id."""
-        vectors = post_embeddings(_by_post(facts))
+        vectors = post_embeddings(frame_vectors(facts))
         niches = self._niches(vectors, facts)
         return self._creator_niche(facts, vectors, niches), niches
 
@@ -173,7 +178,7 @@ class Answerer:
         found = predict_posts(
             vectors,
             self._niche,
-            faces=face_features([_searched(posts[post_id], facts) for post_id in vectors.ids]),
+            faces=face_features([searched_faces(posts[post_id], facts) for post_id in vectors.ids]),
             face_model=self._niche_faces,
             threshold=self.settings.niche_threshold,
         )
@@ -191,7 +196,7 @@ class Answerer:
         if vectors.fingerprint not in model.spec.upstream:  # trained on what the head makes of them
             projected = self._niche.run({"features": vectors.vectors})["projected"]
             vectors = Embeddings(vectors.ids, projected, self._niche.spec.fingerprint)
-        return attend_posts(creator_id, vectors, model, measures=_measures(facts, vectors.ids))
+        return attend_posts(creator_id, vectors, model, measures=attention_measures(facts, vectors.ids))
 
     def _creator(
         self, facts: CreatorFacts, niche: NichePrediction | None, readings: Mapping[str, ImageReading]
@@ -211,18 +216,6 @@ class Answerer:
         )
 
 
-def _measures(facts: CreatorFacts, post_ids: Sequence[str]) -> FloatArray:
-    """What stands beside the posts' vectors, as the attention model was trained with."""
-    posts = {post.post_id: post for post in facts.posts}
-    likes = [snapshot.likes if (snapshot := facts.snapshots.get(post_id)) else None for post_id in post_ids]
-    captions = [posts[post_id].caption for post_id in post_ids]
-    return post_measures(
-        likes=likes,
-        published_at=[posts[post_id].published_at for post_id in post_ids],
-        caption_length=[None if caption is None else len(caption) for caption in captions],
-    )
-
-
 def load_tables(settings: Settings) -> tuple[tuple[Product, ...], EmojiTable]:
     """The product catalog of the settings and the emoji table; raises `SettingsError` for one that cannot be read."""
     return load_products(None, settings).products, load_table(settings.emoji_table)
@@ -238,32 +231,6 @@ def _shown_faces(post: Post, facts: CreatorFacts) -> tuple[Faces, ...]:
     """The faces of each media file, without the identity vectors."""
     found = [facts.faces.get(sha256, Faces.none()) for sha256 in post.media if sha256 in facts.media]
     return tuple(replace(faces, template=None) for faces in found)
-
-
-def _searched(post: Post, facts: CreatorFacts) -> list[MediaFaces]:
-    """What is known about the faces in the post's media; a file that a stage failed for is left out.
-
-    Of a video only the sampled frames count, those that have vectors: others were searched where faces change.
-    """
-    known = [sha256 for sha256 in post.media if sha256 in facts.searched and sha256 in facts.embeddings]
-    found = [(sha256, facts.faces.get(sha256, Faces.none())) for sha256 in known if sha256 in facts.media]
-    n_frames = {sha256: len(facts.embeddings[sha256][0]) for sha256 in known}
-    return [
-        MediaFaces(faces[faces.frame < n_frames[sha256]], _size_px(facts.media[sha256]), n_frames[sha256])
-        for sha256, faces in found
-        if not len(faces) or (faces.template is not None and faces.expression is not None)
-    ]
-
-
-def _size_px(media: MediaFile) -> tuple[int, int]:
-    return media.width_px, media.height_px
-
-
-def _by_post(facts: CreatorFacts) -> dict[str, list[Embeddings]]:
-    """Frame embeddings for niche of each post's media; posts without any are left out."""
-    vectors = facts.embeddings if facts.niche_embeddings is None else facts.niche_embeddings
-    found = {post.post_id: [vectors[sha256][0] for sha256 in post.media if sha256 in vectors] for post in facts.posts}
-    return {post_id: own for post_id, own in found.items() if own}
 
 
 def _failures(post: Post, facts: CreatorFacts, failures: Mapping[str, Failure]) -> tuple[Failure, ...]:

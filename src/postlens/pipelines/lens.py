@@ -26,10 +26,13 @@ from postlens.sources import open_source
 from postlens.store import Store
 from postlens.store.people import appearances
 from postlens.store.posts import read_creators, read_posts
+from postlens.store.snapshots import read_snapshots
 from postlens.tasks.products.model import load_product_models
 from postlens.types import Appearance, Failure, PostAnalysis, ReactionForecast, Recommendation
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from postlens.pipelines.enrol import Enrolled
     from postlens.pipelines.identify import Identified, Verification
     from postlens.tasks.engagement.answer import Forecast
@@ -109,13 +112,13 @@ class Lens:
     ) -> Iterator[PostAnalysis]:
         """Answers post by post, as their media has been looked at; read `failures` at the end.
 
-        A post whose media cannot be read comes with `failures` and without a niche. Forecasts use the counts of all
-        posts in the sources from the first answer on.
+        A post whose media cannot be read comes with `failures` and without a niche. Posts of a creator with counts are
+        compared with each other by forecasts: they come once all of the creator's media has been looked at.
         """
         now = datetime.now(UTC)
         ingested = self._ingest(sources, creator=creator, mapping=mapping, kind=kind, now=now)
         for post_ids in self._steps(ingested, now):
-            yield from self._answers(post_ids)
+            yield from self._answers(post_ids, now)
 
     def recommend(
         self, sources: PathOrUrl | Iterable[PathOrUrl], *, creator: str | None = None
@@ -285,13 +288,13 @@ class Lens:
 
     def _steps(self, ingested: Ingested, now: datetime) -> Iterator[Sequence[str]]:
         """Look at the media step by step; the posts that are complete after each."""
-        waiting = {post_id: set(media) for post_id, media in self._media(ingested).items()}
+        waiting = self._media(ingested)
         media, size = list(ingested.paths), FIRST_STEP
         while waiting:
             step, media = media[:size], media[size:]
             done = self._processor.run({sha256: ingested.paths[sha256] for sha256 in step}, now=now)
             self.failures += tuple(ingested.at_every_place(done.failures))
-            for left in waiting.values():
+            for left in {id(left): left for left in waiting.values()}.values():
                 left.difference_update(step)
             ready = [post_id for post_id, left in waiting.items() if not left or not media]
             for post_id in ready:
@@ -301,12 +304,25 @@ class Lens:
             yield ready
             size = min(2 * size, LONGEST_STEP)
 
-    def _media(self, ingested: Ingested) -> dict[str, tuple[str, ...]]:
+    def _media(self, ingested: Ingested) -> dict[str, set[str]]:
+        """By post, the media that its answer waits for: its own, of a creator with counts that of all its posts."""
         with self._store.read() as conn:
-            posts = {post.post_id: post.media for post in read_posts(conn, post_ids=ingested.post_ids)}
-        return {post_id: posts[post_id] for post_id in ingested.post_ids}
+            posts = {post.post_id: post for post in read_posts(conn, post_ids=ingested.post_ids)}
+            counted = self._counted(conn, {post.creator_id for post in posts.values()})
+        shared: dict[str, set[str]] = {creator_id: set() for creator_id in counted}
+        for post in posts.values():
+            if post.creator_id in shared:
+                shared[post.creator_id].update(post.media)
+        return {
+            post_id: shared.get(posts[post_id].creator_id, set(posts[post_id].media)) for post_id in ingested.post_ids
+        }
 
-    def _answers(self, post_ids: Sequence[str]) -> Iterator[PostAnalysis]:
+    def _counted(self, conn: Connection, creator_ids: Iterable[str]) -> set[str]:
+        """Creators of whose posts anything was counted."""
+        own = {one: [post.post_id for post in read_posts(conn, creator_id=one)] for one in creator_ids}
+        return {creator_id for creator_id, post_ids in own.items() if read_snapshots(conn, post_ids)}
+
+    def _answers(self, post_ids: Sequence[str], now: datetime) -> Iterator[PostAnalysis]:
         """Answers in the order of the ids."""
         wanted = frozenset(post_ids)
         failures = {failure.subject: failure for failure in self.failures}
@@ -316,9 +332,10 @@ class Lens:
             creator_ids = {post.creator_id for post in read_posts(conn, post_ids=wanted)}
             for creator in read_creators(conn):
                 if creator.creator_id in creator_ids:
-                    facts = self._answerer.read_facts(conn, creator, only=wanted)
-                    _, posts = self._answerer.answer(facts, appearances=seen, failures=failures)
-                    found |= {post.post.post_id: post for post in posts if post.post.post_id in wanted}
+                    only = None if self._counted(conn, [creator.creator_id]) else wanted
+                    facts = self._answerer.read_facts(conn, creator, only=only)
+                    _, posts = self._answerer.answer(facts, appearances=seen, failures=failures, now=now, only=wanted)
+                    found |= {post.post.post_id: post for post in posts}
         for post_id in post_ids:
             yield found[post_id]
 
