@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from postlens.errors import RowError, SourceError
 from postlens.media.probe import display_name
-from postlens.sources.cells import parse_count, parse_time
+from postlens.sources.cell_numbers import parse_count
+from postlens.sources.cell_times import parse_time
 from postlens.sources.columns import find_columns, normalise
 from postlens.sources.export_files import load_list, mend
 from postlens.sources.protocol import clean_handle, failure

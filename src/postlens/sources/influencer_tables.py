@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from postlens.errors import PostlensError, RowError, SourceNotFoundError, TableError
 from postlens.media.probe import StrPath, display_name
-from postlens.sources.cells import parse_count
+from postlens.sources.cell_numbers import parse_count
 from postlens.sources.columns import normalise
 from postlens.sources.protocol import clean_handle, failure
 from postlens.types import NICHES, Failure

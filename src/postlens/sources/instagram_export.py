@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from postlens.errors import RowError, SourceError
 from postlens.media.probe import display_name
-from postlens.sources.cells import parse_caption, parse_time
+from postlens.sources.cell_times import parse_time
+from postlens.sources.cells import parse_caption
 from postlens.sources.export_files import ExportFiles, find_files, load_list, mend
 from postlens.sources.export_insights import Insights, count_entries, read_insights, read_username
 from postlens.sources.folder import empty

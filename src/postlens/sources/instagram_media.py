@@ -9,7 +9,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from postlens.sources.cells import parse_caption, parse_count, parse_text, parse_time, without_halves
+from postlens.sources.cell_numbers import parse_count
+from postlens.sources.cell_times import parse_time
+from postlens.sources.cells import parse_caption, parse_text, without_halves
 
 _T = TypeVar("_T")
 # Wrappers that different exports put around the media, outermost first.

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from postlens.errors import MediaNotFoundError, SourceError
 from postlens.media.probe import display_name
-from postlens.sources.cells import parse_caption, parse_count, without_halves
+from postlens.sources.cell_numbers import parse_count
+from postlens.sources.cells import parse_caption, without_halves
 from postlens.sources.folder import empty
 from postlens.sources.instagram_media import PostFacts, facts_of, load_object, media_of
 from postlens.sources.instaloader_files import FolderFiles, PostFiles, is_made_by_instaloader, walk_folders

@@ -10,7 +10,8 @@ from typing import Final
 
 from postlens.errors import TableError
 from postlens.media.probe import display_name
-from postlens.sources.cells import is_absent, parse_count
+from postlens.sources.cell_numbers import parse_count
+from postlens.sources.cells import is_absent
 from postlens.sources.sheets import text_encoding
 
 # Lines of some 10 bytes for three million photos. Higher: a file that is none would fill the memory; lower: a list of

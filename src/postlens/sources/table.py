@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from postlens.errors import EmptySourceError, RowError, TableError
 from postlens.media.probe import display_name
-from postlens.sources.cells import (
-    is_absent,
-    kind_of_cell,
-    parse_caption,
-    parse_count,
-    parse_media,
-    parse_presence,
-    parse_tagged,
-    parse_text,
-    parse_time,
-    without_halves,
-)
-from postlens.sources.columns import COUNTS, find_columns, find_metrics, is_header, repeated
-from postlens.sources.marks import BrokenValue
+from postlens.sources.cell_media import parse_media
+from postlens.sources.cells import is_absent
+from postlens.sources.columns import COUNTS, find_columns, find_metrics, is_header
 from postlens.sources.protocol import Item, Source, SourceOptions, absolute, clean_handle, failure
 from postlens.sources.sheets import SUFFIXES, Row, Sheet, open_sheet
 from postlens.sources.single import is_url
+from postlens.sources.table_cells import RowCells
+from postlens.sources.table_remarks import table_remarks
 from postlens.types import METRICS, UNKNOWN, Failure, MediaRef, SourcePost
 
-_T = TypeVar("_T")
 _FRACTIONAL: Final = frozenset({"score"})  # every other number counts something
-_SHOWN_CHARS: Final = 40  # of a cell that could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +73,7 @@ def open_table(spec: str, options: SourceOptions) -> Table:
     return Table(
         path,
         sheet,
-        remarks=tuple(_remarks(sheet, path, options)),
+        remarks=tuple(table_remarks(sheet, path, options)),
         rows=(row for row in found if row is not None),
         figures=_figures(sheet.names, options),
     )
@@ -125,45 +113,6 @@ def read(spec: str, options: SourceOptions) -> Iterator[Item]:
         yield no_rows(name)
 
 
-def _remarks(sheet: Sheet, path: str, options: SourceOptions) -> Iterator[Failure]:
-    """What is odd about the table as a whole."""
-    name = display_name(path)
-    told = (*_oddities(sheet), *_absent_columns(sheet.names, options), *_repeated_columns(sheet.names, options))
-    for message in told:
-        yield failure(name, TableError(f"{name}: {message}"))
-
-
-def _oddities(sheet: Sheet) -> Iterator[str]:
-    if sheet.others:
-        others = ", ".join(sheet.others)
-        yield f"only sheet {sheet.title!r} is read; save others with posts as their own files: {others}"
-    if sheet.merged:
-        rows = ", ".join(map(str, sheet.merged))
-        yield f"numbers in merged cells (from row {rows}) are read for their first row only; give each row its own"
-
-
-def _absent_columns(names: Sequence[str], options: SourceOptions) -> Iterator[str]:
-    """What the user named and the table lacks, and a column of creators."""
-    found, metrics = find_columns(names, options.mapping), find_metrics(names, options.metric_columns)
-    columns = ", ".join(name for name in names if name)
-    for ours in sorted(set(options.mapping) - set(found)):
-        yield f"expected column {options.mapping[ours]!r} for {ours}, got columns: {columns}; change --map"
-    for wanted in options.metric_columns:
-        if wanted not in metrics and wanted not in COUNTS:
-            yield f"expected a column {wanted!r} of figures, got columns: {columns}; change --metric-column"
-    if "creator" not in found and options.creator is None:
-        yield (
-            f"expected a column creator, got columns: {columns}; all posts go to {UNKNOWN!r}, "
-            "name it with --map creator=COLUMN or give --creator NAME"
-        )
-
-
-def _repeated_columns(names: Sequence[str], options: SourceOptions) -> Iterator[str]:
-    found = find_columns(names, options.mapping) | find_metrics(names, options.metric_columns)
-    for again in repeated(names, found):
-        yield f"column {again!r} is there more than once; the first is read, rename it"
-
-
 class _RowReader:
     """Reads rows to posts; remembers where the columns are."""
 
@@ -184,10 +133,10 @@ class _RowReader:
             self._columns[row.names] = find_columns(row.names, self._options.mapping)
             self._metrics[row.names] = find_metrics(row.names, self._options.metric_columns)
         origin = f"{self._name}, row {row.number}"
-        known = _Cells(origin, row, self._columns[row.names])
+        known = RowCells(origin, row, self._columns[row.names])
         return self._row(row, known, known.beside(self._metrics[row.names]))
 
-    def _row(self, row: Row, cells: _Cells, figures: _Cells) -> TableRow:
+    def _row(self, row: Row, cells: RowCells, figures: RowCells) -> TableRow:
         urls = cells.urls(self._folder)
         try:
             media = parse_media(cells.get("path"), folder=self._folder)
@@ -200,7 +149,7 @@ class _RowReader:
             return TableRow(cells.origin, row, None, tuple(cells.failures), urls)
         return TableRow(cells.origin, row, self._post(cells, figures, media), tuple(cells.failures), urls)
 
-    def _post(self, cells: _Cells, figures: _Cells, media: tuple[MediaRef, ...]) -> SourcePost:
+    def _post(self, cells: RowCells, figures: RowCells, media: tuple[MediaRef, ...]) -> SourcePost:
         values = {name: cells.count(name, whole=name not in _FRACTIONAL) for name in COUNTS}
         others = {name: figures.count(name, whole=False) for name in figures.names}
         metrics = {name: values[name] for name in METRICS} | others
@@ -223,7 +172,7 @@ class _RowReader:
             origin=cells.origin,
         )
 
-    def _handle(self, cells: _Cells) -> str:
+    def _handle(self, cells: RowCells) -> str:
         n_before = len(cells.failures)
         handle = clean_handle(cells.text("creator") or "") or self._options.creator
         if handle is None and self._says_creator and len(cells.failures) == n_before:
@@ -231,71 +180,6 @@ class _RowReader:
                 f"expected a creator, got an empty cell; the post goes to {UNKNOWN!r}, fill it in or give --creator"
             )
         return handle or UNKNOWN
-
-
-class _Cells:
-    """Some cells of one row by our names for them, and the failures of reading them."""
-
-    def __init__(self, origin: str, row: Row, columns: Mapping[str, int]) -> None:
-        self.origin = origin  # file and row
-        self.failures: list[Failure] = []
-        self._row = row
-        self._columns = {name: at for name, at in columns.items() if at < len(row.cells)}
-
-    def beside(self, columns: Mapping[str, int]) -> _Cells:
-        """Other cells of the row, with the same list of failures."""
-        other = _Cells(self.origin, self._row, columns)
-        other.failures = self.failures
-        return other
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._columns)
-
-    def get(self, name: str) -> Any:
-        at = self._columns.get(name)
-        return None if at is None else without_halves(self._row.cells[at], is_path=name == "path")
-
-    def urls(self, folder: str) -> tuple[MediaRef, ...]:
-        """The addresses of the column url, none where the cell is no address."""
-        try:
-            return parse_media(self.get("url"), folder=folder, as_url=True)
-        except ValueError:
-            return ()  # told where the media is looked for
-
-    def text(self, name: str) -> str | None:
-        return self._read(name, parse_text)
-
-    def caption(self, name: str = "caption") -> str | None:
-        return self._read(name, parse_caption)
-
-    def tagged(self) -> int | None:
-        return self._read("n_tagged", parse_tagged)
-
-    def location(self) -> bool | None:
-        return self._read("has_location", parse_presence)
-
-    def count(self, name: str, *, whole: bool) -> float | None:
-        return self._read(name, partial(parse_count, whole=whole))
-
-    def time(self, name: str) -> datetime | None:
-        return self._read(name, parse_time)
-
-    def fail(self, message: str) -> None:
-        self.failures.append(failure(self.origin, RowError(f"{self.origin}: {message}")))
-
-    def _read(self, name: str, parse: Callable[[Any], _T | None]) -> _T | None:
-        """The parsed cell, or None and a failure that shows the cell."""
-        cell = self.get(name)
-        try:
-            if isinstance(cell, BrokenValue):
-                raise ValueError(cell.reason)
-            return parse(cell)
-        except ValueError as error:
-            shown = kind_of_cell(cell) or repr(str(cell)[:_SHOWN_CHARS])
-            column = self._row.names[self._columns[name]]
-            self.fail(f"column {column!r}: {error}, got {shown}; correct it (the post is kept without it)")
-            return None
 
 
 SOURCE = Source("table", "a CSV, Excel, Parquet or JSON lines table", accepts, read)

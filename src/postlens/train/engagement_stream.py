@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from postlens.errors import EmptySourceError, TableError
 from postlens.media.probe import display_name
-from postlens.sources.cells import is_absent, parse_caption, parse_count, parse_text, parse_time
+from postlens.sources.cell_numbers import parse_count
+from postlens.sources.cell_times import parse_time
+from postlens.sources.cells import is_absent, parse_caption, parse_text
 from postlens.sources.columns import check_mapping, find_columns
 from postlens.sources.protocol import clean_handle
 from postlens.tasks.engagement import PostFacts
