@@ -4,8 +4,12 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postlens.sources.cell_times import parse_time
+
+NOON = datetime(2024, 12, 31, 12, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,11 @@ def test_dates_are_midnight(cell: Any) -> None:
 def test_times_that_are_none_or_ambiguous_are_errors(cell: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_time(cell)
+
+
+@given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.booleans(), st.lists(st.text())))
+def test_any_cell_is_a_time_or_an_expected_error(cell: Any) -> None:
+    try:
+        parse_time(cell)
+    except ValueError as error:
+        assert str(error)
