@@ -116,7 +116,7 @@ def test_a_job_outlives_a_server_that_is_killed(tmp_path, clip):
         job_id = httpx.post(f"{url}/analyze", files={"file": ("a.mp4", clip)}, timeout=30).json()["job_id"]
         process.kill()
     with served(store) as client:
-        wait_until(lambda: client.get(f"/jobs/{job_id}").json()["state"] == "done")
+        wait_until(lambda: client.get(f"/jobs/{job_id}").json()["state"] == "done", within_s=60)
         assert client.get(f"/jobs/{job_id}/result").json()["posts"]
 
 
@@ -128,10 +128,12 @@ def server_process(store: Path, folder: Path) -> Iterator[tuple[subprocess.Popen
     words = ["serve", "--store", str(store), "--port", url.rpartition(":")[2], "--set", "workers=1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-m", "postlens", *words]
-    process = subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    log = folder / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(words, cwd=folder, env=environment, stderr=out)
     try:
         wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), within_s=60)
-        assert process.poll() is None
+        assert process.poll() is None, log.read_text()
         yield process, url
     finally:
         process.kill()
