@@ -1,6 +1,7 @@
 """One account's own model: what it finds, what it admits not to find, and what it does with poor input."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from postlens.tasks.engagement.account import (
     read_rows,
 )
 from postlens.tasks.engagement.account_rows import EXTRAS
+from postlens.tasks.engagement.content import content_numbers
 from postlens.tasks.engagement.records import PostFacts
+from postlens.types import MediaFile
 
 DIM = 24
 few_examples = settings(max_examples=15, deadline=None)  # each fits two models
@@ -215,6 +218,12 @@ def test_posts_become_rows_with_nan_for_what_is_not_known() -> None:
     known = dict(zip(EXTRAS, rows.extras[0].tolist(), strict=True))
     assert known["brightness"] == 0.5 and known["n_hashtags"] == 2 and np.isnan(known["aspect"])
     assert read_rows([]).vectors.shape == (0, 0)
+
+
+def test_rows_hold_what_the_features_of_posts_are() -> None:
+    post = replace(facts("a", np.ones(4, np.float32)), media=MediaFile("0" * 64, "image", "a.jpg", 100, 50, 9))
+    numbers = content_numbers(post)
+    assert read_rows([post]).extras[0] == pytest.approx([numbers.get(name, math.nan) for name in EXTRAS], nan_ok=True)
 
 
 def test_rows_that_do_not_fit_are_refused() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postlens.errors import ShapeError
-from postlens.tasks.engagement.content import MEASURES, content_numbers
+from postlens.tasks.engagement.content import DIFFERENCES, MEASURES, compared_numbers
 from postlens.tasks.engagement.records import Float, PostFacts
 from postlens.types import FloatArray
 
@@ -76,7 +76,8 @@ def read_rows(posts: Sequence[PostFacts]) -> AccountRows:
 
 
 def _extras(post: PostFacts) -> list[float]:
-    row = content_numbers(post)
+    """Without counting the signs of the caption and the words of the description, most of the cost of all numbers."""
+    row = dict(post.measures or {}) | dict(zip(DIFFERENCES, compared_numbers(post), strict=True))
     return [row.get(name, math.nan) for name in EXTRAS]
 
 
