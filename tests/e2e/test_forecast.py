@@ -90,6 +90,7 @@ def test_new_photos_of_the_account_are_put_in_order(listed: tuple[Path, Answer],
     found = json.loads(out)
     assert code == 0
     assert [one["rank"] for one in found] == [1, 2]
+    assert found[0]["median"] >= found[1]["median"]
     assert {one["n_history"] for one in found} == {N_PHOTOS}
     assert all("is not used: 0 earlier posts" in one["note"] for one in found)
     assert all("64 x 64 pixels only" in one["fallback"] for one in found)
