@@ -1,8 +1,10 @@
 # The server in a container: docker build -t postlens . && docker run -p 8000:8000 -v postlens:/data postlens
 # For a store in PostgreSQL see compose.yaml. The root file system may be read-only: only /data and /tmp are written.
-ARG PYTHON=3.12-slim-bookworm
+# The build's base has the C++ compiler that pdqhash needs: it has no wheels for Linux.
+ARG BUILD=python:3.11-bookworm
+ARG RUN=python:3.11-slim-bookworm
 
-FROM python:${PYTHON} AS build
+FROM ${BUILD} AS build
 WORKDIR /build
 RUN python -m venv /opt/postlens
 ENV PATH=/opt/postlens/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -15,7 +17,7 @@ COPY src src
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
     && pip install --no-deps /wheel/*.whl
 
-FROM python:${PYTHON}
+FROM ${RUN}
 RUN groupadd --gid 10001 postlens \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin postlens \
     && install -d -o 10001 -g 10001 -m 0700 /data /models

@@ -30,7 +30,14 @@ WORST_EXPOSURE = 2.0  # of `systemd-analyze security`, 0 to 10; a web service wi
 
 
 def test_every_base_is_pinned_to_a_version():
-    assert all(re.fullmatch(r"python:3\.\d+(\.\d+)?-slim-\w+", stage.base) for stage in stages())
+    assert all(re.fullmatch(r"python:3\.\d+(\.\d+)?(-slim)?-bookworm", stage.base) for stage in stages())
+
+
+def test_the_image_that_runs_has_no_compiler_and_the_python_that_it_was_built_with():
+    build, run = (stage.base for stage in stages())
+    assert run == build.replace("-bookworm", "-slim-bookworm")
+    (version,) = re.findall(r":([\d.]+)", run)
+    assert f"Python :: {version}" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # which it is tested with
 
 
 def test_every_file_that_the_build_copies_exists_and_is_sent():
