@@ -20,12 +20,10 @@ from postlens.sources.cell_numbers import parse_count, parse_tagged
         ("1.234", 1234),
         ("1,234,567", 1234567),
         ("1.234.567", 1234567),
-        ("1,234.5", 1234.5),
-        ("1.234,5", 1234.5),
-        ("12,5", 12.5),
+        ("1,234.0", 1234),
+        ("1.234,0", 1234),
+        ("1.001K", 1001),
         ("12.0", 12),
-        ("1234.567", 1234.567),
-        ("0.123", 0.123),
         ("12.3K", 12300),
         ("12,3 k", 12300),
         ("1.234K", 1234),
@@ -52,7 +50,11 @@ def test_counts_in_common_spellings(cell: Any, number: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "number"), [("1.234", 1.234), ("1,234", 1234), ("-3.5", -3.5), ("-1", -1), ("0,75", 0.75)]
+    ("cell", "number"),
+    [
+        *(("1.234", 1.234), ("1,234", 1234), ("-3.5", -3.5), ("-1", -1), ("0,75", 0.75)),
+        *(("1,234.5", 1234.5), ("1.234,5", 1234.5), ("12,5", 12.5), ("1234.567", 1234.567), ("0.123", 0.123)),
+    ],
 )
 def test_figures_that_are_no_counts_may_have_fractions(cell: str, number: float) -> None:
     assert parse_count(cell, whole=False) == pytest.approx(number)
@@ -70,6 +72,12 @@ def test_cells_that_say_nothing_are_none_not_zero(cell: Any) -> None:
 )
 def test_broken_counts_are_errors(cell: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
+        parse_count(cell, whole=True)
+
+
+@pytest.mark.parametrize("cell", ["12.5", "12,5", 12.5, "1,234.5", "0.123", "1.2345K", "1E-02"])
+def test_a_fraction_is_no_count(cell: Any) -> None:
+    with pytest.raises(ValueError, match="expected a whole number"):
         parse_count(cell, whole=True)
 
 

@@ -6,7 +6,9 @@ import polars as pl
 import pytest
 
 from postlens.errors import EmptySourceError, TableError, UnknownNameError
+from postlens.sources import open_source
 from postlens.train.engagement_stream import is_streamable, stream_posts
+from postlens.types import SourcePost
 
 ROWS = """username,Like Count,timestamp,followers,caption,id
 ann,12,2024-01-01,1000,hello,1
@@ -27,7 +29,7 @@ def table(tmp_path):
 
 def test_counts_are_read_as_analyze_reads_them(table):
     found = stream_posts(table).accounts
-    assert [post.counts.get("likes") for post in found["ann"]] == [12, None, None]
+    assert [post.counts.get("likes") for post in found["ann"]] == [99, None, None]
     assert found["bob"][0].counts["likes"] == 1200
     assert found["ann"][0].published_at.day == 1
 
@@ -89,3 +91,41 @@ def test_unknown_column_to_map_is_refused(table):
 def test_folders_are_not_streamed(tmp_path, table):
     assert is_streamable(table)
     assert not is_streamable(tmp_path)
+
+
+def test_places_tags_and_texts_are_read_as_analyze_reads_them(tmp_path):
+    """One set of parsers: what a table says in a store and in a training is the same."""
+    path = tmp_path / "posts.csv"
+    cells = ["true", "0", "Lisbon", "", "no"]
+    rows = [f"{place}.jpg,ann,{place},{cell},[1],-" for place, cell in enumerate(cells)]
+    path.write_text("\n".join(["path,creator,likes,has_location,n_tagged,caption", *rows]))
+    streamed = stream_posts(path).accounts["ann"]
+    posts = [one for one in open_source(path) if isinstance(one, SourcePost)]
+    assert [one.has_location for one in streamed] == [True, False, True, None, False]
+    for name in ("has_location", "n_tagged", "caption"):
+        assert [getattr(one, name) for one in streamed] == [getattr(one, name) for one in posts]
+
+
+def test_lists_of_tagged_accounts_are_counted(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_text('{"creator": "ann", "likes": 3, "n_tagged": ["a", "b"]}\n')
+    assert stream_posts(path).accounts["ann"][0].n_tagged == 2
+
+
+def test_the_note_says_what_the_table_does_not_tell(table):
+    note = stream_posts(table).note
+    assert "pictures were not looked at (--store does): shape, light, faces" in note
+    assert "without columns, observed_at, followees, n_posts, alt_text, n_tagged, has_location" in note
+
+
+def test_the_latest_observation_of_a_post_counts_else_the_last_row(tmp_path):
+    path = tmp_path / "posts.csv"
+    rows = ["1,90,2024-02-01,", "1,40,2024-01-01,later text", "2,5,,first", "2,7,,", "3,6,2024-01-01,", "3,8,,"]
+    path.write_text("\n".join(["creator,post_id,likes,observed_at,caption", *(f"ann,{row}" for row in rows)]))
+    found = stream_posts(path)
+    assert [one.counts["likes"] for one in found.accounts["ann"]] == [90, 7, 8]
+    assert [one.caption for one in found.accounts["ann"]] == ["later text", "first", None]
+    assert [one.observed_at is None for one in found.accounts["ann"]] == [False, True, True]
+    assert (found.n_repeats, found.n_contradictions) == (3, 1)
+    assert "3 rows repeat a post: the latest observation counts" in found.note
+    assert "1 of them have other counts of the same time" in found.note

@@ -9,20 +9,20 @@ from typing import Any, Final
 from postlens.sources.cells import is_absent, kind_of_cell
 
 _HIDDEN_COUNT: Final = -1  # Instagram exports give -1 likes where the account hides them
-_FACTORS: Final = {
-    "": 1,
-    "k": 1e3,
-    "tsd": 1e3,
-    "tsd.": 1e3,
-    "mil": 1e3,
-    "m": 1e6,
-    "mio": 1e6,
-    "mio.": 1e6,
-    "mill.": 1e6,
-    "b": 1e9,
-    "bn": 1e9,
-    "mrd": 1e9,
-    "mrd.": 1e9,
+_POWERS: Final = {  # of ten, by suffix
+    "": 0,
+    "k": 3,
+    "tsd": 3,
+    "tsd.": 3,
+    "mil": 3,
+    "m": 6,
+    "mio": 6,
+    "mio.": 6,
+    "mill.": 6,
+    "b": 9,
+    "bn": 9,
+    "mrd": 9,
+    "mrd.": 9,
 }
 _NUMBER: Final = re.compile(r"([+-]?[\d.,]+)([a-z]*\.?)")
 _POWER_OF_TEN: Final = re.compile(r"([+-]?\d+(?:[.,]\d+)?)e([+-]?\d{1,3})")  # as spreadsheets shorten large numbers
@@ -39,10 +39,10 @@ def parse_count(cell: Any, *, whole: bool) -> float | None:
     single sign before a suffix. A percentage is a share, as in spreadsheets: "4.5%" is 0.045; a count is none.
 
     Args:
-        whole: whether the column counts something, so that it cannot be negative.
+        whole: whether the column counts something, so that it can neither be negative nor have a fraction.
 
     Raises:
-        ValueError: neither a number nor empty, or negative where it counts.
+        ValueError: neither a number nor empty, or negative or a fraction where it counts.
     """
     if is_absent(cell):
         return None
@@ -53,6 +53,8 @@ def parse_count(cell: Any, *, whole: bool) -> float | None:
         return None
     if not math.isfinite(number) or (whole and number < 0):
         raise ValueError("expected a number of 0 or more" if whole else "expected a finite number")
+    if whole and not number.is_integer():
+        raise ValueError("expected a whole number")
     return number
 
 
@@ -65,8 +67,6 @@ def parse_tagged(cell: Any) -> int | None:
     if kind_of_cell(cell) == "a list":
         return len(cell)
     count = parse_count(cell, whole=True)
-    if count is not None and not count.is_integer():
-        raise ValueError("expected a whole number")
     return None if count is None else int(count)
 
 
@@ -84,10 +84,11 @@ def _number(text: str, *, whole: bool) -> float:
     if match := _POWER_OF_TEN.fullmatch(plain):
         return float(f"{match[1].replace(',', '.')}e{match[2]}")
     match = _NUMBER.fullmatch(plain)
-    factor = _FACTORS.get(match[2]) if match else None
-    if match is None or factor is None:
+    power = _POWERS.get(match[2]) if match else None
+    if match is None or power is None:
         raise ValueError("expected a number such as 1234, 1,234 or 12.3K")
-    return float(_decimal(match[1], whole=whole, scaled=factor != 1)) * factor
+    digits = _decimal(match[1], whole=whole, scaled=power != 0)
+    return float(f"{digits}e{power}")  # the product of floats makes 1.001K 1000.9999999999999
 
 
 def _decimal(digits: str, *, whole: bool, scaled: bool) -> str:
