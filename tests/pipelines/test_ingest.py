@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -204,3 +204,40 @@ def test_a_planned_post_keeps_its_time(store, tmp_path):
 def test_a_time_of_another_zone_is_not_ahead(store, tmp_path):
     recent = post(tmp_path / "a.png", metrics={"likes": 5}, published_at=NOW + timedelta(hours=14))
     assert [one.stage for one in ingest(store, [recent]).failures] == ["read"]
+
+
+def rows_of_one_post(tmp_path: Path, *rows: tuple[float, str | None]) -> list[SourcePost]:
+    """Likes and day of observation of each row of one post."""
+    return [
+        post(
+            tmp_path / "a.png",
+            metrics={"likes": likes},
+            observed_at=None if day is None else datetime.fromisoformat(f"{day}T00:00:00+00:00"),
+            origin=f"posts.csv, row {number}",
+        )
+        for number, (likes, day) in enumerate(rows, start=2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "likes", "told"),
+    [
+        ([(5, None), (7, None)], 7, "likes 7 and 5 (of posts.csv, row 2); say with observed_at which is newer"),
+        ([(5, None), (5, None)], 5, None),
+        ([(90, "2024-02-01"), (40, "2024-01-01")], 90, None),
+        ([(90, "2024-02-01"), (91, "2024-02-01")], 91, "likes 91 and 90 (of posts.csv, row 2); remove the wrong row"),
+        ([(90, "2024-02-01"), (70, None)], 70, None),
+    ],
+    ids=["no times", "the same twice", "an older one last", "one time", "one without a time is of now"],
+)
+@pytest.mark.parametrize("per_transaction", [1, 512])
+def test_the_latest_observation_counts_else_the_last_row(
+    store, tmp_path, monkeypatch, rows, likes, told, per_transaction
+):
+    picture(tmp_path / "a.png", seed=1)
+    monkeypatch.setattr(ingest_module, "POSTS_PER_TRANSACTION", per_transaction)
+    result = ingest(store, rows_of_one_post(tmp_path, *rows))
+    with store.read() as conn:
+        (snapshot,) = read_snapshots(conn).values()
+    assert snapshot.likes == likes
+    assert [told in one.message for one in result.failures] == ([] if told is None else [True])

@@ -14,9 +14,11 @@ from postlens.config import Settings
 from postlens.errors import ForgottenError, PostlensError, RowError
 from postlens.media.fetch import fetch
 from postlens.media.hashing import sha256_file
+from postlens.sources.repeats import differing
 from postlens.store import Store
 from postlens.store.media import FileStat, read_files, write_files
 from postlens.store.posts import LocatedPost, read_post_media, write_posts
+from postlens.store.snapshots import Observation
 from postlens.store.tombstones import forgotten_ids, tombstone_key
 from postlens.types import Failure, MediaRef, SourcePost, as_utc
 
@@ -49,10 +51,15 @@ class Ingest:
         self._settings = settings
         self._downloads = downloads
         self._now = now
+        self._counted: dict[tuple[str, datetime | None], tuple[dict[str, float], str]] = {}  # of this run, with origins
 
     def run(self, found: Iterable[SourcePost | Failure]) -> Ingested:
-        """Write all posts; every file that cannot be read is a failure, and its post is kept with its numbers."""
-        result = Ingested()
+        """Write all posts; every file that cannot be read is a failure, and its post is kept with its numbers.
+
+        Of several rows of one post `sources.repeats` says which counts. Where two have other figures of the same time
+        of observation, or both of none, that is a failure too.
+        """
+        result, self._counted = Ingested(), {}
         stream = iter(found)
         with ThreadPoolExecutor(self._settings.workers, thread_name_prefix="postlens-hash") as pool:
             while batch := list(islice(stream, POSTS_PER_TRANSACTION)):
@@ -71,6 +78,7 @@ class Ingest:
 
     def _write(self, posts: Sequence[SourcePost], result: Ingested, pool: ThreadPoolExecutor) -> None:
         posts = [self._dated(post, result) for post in self._without_forgotten(posts, result)]
+        result.failures += filter(None, map(self._contradiction, posts))
         refs = list(dict.fromkeys(ref for post in posts for ref in post.media))
         result.subjects.update(ref.name for ref in refs)
         files = dict(zip(refs, pool.map(self._file, refs), strict=True))
@@ -114,6 +122,17 @@ class Ingest:
         observed_at = None if "observed_at" in wrong else post.observed_at
         return replace(post, published_at=published_at, observed_at=observed_at)
 
+    def _contradiction(self, post: SourcePost) -> Failure | None:
+        """What is told of a post that was counted in this run, at the same time, with another result."""
+        seen = Observation.of(post)
+        if seen is None:
+            return None
+        at = None if seen.observed_at is None else as_utc(seen.observed_at)
+        known, origin = self._counted.setdefault((post.post_id, at), ({}, post.origin))
+        other = ", ".join(f"{name} {seen.values[name]:g} and {known[name]:g}" for name in differing(known, seen.values))
+        self._counted[post.post_id, at] = (known | dict(seen.values), post.origin)
+        return _contradicted(post, origin, other, timed=at is not None) if other else None
+
     def _known(self, paths: Sequence[str]) -> dict[str, FileStat]:
         with self._store.read() as conn:
             return read_files(conn, paths)
@@ -134,6 +153,12 @@ class Ingest:
             timeout_s=self._settings.download_timeout_s,
         )
         return str(path)
+
+
+def _contradicted(post: SourcePost, before: str, figures: str, *, timed: bool) -> Failure:
+    step = "remove the wrong row" if timed else "say with observed_at which is newer"
+    text = f"expected the post's figures once for each time of observation, got {figures} (of {before}); {step}"
+    return Failure.of(post.origin, "source", RowError(f"{post.origin}: {text} (the last row counts)"))
 
 
 def _ahead(post: SourcePost, name: str, at: datetime) -> Failure:
