@@ -75,9 +75,13 @@ def test_thousands_may_be_written_as_in_tables() -> None:
     assert likes_of("1: 1,234", "2: 1.2K", "3: 12 345") == [1234, 1200, 12345]
 
 
-def test_of_several_lines_of_one_number_the_first_counts() -> None:
-    assert likes_of("1: 5", "01: 7") == [5]
-    assert problems_of("1: 5", "01: 7") == [(2, "photo 1 has a line already (line 1); the first counts")]
+def test_of_several_lines_of_one_number_the_last_with_likes_counts() -> None:
+    assert likes_of("1: 5", "01: 7") == [7]
+    assert problems_of("1: 5", "01: 7") == [(2, "photo 1 has a line already (line 1); the last counts")]
+    assert likes_of("1: 5", "1: -") == [5]
+    first, second = problems_of("1: 5", "1: -")
+    assert first == (2, "photo 1 has a line already (line 1); the first counts")
+    assert second[1].endswith("the likes of photo 1 stay those of line 1")
 
 
 @pytest.mark.parametrize(

@@ -60,33 +60,40 @@ def read_likes_file(path: Path) -> list[LikesLine | LineProblem]:
 
 
 def parse_likes(lines: Iterable[str]) -> Iterator[LikesLine | LineProblem]:
-    """Numbers with their likes, in the order of the lines; never raises, whatever the lines are.
+    """Numbers with their likes, then what is wrong, each in the order of the lines; never raises.
 
     A line is `number: count`, where the number may carry the file's ending (`1.jpg: 27`) and the count is written as in
     tables (`1,234` or `1.2K`). What follows `#` is a comment; empty lines are left out. A count that is hidden (`-`,
     empty), negative, no number or a fraction gives the number without likes, and a problem. Of several lines of one
-    number the first counts.
+    number the last with likes counts, as of the rows of a table, and each is told.
     """
-    seen: dict[int, int] = {}
+    known: dict[int, LikesLine] = {}
+    problems: list[LineProblem] = []
     for at, text in enumerate(lines, 1):
         plain = text.lstrip("\ufeff").partition("#")[0].strip()
-        if not plain:
-            continue
         match = _LINE.fullmatch(plain)
-        if match is None:
-            yield LineProblem(
-                at, f"expected `number: likes` such as `1: 27`, got {_shown(plain)}; the line is left out"
+        if match is not None:
+            problems += _add(known, at, int(match[1]), match[2].strip())
+        elif plain:
+            problems.append(
+                LineProblem(at, f"expected `number: likes` such as `1: 27`, got {_shown(plain)}; the line is left out")
             )
-            continue
-        number = int(match[1])
-        if number in seen:
-            yield LineProblem(at, f"photo {number} has a line already (line {seen[number]}); the first counts")
-            continue
-        seen[number] = at
-        likes, problem = _likes(match[2].strip())
-        yield LikesLine(at, number, likes)
-        if problem is not None:
-            yield LineProblem(at, f"{problem}; the likes of photo {number} stay unknown")
+    yield from sorted(known.values(), key=lambda line: line.line)
+    yield from problems
+
+
+def _add(known: dict[int, LikesLine], at: int, number: int, text: str) -> Iterator[LineProblem]:
+    """Put the line among the known ones, and tell what is wrong with it."""
+    likes, problem = _likes(text)
+    before = known.get(number)
+    if before is None or likes is not None:
+        known[number] = LikesLine(at, number, likes)
+    if before is not None:
+        which = "the last" if likes is not None else "the first"
+        yield LineProblem(at, f"photo {number} has a line already (line {before.line}); {which} counts")
+    if problem is not None:
+        kept = "stay unknown" if before is None or before.likes is None else f"stay those of line {before.line}"
+        yield LineProblem(at, f"{problem}; the likes of photo {number} {kept}")
 
 
 def _likes(text: str) -> tuple[float | None, str | None]:
@@ -99,8 +106,6 @@ def _likes(text: str) -> tuple[float | None, str | None]:
         return None, f"{error}, got {_shown(text)}"
     if likes is None:
         return None, f"expected a number of likes of 0 or more, got {_shown(text)}"
-    if not likes.is_integer():
-        return None, f"expected a whole number of likes, got {_shown(text)}"
     return likes, None
 
 
