@@ -27,18 +27,19 @@ set -e
 root=$1; data=$2; shift 2
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$root"
+mkdir "$root/tmp"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"  # before what may lie in it
 bind() { mkdir -p "$root$1"; mount --bind "$1" "$root$1"; mount -o remount,bind,ro "$root$1"; }
 while [ "$1" != -- ]; do
   if [ -L "$1" ]; then ln -s "$(readlink "$1")" "$root$1"; else bind "$1"; fi
   shift
 done
 shift
-mkdir -p "$root/data" "$root/models" "$root/proc" "$root/dev" "$root/tmp" "$root/opt"
+mkdir -p "$root/data" "$root/models" "$root/proc" "$root/dev" "$root/opt"
 ln -s "$PREFIX" "$root/opt/postlens"
 mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --bind "$data" "$root/data"
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -o remount,ro "$root"
 exec chroot "$root" "$@"
 """
