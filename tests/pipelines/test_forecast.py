@@ -8,7 +8,7 @@ import pytest
 
 from postlens.config import Settings
 from postlens.errors import UnknownNameError, UsageError
-from postlens.pipelines.answers_engagement import Readings, post_facts
+from postlens.pipelines.answers_engagement import Forecaster, Readings, post_facts
 from postlens.pipelines.facts import CreatorFacts
 from postlens.pipelines.forecast import Asked, forecast_media
 from postlens.pipelines.forecast_account import draft_facts, find_account
@@ -17,6 +17,7 @@ from postlens.store import Store
 from postlens.store.posts import write_post
 from postlens.tasks.engagement import PostFacts
 from postlens.tasks.engagement.early import EarlyCount
+from postlens.tasks.engagement.ranking import RANK_MODEL, pair_probability, rank_images
 from postlens.types import (
     Creator,
     Embeddings,
@@ -28,6 +29,7 @@ from postlens.types import (
     Post,
     SourcePost,
 )
+from postlens.vision.zoo import open_model
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARA = Creator("instagram:mara", "instagram", "mara")
@@ -166,3 +168,15 @@ def test_a_stored_early_count_is_used_and_is_not_what_the_post_got():
 def test_a_stored_count_without_known_growth_changes_nothing():
     plain = replace(PLAIN, actual=39.0)
     assert book(3, new=[(1, 39)]).sharpen(plain, row(2 / 24, {"likes": 39.0}), None) == plain
+
+
+@pytest.mark.parametrize(("side", "thumbnails"), [(42, True), (640, False)])
+def test_small_drafts_are_ranked_as_the_thumbnails_that_were_learned(side, thumbnails):
+    forecaster, ranker = Forecaster(Settings()), open_model(RANK_MODEL)
+    rng = np.random.default_rng(4)
+    media = MediaFile("0" * 64, "image", "/in/a.jpg", side, side // 2, 10)
+    posts = [replace(row(0), vector=rng.random(1280).astype(np.float32), media=media) for _ in range(2)]
+    scores = rank_images(np.stack([one.vector for one in posts]), [None, None], ranker, thumbnails=thumbnails)
+    order = forecaster.order(posts, [PLAIN, PLAIN])
+    assert order.places == ((1, 2) if scores[0] > scores[1] else (2, 1))
+    assert f"in {pair_probability(scores.max(), scores.min(), ranker):.0%} of cases" in order.note

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from postlens.pipelines.forecast_words import change_text, compared, headline, rounded, signed, told
+from postlens.pipelines.forecast_words import change_text, compared, headline, rounded, signed, start_words, told
 from postlens.tasks.engagement.answer import Change, Forecast, Reason, SimilarPost
 
 from .campaigns import forecast
@@ -66,6 +66,8 @@ def test_everything_else_is_a_line_each():
         forecast=ONE,
         creator_id="instagram:c0",
         reasons=(Reason("caption", "the caption and its hashtags", 0.12),),
+        start=98.0,
+        start_text="drawn to what accounts of this size get",
         similar=(SimilarPost("a", 0.9, 400.0, None), SimilarPost("b", 0.8, 1234.0, None)),
         what_if=(
             Change("hashtags", "30 hashtags", 0.1),
@@ -77,8 +79,32 @@ def test_everything_else_is_a_line_each():
         "usual for the account: 110",
         "method: from many accounts and this one's history (model on 9 earlier posts)",
         "note: asked for account, answered by accounts",
+        "starts from 98, \N{MINUS SIGN}11 % against the usual 110: drawn to what accounts of this size get",
         "because of the caption and its hashtags: +12 %",
         "similar earlier posts got 400, 1,200 likes",
         "hashtags: 30 hashtags +10 % (against none)",
         "day of the week: no difference beyond chance",
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "usual", "words"),
+    [
+        (None, 110.0, ""),
+        (110.4, 110.0, "starts from 110: what is usual for the account"),
+        (300.0, None, "starts from 300: why"),
+        (9.0, 0.0, "starts from 9: why"),
+        (220.0, 110.0, "starts from 220, 2.0 times as much against the usual 110: why"),
+    ],
+)
+def test_the_start_is_told_beside_the_usual(start, usual, words):
+    one = Forecast(forecast=replace(ONE, baseline=usual), creator_id="c", start=start, start_text="why")
+    assert start_words(one) == words
+
+
+def test_what_is_said_once_can_be_left_out():
+    one = Forecast(
+        ONE, "c", own_model="a model of its 40 own posts", what_if=(Change("hour", "any", None, note="few"),)
+    )
+    assert told(one)[-2:] == ("note: a model of its 40 own posts", "time of day: few")
+    assert told(one, own_model=False, what_if=False) == told(one)[:-2]

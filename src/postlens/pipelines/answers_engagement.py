@@ -15,7 +15,7 @@ from postlens.pipelines.facts import CreatorFacts
 from postlens.pipelines.ingest import CLOCK_SLACK
 from postlens.tasks.engagement import ENGAGEMENT_MODEL, PostFacts
 from postlens.tasks.engagement.account import AccountModel
-from postlens.tasks.engagement.answer import Forecast, Reason
+from postlens.tasks.engagement.answer import Forecast
 from postlens.tasks.engagement.choose import forecast_posts
 from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, feature_row
@@ -25,8 +25,8 @@ from postlens.tasks.engagement.order import Order, order_posts
 from postlens.tasks.engagement.own import OwnFits, own_model
 from postlens.tasks.engagement.predict import MODEL_METRIC
 from postlens.tasks.engagement.ranking import RANK_MODEL, rank_images
-from postlens.tasks.engagement.reasons import find_reasons
-from postlens.tasks.engagement.records import History
+from postlens.tasks.engagement.reasons import Account, find_reasons
+from postlens.tasks.engagement.records import Float, History
 from postlens.tasks.engagement.similar import similar_posts
 from postlens.tasks.engagement.what_if import caption_changes, time_changes
 from postlens.types import EngagementForecast, Faces, FloatArray, MediaFile, ModelSpec, NichePrediction, Post, as_utc
@@ -34,6 +34,9 @@ from postlens.vision.session import Session
 from postlens.vision.zoo import list_models, open_model
 
 SAME_PICTURE = 0.999  # cosine; copies that were saved anew stay above, other pictures of a scene below
+# A picture whose longest side is shorter is ranked as the thumbnails of 42 px that the ranker also learned; higher:
+# photos lose the weights made for them, lower: enlarged thumbnails get weights for photos.
+THUMBNAIL_PX = 100
 SMALL_PX = 160  # a picture whose longest side is shorter shows little; measures and embedding are weak then
 
 
@@ -94,15 +97,15 @@ class Forecaster:
         before = earlier_posts(post, rows)
         by_trees = one.metric == MODEL_METRIC and one.method in ("accounts", "early")
         row = feature_row(post, history, names=self.model.spec.labels or FEATURES) if by_trees else None
-        start: float | None = None
-        reasons: tuple[Reason, ...] = ()
+        why: Account | None = None
         if row is not None and self._explainer is not None and not math.isnan(float(row[0])):
-            start, reasons = find_reasons(row, self._explainer, self.model)
+            why = find_reasons(row, self._explainer, self.model, median=one.median if one.method == "early" else None)
         return Forecast(
             forecast=one,
             creator_id="",
-            reasons=reasons,
-            start=start,
+            reasons=why.reasons if why is not None else (),
+            start=why.start if why is not None else None,
+            start_text=why.start_text if why is not None else "",
             similar=similar_posts(post, before, metric=one.metric),
             what_if=(
                 *(caption_changes(post, history, self.model) if row is not None else ()),
@@ -114,9 +117,7 @@ class Forecaster:
         """Places of new posts of one account by their forecasts, and by their pictures where these are the same."""
         if self._ranker is None or len(posts) < 2:
             return order_posts(forecasts, None, None)
-        scores = rank_images(_vectors(posts), [one.measures for one in posts], self._ranker)
-        seen = np.array([post.vector is not None for post in posts])
-        return order_posts(forecasts, np.where(seen, scores, np.nan), self._ranker)
+        return order_posts(forecasts, _picture_scores(posts, self._ranker), self._ranker)
 
 
 def fallback_words(one: Forecast, row: PostFacts, settings: Settings) -> str:
@@ -125,7 +126,7 @@ def fallback_words(one: Forecast, row: PostFacts, settings: Settings) -> str:
     wanted, method = settings.engagement_method, one.forecast.method
     if wanted not in ("auto", method) and method != "early":
         said.append(f"asked for {wanted}, answered by {method}")
-    if row.media is not None and max(row.media.width_px, row.media.height_px) < SMALL_PX:
+    if row.media is not None and _longest_px(row) < SMALL_PX:
         size = f"{row.media.width_px} x {row.media.height_px}"
         said.append(f"the picture has {size} pixels only: what it shows counts for little, give a larger one")
     if one.similar and one.similar[0].similarity >= SAME_PICTURE:
@@ -155,6 +156,22 @@ def _open_model(settings: Settings) -> Session:
     if settings.engagement_model is None:
         return open_model(ENGAGEMENT_MODEL)
     return load_engagement_model(settings.engagement_model).open()
+
+
+def _picture_scores(posts: Sequence[PostFacts], ranker: Session) -> Float:
+    """(N,) scores of the posts' pictures, NaN where there is none; thumbnails by weights learned from such."""
+    vectors, measures = _vectors(posts), [one.measures for one in posts]
+    seen = np.array([post.vector is not None for post in posts])
+    small = np.array([_longest_px(post) < THUMBNAIL_PX for post in posts])
+    scores = rank_images(vectors, measures, ranker)
+    if small.any():
+        scores = np.where(small, rank_images(vectors, measures, ranker, thumbnails=True), scores)
+    return np.where(seen, scores, np.nan)
+
+
+def _longest_px(row: PostFacts) -> float:
+    """Of the picture; infinite where there is none."""
+    return math.inf if row.media is None else max(row.media.width_px, row.media.height_px)
 
 
 def _vectors(posts: Sequence[PostFacts]) -> FloatArray:

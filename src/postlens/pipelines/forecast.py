@@ -23,6 +23,7 @@ from postlens.pipelines.facts import CreatorFacts
 from postlens.pipelines.folder import DOWNLOADS, STORE_FILE, remember_folder
 from postlens.pipelines.forecast_account import draft_facts, find_account
 from postlens.pipelines.forecast_early import EarlyBook
+from postlens.pipelines.forecast_early_check import check_early, count_new
 from postlens.pipelines.forecast_look import Progress, look, place
 from postlens.store import Store
 from postlens.store.posts import read_creators, read_posts
@@ -60,7 +61,7 @@ def forecast_media(
 
     Raises:
         UsageError: no source, an unknown kind of source, an account without a store, or a folder that cannot be
-            written.
+            written, or an early count that several new posts would take.
         UnknownNameError: the store has no such account; near names are told.
         SettingsError, ModelError: a model that cannot be used.
         StoreError: the store cannot be used.
@@ -78,8 +79,9 @@ def forecast_media(
         if asked.out is not None or asked.store is not None:
             conclude(store, settings=settings, now=at)
         with store.read() as conn:
+            notes = check_early(asked.early, count_new(conn, post_ids)) if asked.early is not None else ()
             posts = forecast_posts(conn, answerer, post_ids=post_ids, early=asked.early, now=at)
-    return _told(posts, answerer.forecaster, failures)
+    return _told(posts, answerer.forecaster, failures, notes)
 
 
 def forecast_store(
@@ -106,8 +108,13 @@ def forecast_posts(
     early: EarlyCount | None = None,
     now: datetime,
 ) -> tuple[Forecast, ...]:
-    """The forecasts of these posts of a store, in this order, each from what was known before it."""
+    """The forecasts of these posts of a store, in this order, each from what was known before it.
+
+    early: of the one post among them that has no count; raises `UsageError` where several have none.
+    """
     wanted = list(dict.fromkeys(post_ids))
+    if early is not None:
+        check_early(early, count_new(conn, wanted))
     owners = {post.creator_id for post in read_posts(conn, post_ids=wanted)}
     found: dict[str, Forecast] = {}
     for creator in read_creators(conn):
@@ -190,8 +197,9 @@ def forecast_new(
         book = EarlyBook.read(conn, account, metric=answerer.settings.metric)
     with place(None) as folder, Store.open(str(folder / STORE_FILE)) as drafts:
         ids, failures = look(drafts, asked.sources, answerer, folder, progress, now=now, account=creator.handle)
+        check_early(asked.early, len(set(ids)))
         with drafts.read() as conn:
-            new = _drafts(conn, answerer, ids)
+            new = _drafts(conn, answerer, ids, now=now)
     if new is None:
         return _told((), answerer.forecaster, failures)
     facts = draft_facts(new, account, now=now)
@@ -209,7 +217,11 @@ def forecast_drafts(
     early: EarlyCount | None = None,
     now: datetime,
 ) -> tuple[Forecast, ...]:
-    """Photos that are not posted yet and were looked at in memory alone, by rank. Raises as `find_account`."""
+    """Photos that are not posted yet and were looked at in memory alone, by rank.
+
+    Raises as `find_account`, and `UsageError` for an early count of several photos.
+    """
+    check_early(early, len(drafts.posts))
     known = answerer.read_facts(conn, find_account(conn, account), products=False)
     book = EarlyBook.read(conn, known, metric=answerer.settings.metric)
     facts, wanted = draft_facts(drafts, known, now=now), {post.post_id for post in drafts.posts}
@@ -227,22 +239,24 @@ def _store_of(asked: Asked) -> str:
     return location
 
 
-def _drafts(conn: Connection, answerer: Answerer, post_ids: Sequence[str]) -> CreatorFacts | None:
+def _drafts(conn: Connection, answerer: Answerer, post_ids: Sequence[str], *, now: datetime) -> CreatorFacts | None:
     """The facts of all new photos, under one creator; whatever counts the sources give are left out."""
     found = [answerer.read_facts(conn, one, products=False) for one in read_creators(conn)]
     if not found:
         return None
     merged = found[0]
     for one in found[1:]:
-        merged = draft_facts(one, merged, now=datetime.now(UTC))
+        merged = draft_facts(one, merged, now=now)
     order = {post_id: place for place, post_id in enumerate(dict.fromkeys(post_ids))}
     posts = sorted((post for post in merged.posts if post.post_id in order), key=lambda post: order[post.post_id])
     return replace(merged, posts=tuple(posts), snapshots={})
 
 
-def _told(posts: tuple[Forecast, ...], forecaster: Forecaster, failures: tuple[Failure, ...]) -> Forecasts:
+def _told(
+    posts: tuple[Forecast, ...], forecaster: Forecaster, failures: tuple[Failure, ...], said: tuple[str, ...] = ()
+) -> Forecasts:
     spec = forecaster.model.spec
-    notes = list(dict.fromkeys(one.order_note for one in posts if one.order_note))
+    notes = [*said, *dict.fromkeys(one.order_note for one in posts if one.order_note)]
     if any(one.creator_id.endswith(f":{UNKNOWN}") for one in posts):
         notes.append("no account is named: all posts without one count as one account's; name it with --account")
     return Forecasts(posts, failures, {spec.name: f"{spec.version} {spec.fingerprint}"}, tuple(notes))

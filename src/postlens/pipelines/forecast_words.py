@@ -52,6 +52,20 @@ def signed(change: float) -> str:
     return f"{change:+.0%}".replace("-", "\N{MINUS SIGN}").replace("%", " %")
 
 
+SAME = 0.01  # of the count; a start that is nearer to what is usual is told as the same
+
+
+def start_words(one: Forecast) -> str:
+    """Where reasons start from, and the step from what is usual for the account; "" without."""
+    if one.start is None:
+        return ""
+    text, usual = f"starts from {rounded(one.start)}", one.forecast.baseline
+    change = one.start / usual - 1 if usual else 0.0
+    if abs(change) < SAME:
+        return f"{text}: {'what is usual for the account' if usual else one.start_text}"
+    return f"{text}, {signed(change)} against the usual {rounded(usual)}: {one.start_text}"
+
+
 def reason_text(one: Reason) -> str:
     """ "the caption and its hashtags: +12 %"."""
     return f"{one.text}: {signed(one.change)}"
@@ -78,16 +92,28 @@ def against(options: Sequence[Change]) -> str:
     return " (against none)" if of_model and not any(change.is_now for change in of_model) else ""
 
 
-def told(one: Forecast) -> tuple[str, ...]:
-    """Everything beside the headline, a line each."""
+def method_words(one: EngagementForecast) -> str:
+    """What answered, and what it rests on; "" where there is no forecast, whose headline says why."""
+    if one.median is None:
+        return ""
+    return METHODS[one.method] + (f" ({one.note})" if one.note else "")
+
+
+def told(one: Forecast, *, own_model: bool = True, what_if: bool = True) -> tuple[str, ...]:
+    """Everything beside the headline, a line each.
+
+    own_model: whether to say how good the account's own model is, which is the same for all of its posts. what_if:
+    whether to say what else could be done, which is too late for a post that is out.
+    """
     found = one.forecast
-    lines = [compared(found), f"method: {METHODS[found.method]} ({found.note})" if found.median is not None else ""]
-    lines += [f"note: {one.fallback}" if one.fallback else "", f"note: {one.own_model}" if one.own_model else ""]
+    method = method_words(found)
+    lines = [compared(found), f"method: {method}" if method else "", f"note: {one.fallback}" if one.fallback else ""]
+    lines += [f"note: {one.own_model}" if one.own_model and own_model else "", start_words(one)]
     lines += [f"because of {reason_text(reason)}" for reason in one.reasons]
     if one.similar:
         got = ", ".join(f"{rounded(post.count)}" for post in one.similar)
         lines.append(f"similar earlier posts got {got} {found.metric}")
-    if found.median is not None:
+    if found.median is not None and what_if:
         lines += [f"{KINDS[kind]}: {text}" for kind, text in _by_kind(one)]
     return tuple(line for line in lines if line)
 

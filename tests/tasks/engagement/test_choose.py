@@ -81,7 +81,13 @@ def test_one_post_alone_is_told_what_is_missing(method):
     answer = forecast([make_post(3)], method=method)
     assert (answer.method, answer.median) == ("none", None)
     assert "at least 5 are needed" in answer.note
-    assert "give the account's followers" in answer.note
+    assert ("give the account's followers" in answer.note) == (method != "median")
+    assert "more posts with likes" in answer.note
+
+
+def test_followers_are_not_asked_for_where_they_never_help():
+    answer = forecast([make_post(3)], method="auto", metric="views")
+    assert answer.note.endswith("give more posts with views")
 
 
 def test_hidden_likes_are_told_not_counted_as_zero():

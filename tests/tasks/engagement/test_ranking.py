@@ -1,5 +1,8 @@
 """The image ranker: scores and probabilities as promised, and the shipped weights as the card says."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,6 +47,17 @@ def test_thumbnails_have_weights_of_their_own(model: Session) -> None:
     vectors, measures = draw(4)
     photos, thumbnails = (rank_images(vectors, measures, model, thumbnails=value) for value in (False, True))
     assert not np.allclose(photos, thumbnails)
+
+
+def test_a_model_of_ones_own_may_have_one_score_for_all(model: Session) -> None:
+    class Own:
+        spec = replace(model.spec, outputs=("score",))
+
+        def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {"score": inputs["features"][:, :1]}
+
+    vectors, measures = draw(4)
+    assert rank_images(vectors, measures, Own(), thumbnails=True) == pytest.approx(vectors[:, 0])
 
 
 def test_upright_photos_are_put_before_flat_ones(model: Session) -> None:

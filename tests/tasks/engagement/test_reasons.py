@@ -7,7 +7,7 @@ import pytest
 
 from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, GROUPS
-from postlens.tasks.engagement.reasons import N_REASONS, TOLD_AS, UNKNOWN, WORDS, find_reasons
+from postlens.tasks.engagement.reasons import EARLY, N_REASONS, REST, TOLD_AS, UNKNOWN, WORDS, find_reasons, start_text
 from postlens.tasks.engagement.similar import similar_posts
 
 from .accounts import AnchorModel, make_post
@@ -20,12 +20,17 @@ def stump(feature, low, high):
     return {**split, **sides, "internal_count": 10}
 
 
-def reasons(known, *trees):
+def account_for(known, *trees, median=None):
     row = np.full(len(FEATURES), np.nan, np.float32)
     row[0] = math.log1p(100)
     for name, value in known.items():
         row[FEATURES.index(name)] = value
-    return find_reasons(row, Explainer.of(trees, n_features=len(FEATURES)), AnchorModel())
+    return find_reasons(row, Explainer.of(trees, n_features=len(FEATURES)), AnchorModel(), median=median)
+
+
+def reasons(known, *trees):
+    found = account_for(known, *trees)
+    return found.start, found.reasons
 
 
 def test_a_reason_is_a_share_of_the_count():
@@ -55,7 +60,8 @@ def test_the_strongest_come_first():
     names = ("n_hashtags", "aspect", "brightness", "n_faces", "recent", "n_tagged")
     trees = [stump(name, -0.1 * k, 0.1 * k) for k, name in enumerate(names, start=1)]
     _, found = reasons(dict.fromkeys(names, 1.0), *trees)
-    assert len(found) == N_REASONS
+    assert len(found) == N_REASONS + 1
+    assert found[-1].group == REST
     assert [one.group for one in found[:2]] == ["tags", "history"]
 
 
@@ -77,3 +83,39 @@ def test_similar_posts_are_those_with_the_nearest_pictures():
 
 def test_without_a_picture_nothing_is_similar():
     assert similar_posts(make_post(9), [vectored(0, 10, 1, 0)], metric="likes") == ()
+
+
+@pytest.mark.parametrize("size", [3, 100, 250_000])
+@pytest.mark.parametrize("median", [None, 170.0])
+def test_the_start_and_all_reasons_multiply_to_the_forecast(size, median):
+    names = ("n_hashtags", "aspect", "brightness", "n_faces", "recent", "n_tagged")
+    trees = [stump(name, -0.05 * k, 0.05 * k) for k, name in enumerate(names, start=1)]
+    found = account_for(dict.fromkeys(names, 1.0) | {"anchor": math.log1p(size)}, *trees, median=median)
+    own = (1 + size) * math.exp(0.05 * 21) - 1
+    product = found.start * math.prod(1 + one.change for one in found.reasons)
+    assert product == pytest.approx(own if median is None else median, rel=0.01)
+    assert (found.reasons[-1].group == EARLY) == (median is not None)
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"n_earlier": 0.0}, "what accounts of this size usually get"),
+        ({"n_earlier": math.log1p(9), "above_anchor": 0.001}, "what is usual for the account"),
+        (
+            {"n_earlier": math.log1p(9), "above_anchor": 0.3, "above_line": 0.9, "days_since_last": 400},
+            "drawn to what accounts of this size get, since its last post is long ago",
+        ),
+        (
+            {"n_earlier": math.log1p(2), "above_anchor": -0.3, "above_line": -0.9},
+            "drawn to what accounts of this size get, since few earlier posts are known",
+        ),
+        (
+            {"n_earlier": math.log1p(9), "above_anchor": -0.3, "above_line": 0.9, "days_since_last": 4},
+            "its latest posts count more than its old ones",
+        ),
+        ({"n_earlier": math.log1p(9), "above_anchor": -0.3}, "all its posts count, its median counts the middle one"),
+    ],
+)
+def test_the_step_from_the_usual_to_the_start_is_told(known, words):
+    assert start_text(known | {"log_followers": math.nan}, 0.0).startswith(words)

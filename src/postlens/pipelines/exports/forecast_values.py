@@ -25,6 +25,7 @@ def forecast_dict(one: Forecast) -> dict[str, Any]:
         "fallback": one.fallback,
         "own_model": one.own_model,
         "start": plain_figure(one.start),
+        "start_text": one.start_text,
         "reasons": [{**asdict(reason), "change": round(reason.change, SHARE_DIGITS)} for reason in one.reasons],
         "similar": [_similar(post) for post in one.similar],
         "what_if": [_change(change) for change in map(asdict, one.what_if)],

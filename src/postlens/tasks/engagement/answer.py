@@ -15,7 +15,7 @@ ChangeKind = Literal["caption", "hashtags", "weekday", "hour"]
 class Reason:
     """What one group of features did to the forecast."""
 
-    group: str  # key of `features.GROUPS`
+    group: str  # key of `features.GROUPS`, or one of `reasons.UNKNOWN`, `REST` and `EARLY`
     text: str  # in words, without the figure: "caption length and hashtags"
     change: float  # 0.12: 12 % more than without knowing it
 
@@ -49,8 +49,11 @@ class Forecast:
 
     forecast: EngagementForecast
     creator_id: str
-    reasons: tuple[Reason, ...] = ()  # strongest first; (): the answer does not come from trees
-    start: float | None = None  # the count that reasons start from: what the account's posts usually get
+    reasons: tuple[Reason, ...] = ()  # strongest first, then the rest together; (): the answer is not of trees
+    # The count that reasons start from: the model's guess from the account's earlier counts, their age and its
+    # followers. Not its median, which is `forecast.baseline`. Start times (1 + change) of all reasons is the median.
+    start: float | None = None
+    start_text: str = ""  # what draws the start away from the account's median
     similar: tuple[SimilarPost, ...] = ()  # most alike first
     what_if: tuple[Change, ...] = ()
     fallback: str = ""  # what was asked for or would be better, and why it could not answer

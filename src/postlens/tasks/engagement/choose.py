@@ -54,7 +54,8 @@ def forecast_posts(
     if method in ("auto", "account"):
         found = _with_own(posts, found, metric=metric, every=method == "account", fits=fits or OwnFits())
     counts = read_counts(posts, metric)
-    return tuple(_explained(one, counts) for one in _percentiles(posts, found, counts))
+    by_followers = metric == MODEL_METRIC and method != "median"
+    return tuple(_explained(one, counts, by_followers=by_followers) for one in _percentiles(posts, found, counts))
 
 
 # --- the account's own model ----------------------------------------------------------------------------------------
@@ -136,12 +137,16 @@ def _percentiles(
         yield replace(one, percentile=round(100 * float(below) / len(seen), 1))
 
 
-def _explained(one: EngagementForecast, counts: Float) -> EngagementForecast:
-    """With what a reader must know of the account's counts: too few, hidden ones, or all the same."""
+def _explained(one: EngagementForecast, counts: Float, *, by_followers: bool) -> EngagementForecast:
+    """With what a reader must know of the account's counts: too few, hidden ones, or all the same.
+
+    by_followers: whether a forecast could be made from the account's followers alone.
+    """
     seen = counts[~np.isnan(counts)]
     notes = [one.note]
     if one.median is None:
-        notes.append(f"give the account's followers, or more posts with {one.metric}")
+        followers = "the account's followers, or " if by_followers else ""
+        notes.append(f"give {followers}more posts with {one.metric}")
         n_hidden = len(counts) - len(seen) - (one.actual is None)
         if n_hidden:
             notes.append(f"{n_hidden} other posts hide their {one.metric} or have none yet")

@@ -19,6 +19,7 @@ from postlens.types import FloatArray
 
 RANK_MODEL = "engagement_rank"  # name in the zoo
 RANK_MEASURES = (*MEASURES, "aspect")  # after the embedding, in this order
+THUMBNAIL_SCORE = "thumbnail_score"  # output of the weights for thumbnails
 PAIR_SLOPE = "pair_slope"  # on the card: log odds per unit of score, calibrated on held-out accounts
 
 
@@ -29,13 +30,14 @@ def rank_images(
 
     vectors: (N, D) embeddings of the shared encoder, NaN rows where there is none. measures: of `vision.measures`,
     None where not measured. What is not known counts as the mean; a photo without embedding and measures scores 0.
-    thumbnails: the pictures' longest side is about 42 px, as in training; enlarged thumbnails embed differently.
+    thumbnails: the pictures' longest side is about 42 px, as in training; enlarged thumbnails embed differently. A
+    model of one's own may have learned one score for both.
     Raises `ShapeError` for other shapes.
     """
     rows = rank_features(vectors, measures)
     if not len(rows):
         return np.zeros(0)
-    name = "thumbnail_score" if thumbnails else "score"
+    name = THUMBNAIL_SCORE if thumbnails and THUMBNAIL_SCORE in model.spec.outputs else "score"
     return np.asarray(model.run({"features": rows})[name], np.float64).reshape(-1)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from postlens.tasks.engagement.answer import Reason
 from postlens.tasks.engagement.explain import Explainer
@@ -29,26 +31,83 @@ WORDS = {
     "valence": "the mood of the scene",
 }
 UNKNOWN = "unknown"  # group of what is not known of a post
-N_REASONS = 4  # told; the rest is small
+REST, EARLY = "rest", "early"  # groups of what closes the account: all reasons not told, and an early count
+REST_TEXT, EARLY_TEXT = "everything else", "the count of its first hours"
+N_REASONS = 4  # told one by one; the rest is small, and told together
 LEAST_CHANGE = 0.01  # of the count; smaller ones are not told
+LONG_AGO_DAYS = 180.0  # by choice: after a silence as long, it is named as what draws the start away from the usual
+FEW_POSTS = 5  # with fewer earlier posts, that is named
 _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
 
-def find_reasons(row: FloatArray, explainer: Explainer, model: Model) -> tuple[float, tuple[Reason, ...]]:
-    """The count that reasons start from, and the strongest reasons, each as a share of the count.
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How a forecast came about: start times (1 + change) of all reasons is its median."""
 
-    row: (F,) in the order of the model's labels, its first the anchor. The start is what the trees give on average at
-    this anchor. Shares multiply: start times (1 + share) of all reasons, told or not, is the median.
+    start: float  # the count that reasons start from
+    start_text: str  # what it is, beside what is usual for the account
+    reasons: tuple[Reason, ...]  # strongest first; at the end what is told together, and an early count
+
+
+def find_reasons(row: FloatArray, explainer: Explainer, model: Model, *, median: float | None = None) -> Account:
+    """The start, the strongest reasons, each as a share of the count, and one for all others.
+
+    row: (F,) in the order of the model's labels, its first the anchor. median: of the forecast where an early count
+    made it another than the model's own. The start is what the trees give on average at this anchor: a guess from the
+    account's earlier counts, their age and its followers (`anchor`), and not the account's median.
     """
     names = model.spec.labels or FEATURES
+    values = dict(zip(names, row.tolist(), strict=True))
+    shares = dict(zip(names, explainer.explain(row).tolist(), strict=True))
+    first = float(row[0]) + explainer.expected
+    start, own = _count(first), _count(first + math.fsum(shares.values()))
+    told = _strongest(_by_group(values, shares))
+    product = start * math.prod(1 + one.change for one in told)
+    rest = (*_closing(REST, REST_TEXT, product, own), *_closing(EARLY, EARLY_TEXT, own, median))
+    return Account(start, start_text(values, explainer.expected), (*told, *rest))
+
+
+def start_text(values: Mapping[str, float], expected: float) -> str:
+    """Why the start is not the account's median, by its features; `expected`: what the trees add on average (log)."""
+    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    if not known.get("n_earlier"):
+        return "what accounts of this size usually get"
+    step = expected - known.get("above_anchor", 0.0)  # from the median of earlier posts
+    if abs(step) < LEAST_CHANGE:
+        return "what is usual for the account"
+    above = known.get("above_line")
+    if above is not None and above * step < 0:
+        return f"drawn to what accounts of this size get{_why_drawn(known)}"
+    if "days_since_last" in known:
+        return "its latest posts count more than its old ones"
+    return "all its posts count, its median counts the middle one alone"
+
+
+def _why_drawn(known: Mapping[str, float]) -> str:
+    if known.get("days_since_last", 0.0) >= LONG_AGO_DAYS:
+        return ", since its last post is long ago"
+    return ", since few earlier posts are known" if math.expm1(known["n_earlier"]) < FEW_POSTS - 0.5 else ""
+
+
+def _count(log: float) -> float:
+    return math.expm1(min(max(log, 0.0), LARGEST_LOG))
+
+
+def _closing(group: str, text: str, before: float, after: float | None) -> tuple[Reason, ...]:
+    """The step from one count to the next; none where it is too small to be told."""
+    if after is None or before <= 0 or abs(after / before - 1) < LEAST_CHANGE:
+        return ()
+    return (Reason(group, text, after / before - 1),)
+
+
+def _by_group(values: Mapping[str, float], shares: Mapping[str, float]) -> list[tuple[str, str, float]]:
     added: dict[str, float] = defaultdict(float)
     known: dict[str, bool] = defaultdict(bool)
-    for name, value, share in zip(names, row.tolist(), explainer.explain(row).tolist(), strict=True):
+    for name, value in values.items():
         group = _told_as(name)
-        added[group] += share
+        added[group] += shares[name]
         known[group] |= not math.isnan(value)
-    start = math.expm1(min(max(float(row[0]) + explainer.expected, 0.0), LARGEST_LOG))
-    return start, _strongest(_without_unknown(added, known))
+    return _without_unknown(added, known)
 
 
 def _told_as(name: str) -> str:
