@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from datetime import datetime
 
 from postlens.tasks.engagement.records import PostFacts
 from postlens.types import as_utc
@@ -22,7 +21,7 @@ NICHES = ("beauty", "family", "fashion", "fitness", "food", "interior", "other",
 # What is compared with the account's earlier posts: the numbers that vary most within accounts.
 DIFFERENCES = (
     *("log_caption_length", "n_hashtags", "n_tagged", "has_location", "n_people", "n_alt_words", "alt_closeup"),
-    *("alt_outdoor", "aspect", "brightness", "saturation", "age_days"),
+    *("alt_outdoor", "aspect", "brightness", "saturation"),
 )
 ALT_NO_WORDS = "no photo description"  # what the platform writes when it recognised nothing
 _HASHTAG = re.compile(r"#\w+")
@@ -42,22 +41,22 @@ def content_numbers(post: PostFacts) -> Numbers:
         | _faces(post)
         | _niches(post)
         | _alt(post.alt_text)
-        | _horizon(post.published_at, post.observed_at)
+        | {"age_days": plain_or_nan(age_days(post))}
     )
 
 
 def compared_numbers(post: PostFacts) -> list[float]:
     """The values of DIFFERENCES, in their order; NaN where something is not known."""
     found = _caption_length(post) | _tags(post) | _picture(post) | _seen(post.alt_text)[0]
-    found |= _horizon(post.published_at, post.observed_at)
     return [found.get(name, math.nan) for name in DIFFERENCES]
 
 
-def _horizon(published_at: datetime | None, observed_at: datetime | None) -> Numbers:
-    """How long the post had been out when it was counted; a date in the future says nothing about that."""
-    if published_at is None or observed_at is None or as_utc(observed_at) < as_utc(published_at):
-        return {}
-    return {"age_days": (as_utc(observed_at) - as_utc(published_at)).total_seconds() / DAY_S}
+def age_days(post: PostFacts) -> float | None:
+    """How long the post had been out when it was counted; None where not known, as with dates in the future."""
+    if post.published_at is None or post.observed_at is None:
+        return None
+    days = (as_utc(post.observed_at) - as_utc(post.published_at)).total_seconds() / DAY_S
+    return days if days >= 0 else None
 
 
 def _caption(post: PostFacts) -> Numbers:

@@ -16,7 +16,7 @@ import numpy as np
 
 from postlens.errors import ShapeError
 from postlens.tasks.engagement.predict import LARGEST_LOG
-from postlens.tasks.engagement.records import Float
+from postlens.tasks.engagement.records import FINAL_H, Float
 from postlens.types import EngagementForecast, EngagementSnapshot, as_utc
 
 HOUR_S = 3600.0
@@ -24,8 +24,6 @@ MIN_GROWN = 5  # earlier posts with an early and a final count; fewer leave the 
 # An early count of another post counts when it was taken at this factor of the asked age or nearer. Wider: more posts
 # count, whose growth is less alike.
 AGE_FACTOR = 1.5
-# A count is final when the post is a week old, by choice: later, and fewer posts count; sooner, and some still grow.
-FINAL_H = 168.0
 LATEST_H = 72.0  # a count taken later than this is no early one
 MIN_SPREAD = 0.02  # of log growth; counts are whole numbers, so that no growth is known better
 Z90 = 1.6449  # half a 90 % interval in standard deviations of a normal variable

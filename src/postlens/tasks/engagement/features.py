@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # what is absent together, is dropped to
         *("weighted", "mean", "posts_per_day", "comments_per_like"),
     ),
     "differences": tuple(f"more_{name}" for name in DIFFERENCES),
-    "horizon": ("age_days",),
+    "horizon": ("age_days",),  # of posts without history alone
     "caption": ("log_caption_length", "n_hashtags"),
     "caption_text": ("n_mentions", "n_emoji", "foreign_letters", "n_questions", "n_exclamations"),
     "tags": ("n_tagged", "has_location", "is_carousel"),
@@ -66,6 +66,8 @@ def feature_row(post: PostFacts, history: History, *, names: Sequence[str] = FEA
 def feature_numbers(post: PostFacts, history: History) -> Numbers:
     """The features that are known, by name."""
     content = content_numbers(post)
+    if len(history):  # the account's own counts tell its level; a common age of all posts must not move it
+        del content["age_days"]
     more = {f"more_{name}": content[name] - mean for name, mean in history.content.items() if name in content}
     return _account(post, history) | _history(history) | content | more
 

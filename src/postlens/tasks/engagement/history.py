@@ -11,17 +11,28 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from postlens.tasks.engagement.content import DAY_S, DIFFERENCES, compared_numbers
-from postlens.tasks.engagement.records import Float, History, PostFacts
+from postlens.tasks.engagement.content import DAY_S, DIFFERENCES, age_days, compared_numbers
+from postlens.tasks.engagement.records import FINAL_H, Float, History, PostFacts
 from postlens.types import as_utc
 
+FINAL_DAYS = FINAL_H / 24
 MOST_COMPARED = 100  # latest posts that a post's content is compared with; more take time and move a mean little
 SECOND_METRIC = "comments"  # said beside the first one of the earlier posts
 
 
 def known_count(post: PostFacts, metric: str) -> float | None:
-    """The post's count of a metric; None where hidden, or where it is no count (negative, NaN, infinite)."""
-    return _number(post.counts.get(metric))
+    """The post's final count of a metric.
+
+    None where hidden, where it is no count (negative, NaN, infinite), and where it was read before the post was FINAL_H
+    old: it still grows. A post that does not say when it was counted is taken to be done.
+    """
+    return None if is_young(post) else _number(post.counts.get(metric))
+
+
+def is_young(post: PostFacts) -> bool:
+    """Whether the counts were read before they were final."""
+    days = age_days(post)
+    return days is not None and days < FINAL_DAYS
 
 
 def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[History]:
@@ -29,13 +40,15 @@ def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[Histo
 
     Earlier means a strictly earlier `published_at`: posts of the same second do not know each other. A post without a
     time takes all the account's other posts; a post with a time leaves out those without. Of several records of one
-    post_id the earliest counts once. Lazy, because the histories of one account overlap: n posts hold n^2 / 2 counts.
+    post_id the earliest counts once. Counts that are not final are left out (`known_count`). Lazy, because the
+    histories of one account overlap: n posts hold n^2 / 2 counts.
     """
     known = _unique(posts)
     index = {post.post_id: row for row, post in enumerate(known)}
     times = np.array([_time_s(post) for post in known], np.float64)
     counts = np.array([_or_nan(known_count(post, metric)) for post in known], np.float64)
     comments = np.array([_or_nan(known_count(post, SECOND_METRIC)) for post in known], np.float64)
+    young = np.array([is_young(post) and _number(post.counts.get(metric)) is not None for post in known], np.bool_)
     followers = np.array([_or_nan(_number(post.followers)) for post in known], np.float64)
     content = _Content(known)
     for post in posts:
@@ -50,6 +63,7 @@ def read_histories(posts: Sequence[PostFacts], *, metric: str) -> Iterator[Histo
             timed=not math.isnan(at),
             comments=comments[seen],
             content=content.means(seen[-MOST_COMPARED:]),
+            n_young=int(young[rows].sum()),
         )
 
 

@@ -112,12 +112,15 @@ def _with_interval(answer: EngagementForecast, interval: tuple[float, float, flo
 def _model_note(history: History) -> str:
     n = len(history)
     if not n:
-        return "model on followers: no earlier posts with likes"
+        text = "model on followers: no earlier posts with likes"
+        return _note(text, history) if history.n_young else text
     posts = f"{n} earlier post{'s' * (n > 1)} with likes"
     return _note(f"model on {posts}" if n >= MIN_HISTORY else f"model on followers and only {posts}", history)
 
 
 def _note(text: str, history: History) -> str:
+    if history.n_young:
+        text += f"; {history.n_young} more left out, counted before they were a week old"
     return text if history.timed else f"{text}; the post has no date, so the account's other posts count as earlier"
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from postlens.types import FloatArray, MediaFile, ModelSpec
 
 ENGAGEMENT_MODEL = "engagement"  # name in the zoo
+# A count is final when the post is a week old, by choice: later, and fewer posts count; sooner, and some still grow.
+FINAL_H = 168.0
 
 Float = NDArray[np.float64]
 
@@ -56,6 +58,7 @@ class History:
     timed: bool  # False: the post has no time, so all the account's other posts stand in for the earlier ones
     comments: Float = field(default_factory=lambda: np.zeros(0))  # (n,) NaN where hidden; empty: not looked up
     content: Mapping[str, float] = field(default_factory=dict)  # means of `content.DIFFERENCES` over the same posts
+    n_young: int = 0  # further earlier posts, left out: counted before FINAL_H
 
     def __len__(self) -> int:
         return len(self.counts)
