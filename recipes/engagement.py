@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "recipes"))
 
 from engagement_ablation import ablation_rows  # noqa: E402
 from engagement_data import Posts, read_posts  # noqa: E402
+from engagement_drawn import drawn_rows  # noqa: E402
 from engagement_pictures import Pictures, read_pictures  # noqa: E402
 from engagement_scores import (  # noqa: E402
     COLD,
@@ -43,11 +44,12 @@ from engagement_scores import (  # noqa: E402
     write_csv,
 )
 from engagement_spread import measure_spread, spread_coverage  # noqa: E402
-from engagement_views import Float, Shown, build_shown, cross_validate  # noqa: E402
+from engagement_views import Float, Shown, build_shown  # noqa: E402
 from postlens.train.engagement_export import export_accounts  # noqa: E402
-from postlens.train.engagement_fit import Boosting, account_folds, fit  # noqa: E402
+from postlens.train.engagement_fit import Boosting, account_folds, cross_validate, fit  # noqa: E402
 from postlens.train.engagement_margins import margin_band, margins  # noqa: E402
 from postlens.vision.cards import file_sha256, known  # noqa: E402
+from postlens.vision.session import Session  # noqa: E402
 from postlens.vision.zoo import WEIGHTS  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -55,10 +57,12 @@ LICENCE = "Apache-2.0 (trees trained by recipes/engagement.py; the data is for r
 LIMITS = (
     "Likes only; other metrics get the account's median. Trained on posts of 2015-2019 by accounts of 1,000 to 43 "
     "million followers; below 1,000 followers it extrapolates. Followers are those at the time of counting, not of "
-    "posting. Pictures were 42-pixel thumbnails and enter as five measures of light, colour and symmetry, which add "
-    "next to nothing beside a description of the picture; faces, niche of the picture and valence were not known in "
-    "training and change nothing. Which of two posts of one account gets more is only a little better than a guess. "
-    "Descriptions (alternative text) in English only."
+    "posting. With earlier posts the age of a count does not matter; counts of a post's first week are not used. "
+    "Accounts with five or more earlier posts were large ones of 2017: for others the interval is at least that of an "
+    "account that scatters as its earlier posts did. Pictures were 42-pixel thumbnails and enter as five measures of "
+    "light, colour and symmetry, which add next to nothing beside a description of the picture; faces, niche of the "
+    "picture and valence were not known in training and change nothing. Which of two posts of one account gets more is "
+    "only a little better than a guess. Descriptions (alternative text) in English only."
 )
 TRAINED_ON = (
     "instagram_posts: 26,837 posts of 16,452 accounts with 42 px thumbnails (research use)",
@@ -107,12 +111,13 @@ def train_and_score(posts: Posts, shown: Shown) -> None:
     rows = [row for name, scores in found.items() for row in score_rows(name, scores)]
     rows += [row for name in (WHOLE, COLD, WARM, LARGE_WARM) for row in fifths(name, outcomes[name])]
     rows += spread_rows(posts, spread)
+    shipped = ship(posts, shown, boosting, raw=held.raw["whole"], card=card_fields(found, spread, posts))
+    rows += drawn_rows(shipped)
     write_csv(RESULTS / "engagement.csv", rows)
     print(*rows, sep="\n")
-    ship(posts, shown, boosting, raw=held.raw["whole"], card=card_fields(found, spread, posts))
 
 
-def ship(posts: Posts, shown: Shown, boosting: Boosting, *, raw: Float, card: Mapping[str, Any]) -> None:
+def ship(posts: Posts, shown: Shown, boosting: Boosting, *, raw: Float, card: Mapping[str, Any]) -> Session:
     """Train on every account; the margins are those of all held-out forecasts."""
     train = shown.training(np.ones(len(posts.accounts), bool), rng=np.random.default_rng(99))
     boosters = fit(train, boosting)
@@ -120,6 +125,7 @@ def ship(posts: Posts, shown: Shown, boosting: Boosting, *, raw: Float, card: Ma
     probe = train.take(np.random.default_rng(1).permutation(len(train))).x
     spec, worst = export_accounts(boosters, margin, card, folder=WEIGHTS, probe=probe)
     print(f"{spec.file}: parity {worst:.1e}, {(WEIGHTS / spec.file).stat().st_size / 1e6:.2f} MB")
+    return Session(spec, WEIGHTS / spec.file)
 
 
 def spread_rows(posts: Posts, spread: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -143,7 +149,7 @@ def card_fields(found: Mapping[str, Mapping[str, Any]], spread: Mapping[str, flo
     brief = {key: {**found[name], "by_account_size": None} for key, name in CARD_SCORES.items()}
     metrics = {**brief, "held_out_accounts": found[WHOLE]}
     return {
-        "version": "2",
+        "version": "3",
         "licence": LICENCE,
         "source": "recipes/engagement.py: LightGBM on accounts' posts with counts",
         "thresholds": dict(spread),

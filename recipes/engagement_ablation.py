@@ -17,7 +17,7 @@ from postlens.tasks.engagement.evaluate import pair_counts, spearman
 from postlens.tasks.engagement.features import GROUPS
 from postlens.tasks.scoring import bootstrap_interval, plain_interval, plain_number
 from postlens.train.engagement_fit import SETTINGS, Boosting, fit, outcomes_of, predict
-from postlens.train.engagement_rows import Table, build_table, columns_of
+from postlens.train.engagement_rows import Table, build_table, columns_of, with_differences
 
 RESAMPLES = 100  # fewer than of the shipped model's scores: thirty cases are compared with each other
 N_COMPONENTS, MOST_COMPONENTS = 16, 64  # beside other features; where pixels are all there is
@@ -120,6 +120,12 @@ def _without(groups: Sequence[str], name: str) -> list[str]:
     return [other for other in groups if other != name]
 
 
+def _columns(groups: Sequence[str]) -> list[int]:
+    """Of the groups, without differences of what the other groups hold."""
+    hidden = set(with_differences(name for name in GROUPS if name not in groups))
+    return [column for column in columns_of(groups) if column not in hidden]
+
+
 def _padded(values: Float, n: int) -> Float:
     """The posts with pictures come first; the others' values are not known."""
     return np.concatenate([values, np.full((n - len(values), values.shape[1]), np.nan)])
@@ -130,7 +136,7 @@ def _held_out(case: Case, folds: NDArray[np.int64], components: Sequence[Float],
     guess = np.full(len(table), np.nan)
     for k in range(folds.max() + 1):
         train, rows = fold != k, fold == k
-        parts = [_first_column(case), table.x[:, columns_of(case.groups)]]
+        parts = [_first_column(case), table.x[:, _columns(case.groups)]]
         if case.extra is not None:
             parts.append(case.extra)
         if case.n_components:

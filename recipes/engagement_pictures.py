@@ -27,7 +27,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Columns of the collection's posts, in the order of its accounts; what the pixels say and nothing else."""
+    """Columns of the posts with likes, in the order of the tables; what the pixels say and nothing else."""
 
     vectors: NDArray[np.float32]  # (N, D) of the shared encoder
     niche: Float  # (N, 9) probabilities of the shipped head, summing to 1
@@ -37,7 +37,7 @@ class Pictures:
 def read_pictures(posts: Posts, *, cache: Path | None = None) -> Pictures:
     """Of every post with a thumbnail; `cache`: an .npz of the vectors by line of the collection, written if absent."""
     vectors = _cached(posts.sources[0], cache)
-    lines = [int(post.post_id) for account in posts.small.values() for post in account]
+    lines = [int(post.post_id) for post in posts.shown]
     ordered = vectors[lines]
     niche = open_model("niche_post").run({"features": ordered})["probs"]
     valence = open_model("scene_affect").run({"features": ordered})["probs"]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engagement_views import HeldOut, Shown
+from engagement_views import Shown
 from postlens.tasks.engagement.evaluate import Outcomes, score_outcomes
 from postlens.tasks.engagement.predict import MIN_HISTORY
-from postlens.train.engagement_fit import outcomes_of
+from postlens.train.engagement_fit import HeldOut, outcomes_of
 from postlens.train.engagement_rows import Table
 
 RESAMPLES = 100  # of each interval: there are hundreds, and a thousand resamples move their ends by one or two in 1,000
@@ -29,6 +29,8 @@ UNTOUCHED_COLD = "Instagram posts, that fifth, counts hidden"
 LAST = "Instagram posts, last post of accounts with earlier ones"
 LARGE_WARM, LARGE_LAST = "2017 table, 5 or more earlier posts", "2017 table, last post of each account"
 LARGE_ALONE = f"{LARGE_WARM}, followers hidden"
+AGE_HIDDEN = "age of the count hidden"  # as of a draft, which nobody has counted yet
+LARGE_AMOUNTS = {"1-4": (1, 4), "5-9": (5, 9), "10 or more": (10, 999)}
 Rows = list[dict[str, Any]]
 Mask = NDArray[np.bool_]
 
@@ -36,11 +38,12 @@ Mask = NDArray[np.bool_]
 def held_out_outcomes(shown: Shown, held: HeldOut, *, n_small: int, folds: NDArray[np.int64]) -> dict[str, Outcomes]:
     """Forecasts of accounts held out, by what was known and which posts are asked for."""
     blind = held.bounds["cold"][:, 1]
-    names = ("whole", "cold", "plain", "told", "told_cold", "told_partly_wrong")
+    names = ("whole", "cold", "plain", "told", "told_cold", "told_partly_wrong", "ageless", "ageless_cold")
     seen = {name: outcomes_of(getattr(shown, name), held.bounds[name], blind) for name in names}
     table, small = shown.whole, shown.whole.account < n_small
     own, last = table.n_earlier > 0, is_last(table)
     untouched = small & (folds[table.account.astype(int)] == UNTOUCHED_FOLD)
+    large_warm, large_last = ~small & (table.n_earlier >= MIN_HISTORY), ~small & own & last
     alone = shown.no_followers
     alone_seen = outcomes_of(alone, held.bounds["no_followers"], np.full(len(alone), np.nan))
     warm = {WARM: seen["whole"].take(small & own), LAST: seen["whole"].take(small & own & last)}
@@ -53,17 +56,25 @@ def held_out_outcomes(shown: Shown, held: HeldOut, *, n_small: int, folds: NDArr
         TOLD_WRONG: seen["told_partly_wrong"].take(small),
         **warm,
         **{f"{WHOLE}, {name} earlier": seen["whole"].take(small & rows) for name, rows in by_amount(table).items()},
+        **{
+            f"2017 table, {name} earlier": seen["whole"].take(~small & rows)
+            for name, rows in by_amount(table, LARGE_AMOUNTS).items()
+        },
+        f"{WHOLE}, {AGE_HIDDEN}": seen["ageless"].take(small),
+        f"{COLD}, {AGE_HIDDEN}": seen["ageless_cold"].take(small),
+        f"{LARGE_WARM}, {AGE_HIDDEN}": seen["ageless"].take(large_warm),
+        f"{LARGE_LAST}, {AGE_HIDDEN}": seen["ageless"].take(large_last),
         UNTOUCHED: seen["whole"].take(untouched),
         UNTOUCHED_COLD: seen["cold"].take(untouched),
-        LARGE_WARM: seen["whole"].take(~small & (table.n_earlier >= MIN_HISTORY)),
-        LARGE_LAST: seen["whole"].take(~small & own & last),
+        LARGE_WARM: seen["whole"].take(large_warm),
+        LARGE_LAST: seen["whole"].take(large_last),
         LARGE_ALONE: alone_seen.take((alone.account >= n_small) & (alone.n_earlier >= MIN_HISTORY)),
     }
 
 
-def by_amount(table: Table) -> dict[str, Mask]:
+def by_amount(table: Table, amounts: Mapping[str, tuple[int, int]] = AMOUNTS) -> dict[str, Mask]:
     """Rows by their number of earlier posts."""
-    return {name: (table.n_earlier >= low) & (table.n_earlier <= high) for name, (low, high) in AMOUNTS.items()}
+    return {name: (table.n_earlier >= low) & (table.n_earlier <= high) for name, (low, high) in amounts.items()}
 
 
 def is_last(table: Table) -> Mask:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,14 @@ from engagement_data import Posts
 from postlens.tasks.engagement import PostFacts
 from postlens.tasks.engagement.content import NICHES
 from postlens.tasks.engagement.features import FEATURES
-from postlens.train.engagement_fit import Boosting, fit, predict
-from postlens.train.engagement_margins import margin_band, margins, widened
-from postlens.train.engagement_rows import COPY_WEIGHT, Table, Views, build_table, columns_of, join
+from postlens.train.engagement_rows import COPY_WEIGHT, Table, Views, build_table, columns_of, join, without
 from postlens.train.engagement_rows import build_views as build_first_views
 
 # Known of one collection only, or of none: that they are known at all would tell the collection, and a small account
 # with a caption would be taken for a large one of 2017. They gained nothing there either (docs/log/engagement.md).
 UNUSED = (*columns_of(["caption_text", "faces", "niche", "valence"]), FEATURES.index("is_carousel"))
 WRONG_NICHES = 0.3  # of the accounts in the view of niches that are not all right
+AGE = ("horizon",)
 Float = NDArray[np.float64]
 
 
@@ -36,6 +34,8 @@ class Shown:
     told: Table  # the niche of the account known
     told_cold: Table  # likewise, without counts of the account
     told_partly_wrong: Table  # the niche of WRONG_NICHES of the accounts drawn by lot
+    ageless: Table  # as a draft is served: how long the post will have been out when it is counted is not known
+    ageless_cold: Table  # likewise, without counts of the account
 
     def training(self, accounts: NDArray[np.bool_], *, rng: np.random.Generator) -> Table:
         """Rows of the accounts marked true: as served, with less known, and copies that know the niche."""
@@ -48,19 +48,11 @@ class Shown:
         return joined
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """Forecasts (N, 3) for each view, from models that its accounts were not trained on."""
-
-    raw: Mapping[str, Float]  # as the trees give them
-    bounds: Mapping[str, Float]  # widened by margins of the other folds
-
-
 def build_shown(posts: Posts) -> Shown:
     """All views of both collections; 40,000 posts take half a minute."""
     views = build_first_views(posts.accounts)
     plain = build_table(posts.accounts, change=as_in_a_table)
-    labels = np.array([posts.niches.get(post.post_id, "") for account in posts.small.values() for post in account])
+    labels = np.array([posts.niches.get(post.post_id, "") for post in posts.shown])
     known = np.concatenate([labels, np.full(len(views.whole) - len(labels), "")])
     wrong = np.random.default_rng(0).random(int(views.whole.account.max()) + 1) < WRONG_NICHES
     drawn = np.random.default_rng(1).choice(NICHES, len(wrong))
@@ -74,6 +66,8 @@ def build_shown(posts: Posts) -> Shown:
         told=with_niche(views.whole, known),
         told_cold=with_niche(views.cold, known),
         told_partly_wrong=with_niche(views.whole, partly),
+        ageless=without(views.whole, AGE),
+        ageless_cold=without(views.cold, AGE),
     )
 
 
@@ -98,26 +92,3 @@ def with_niche(table: Table, labels: NDArray[Any]) -> Table:
     one_hot[labels == ""] = np.nan
     x[:, columns_of(["account_niche"])] = one_hot
     return replace(table, x=x)
-
-
-def cross_validate(shown: Shown, folds: NDArray[np.int64], boosting: Boosting) -> HeldOut:
-    """Train on the other folds, forecast each fold in every view; margins from the other folds' whole view."""
-    views = {f.name: getattr(shown, f.name) for f in fields(Shown)}
-    fold_of = {name: folds[table.account.astype(int)] for name, table in views.items()}
-    raw = {name: np.full((len(table), 3), np.nan) for name, table in views.items()}
-    for k in range(folds.max() + 1):
-        boosters = fit(shown.training(folds != k, rng=np.random.default_rng(k)), boosting)
-        for view, table in views.items():
-            rows = np.flatnonzero(fold_of[view] == k)
-            raw[view][rows] = np.stack([predict(one, table.x[rows]) for one in boosters.values()], axis=1)
-    return HeldOut(raw, {view: _widened(shown, raw, fold_of, view=view) for view in views})
-
-
-def _widened(shown: Shown, raw: Mapping[str, Float], fold_of: Mapping[str, NDArray[np.int64]], *, view: str) -> Float:
-    """Margins of the folds that the rows are not in: those that were measured on nobody of theirs."""
-    table, band = getattr(shown, view), margin_band(shown.whole.x)
-    by = np.zeros(len(table))
-    for k in range(fold_of["whole"].max() + 1):
-        rest, rows = fold_of["whole"] != k, fold_of[view] == k
-        by[rows] = margins(raw["whole"][rest], shown.whole.y[rest], band[rest])[margin_band(table.x[rows])]
-    return widened(raw[view], by)

@@ -14,7 +14,7 @@ from postlens.errors import ModelError
 from postlens.tasks.engagement import ENGAGEMENT_MODEL
 from postlens.tasks.engagement.features import FEATURES
 from postlens.train.engagement_fit import QUANTILES, Boosters, predict
-from postlens.train.engagement_margins import margin_tree
+from postlens.train.engagement_margins import least_tree, margin_tree
 from postlens.train.engagement_trees import build_model, run_trees, scaled
 from postlens.types import ModelSpec
 from postlens.vision.cards import write_card
@@ -43,7 +43,9 @@ def export_accounts(
     tree = margin_tree(margin)
     dumped = {name: _trees(boosters[name]) for name in QUANTILES}
     ensembles = {**dumped, "lower": [*dumped["lower"], scaled(tree, -1.0)], "upper": [*dumped["upper"], tree]}
-    data = build_model(ENGAGEMENT_MODEL, ensembles, n_features=len(FEATURES), median_trees=dumped["median"])
+    data = build_model(
+        ENGAGEMENT_MODEL, ensembles, n_features=len(FEATURES), median_trees=dumped["median"], least=least_tree()
+    )
     path = folder / f"{ENGAGEMENT_MODEL}.onnx"
     path.write_bytes(data)
     spec = ModelSpec(
@@ -68,7 +70,11 @@ def _trees(booster: Any) -> list[dict[str, Any]]:
 
 def parity(session: Session, boosters: Boosters, margin: Mapping[str, Any], x: NDArray[np.float32]) -> float:
     """Largest difference between the graph and LightGBM, NaN in the rows included."""
-    by = run_trees([margin], x)
-    want = {name: predict(boosters[name], x) + sign * by for name, sign in zip(QUANTILES, (-1, 0, 1), strict=True)}
+    by, least, middle = run_trees([margin], x), run_trees([least_tree()], x), predict(boosters["median"], x)
+    want = {
+        "lower": np.minimum(predict(boosters["lower"], x) - by, middle - least),
+        "median": middle,
+        "upper": np.maximum(predict(boosters["upper"], x) + by, middle + least),
+    }
     got = session.run({"features": x})
     return float(max(np.abs(got[name][:, 0] - value).max() for name, value in want.items()))

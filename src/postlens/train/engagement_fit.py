@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from postlens.tasks.engagement.evaluate import Outcomes
-from postlens.train.engagement_margins import margin_band, margins, widened
-from postlens.train.engagement_rows import Table, Views
+from postlens.train.engagement_margins import least_half, margin_band, margins, widened
+from postlens.train.engagement_rows import Table
 
 if TYPE_CHECKING:
     import lightgbm
@@ -97,26 +97,46 @@ class HeldOut:
     bounds: Mapping[str, Float]  # widened by margins of the other folds
 
 
-def cross_validate(views: Views, folds: NDArray[np.int64], boosting: Boosting) -> HeldOut:
+class Shows(Protocol):
+    """Tables of the same posts as fields, one of them `whole`; `engagement_rows.Views` is one."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def whole(self) -> Table:
+        """With all that is known, as served."""
+
+    def training(self, accounts: NDArray[np.bool_], *, rng: np.random.Generator) -> Table:
+        """The rows to learn from of the accounts marked true."""
+
+
+def cross_validate(views: Shows, folds: NDArray[np.int64], boosting: Boosting) -> HeldOut:
     """Train on the other folds, forecast each fold in every view; margins from the other folds' whole view."""
-    shown = {f.name: getattr(views, f.name) for f in fields(Views)}
+    shown: dict[str, Table] = {f.name: getattr(views, f.name) for f in fields(views)}
     fold_of = {name: folds[table.account.astype(int)] for name, table in shown.items()}
     raw = {name: np.full((len(table), 3), np.nan) for name, table in shown.items()}
-    n_folds = int(folds.max()) + 1
-    for k in range(n_folds):
+    for k in range(int(folds.max()) + 1):
         boosters = fit(views.training(folds != k, rng=np.random.default_rng(k)), boosting)
         for view, table in shown.items():
             rows = np.flatnonzero(fold_of[view] == k)
             for column, name in enumerate(QUANTILES):
                 raw[view][rows, column] = predict(boosters[name], table.x[rows])
-    band, bounds = margin_band(views.whole.x), {}
+    return HeldOut(raw, with_margins(shown, fold_of, raw))
+
+
+def with_margins(
+    shown: Mapping[str, Table], fold_of: Mapping[str, NDArray[np.int64]], raw: Mapping[str, Float]
+) -> dict[str, Float]:
+    """The forecasts (N, 3) of each view, widened by margins of the folds that the rows are not in."""
+    whole, fold = shown["whole"], fold_of["whole"]
+    band, bounds = margin_band(whole.x), {}
     for view, table in shown.items():
         by = np.zeros(len(table))
-        for k in range(n_folds):
-            rest, rows = fold_of["whole"] != k, fold_of[view] == k
-            by[rows] = margins(raw["whole"][rest], views.whole.y[rest], band[rest])[margin_band(table.x[rows])]
-        bounds[view] = widened(raw[view], by)
-    return HeldOut(raw, bounds)
+        for k in range(int(fold.max()) + 1):
+            rest, rows = fold != k, fold_of[view] == k
+            by[rows] = margins(raw["whole"][rest], whole.y[rest], band[rest])[margin_band(table.x[rows])]
+        bounds[view] = widened(raw[view], by, least_half(table.x))
+    return bounds
 
 
 def outcomes_of(table: Table, bounds: Float, blind: Float) -> Outcomes:

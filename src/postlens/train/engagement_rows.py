@@ -98,9 +98,7 @@ def build_views(accounts: Accounts) -> Views:
     blank = build_table(
         accounts, change=lambda post: replace(post, followers=None, followees=None, n_posts_of_account=None)
     )
-    plain = whole.x.copy()
-    plain[:, columns_of(NOT_IN_TABLES)] = np.nan
-    return Views(whole, cold, replace(whole, x=plain), blank.take(blank.n_earlier >= MIN_WITHOUT_FOLLOWERS))
+    return Views(whole, cold, without(whole, NOT_IN_TABLES), blank.take(blank.n_earlier >= MIN_WITHOUT_FOLLOWERS))
 
 
 def masked(table: Table, *, rng: np.random.Generator) -> Table:
@@ -109,8 +107,21 @@ def masked(table: Table, *, rng: np.random.Generator) -> Table:
     for group in GROUPS:
         if group not in ALWAYS_KNOWN:
             hidden = rng.random(len(x)) < DROP_PROB
-            x[np.flatnonzero(hidden)[:, None], columns_of([group])] = np.nan
+            x[np.flatnonzero(hidden)[:, None], with_differences([group])] = np.nan
     return replace(table, x=x, weight=table.weight * COPY_WEIGHT)
+
+
+def without(table: Table, groups: Iterable[str]) -> Table:
+    """The rows as if nothing of the groups were known of any post."""
+    x = table.x.copy()
+    x[:, with_differences(groups)] = np.nan
+    return replace(table, x=x)
+
+
+def with_differences(groups: Iterable[str]) -> list[int]:
+    """Places of the groups' features, and of how far these are from the account's earlier posts."""
+    names = [name for group in groups for name in GROUPS[group]]
+    return [FEATURES.index(name) for one in names for name in (one, f"more_{one}") if name in FEATURES]
 
 
 def columns_of(groups: Iterable[str]) -> list[int]:

@@ -2,8 +2,9 @@
 
 Written from the ONNX operator specification (ai.onnx.ml, TreeEnsembleRegressor) and LightGBM's `dump_model`. The graph
 reads `features` (N, F) float32, whose first column is the anchor, and returns `lower`, `median` and `upper` (N, 1):
-anchor + trees, the outer two widened by one small tree that holds the conformal margins. The trees of the median, with
-their counts, also stand in the file's metadata, for what explains a forecast (`tasks.engagement.explain`).
+anchor + trees, the outer two widened by one small tree that holds the conformal margins, and kept away from the median
+by another that holds the least distance. The trees of the median, with their counts, also stand in the file's metadata,
+for what explains a forecast (`tasks.engagement.explain`).
 """
 
 from __future__ import annotations
@@ -127,18 +128,30 @@ def scaled(tree: Tree, factor: float) -> dict[str, Any]:
 
 
 def build_model(
-    name: str, ensembles: Mapping[str, Sequence[Tree]], *, n_features: int, median_trees: Sequence[Tree] = ()
+    name: str,
+    ensembles: Mapping[str, Sequence[Tree]],
+    *,
+    n_features: int,
+    median_trees: Sequence[Tree] = (),
+    least: Tree | None = None,
 ) -> bytes:
     """A serialised graph with one output (N, 1) for each named ensemble, the anchor (column 0) added to it.
 
-    median_trees: as LightGBM's dump_model has them, kept in the metadata.
+    Args:
+        ensembles: trees by name.
+        n_features: columns of a row.
+        median_trees: as LightGBM's dump_model has them, kept in the metadata.
+        least: how far `lower` and `upper` are from `median` at least; needs ensembles of these names.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     nodes = [helper.make_node("Gather", ["features", "first"], ["anchor"], axis=1)]
+    ends = ("lower", "upper") if least is not None else ()
     for output, trees in ensembles.items():
-        nodes += _ensemble_nodes(output, trees)
+        nodes += _ensemble_nodes(output, trees, "anchor", f"{output}_trees" if output in ends else output)
+    if least is not None:
+        nodes += _least_nodes(least)
     inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_features])]
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", 1]) for output in ensembles]
     first = numpy_helper.from_array(np.array([0], np.int64), "first")
@@ -151,17 +164,30 @@ def build_model(
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _ensemble_nodes(output: str, trees: Sequence[Tree]) -> list[Any]:
+def _least_nodes(least: Tree) -> list[Any]:
+    """The ends, moved out to the least distance from the median."""
     from onnx import helper
 
-    columns, offset = Columns(), f"{output}_offset"
+    return [
+        *_ensemble_nodes("above", [least], "median", "least_upper"),
+        helper.make_node("Sub", ["median", "above_offset"], ["least_lower"]),
+        helper.make_node("Min", ["lower_trees", "least_lower"], ["lower"]),
+        helper.make_node("Max", ["upper_trees", "least_upper"], ["upper"]),
+    ]
+
+
+def _ensemble_nodes(name: str, trees: Sequence[Tree], start: str, output: str) -> list[Any]:
+    """The sum of the trees, `{name}_offset`, and `output`, that sum added to the value `start`."""
+    from onnx import helper
+
+    columns, offset = Columns(), f"{name}_offset"
     for number, tree in enumerate(trees):
         columns.add(tree, number)
     kind: dict[str, Any] = {"n_targets": 1, "aggregate_function": "SUM", "post_transform": "NONE"}
     ensemble = helper.make_node(
         "TreeEnsembleRegressor", ["features"], [offset], domain="ai.onnx.ml", **(kind | columns.attributes())
     )
-    return [ensemble, helper.make_node("Add", ["anchor", offset], [output])]
+    return [ensemble, helper.make_node("Add", [start, offset], [output])]
 
 
 def pack_trees(trees: Sequence[Tree]) -> str:
