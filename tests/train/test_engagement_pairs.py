@@ -85,6 +85,28 @@ def test_many_accounts_are_held_out_whole():
     assert sum(map(len, parts)) == len(set.union(*parts))
 
 
+def test_test_is_a_fifth_of_the_photos_however_many_each_account_has():
+    account = np.repeat(np.arange(40), np.random.default_rng(0).integers(1, 9, 40))
+    split, _ = split_posts(account, rng=np.random.default_rng(0))
+    assert len(split.test) == pytest.approx(0.2 * len(account), abs=4)
+    assert len(split.val) == pytest.approx(0.08 * len(account), abs=4)
+
+
+@pytest.mark.parametrize("n_posts", [2, 5, 7, 50])
+def test_split_of_few_accounts_is_eighty_to_twenty_to_one_post(n_posts):
+    split, _ = split_posts(np.repeat(np.arange(9), n_posts), rng=np.random.default_rng(0))
+    n = 9 * n_posts
+    assert abs(len(split.test) - 0.2 * n) < 1
+    assert abs(len(split.val) - 0.08 * n) < 1
+    assert len(split.train) + len(split.val) + len(split.test) == n
+
+
+def test_where_one_account_has_most_photos_the_latest_posts_are_held_out():
+    split, words = split_posts(np.repeat(np.arange(12), [400, *[2] * 11]), rng=np.random.default_rng(0))
+    assert "latest" in words
+    assert abs(len(split.test) - 0.2 * 422) < 1
+
+
 def test_of_few_accounts_the_latest_posts_are_held_out():
     split, words = split_posts(np.zeros(100, int), rng=np.random.default_rng(0))
     assert "latest" in words
