@@ -20,7 +20,15 @@ from postlens.errors import SettingsError
 DEFAULT_FILE = "postlens.toml"
 ENV_PREFIX = "POSTLENS_"
 # Relative ones in a file are relative to that file.
-_PATHS = ("catalog", "emoji_table", "niche_model", "product_models", "reaction_model", "engagement_model")
+_PATHS = (
+    "catalog",
+    "emoji_table",
+    "niche_model",
+    "product_models",
+    "reaction_model",
+    "engagement_model",
+    "engagement_ranker",
+)
 Origin = str  # "default", "postlens.toml", "environment", "flag"
 
 
@@ -120,6 +128,11 @@ class Settings(BaseSettings):
     engagement_model: Path | None = Field(
         None,
         description="Folder of a run of `postlens train engagement`, whose model forecasts. Default: the shipped one.",
+    )
+    engagement_ranker: Path | None = Field(
+        None,
+        description="Folder of a run of `postlens train engagement --model images`, whose model orders new photos that"
+        " have the same forecast, or none. Default: the shipped one.",
     )
     engagement_method: Literal["auto", "accounts", "account", "median"] = Field(
         "auto",

@@ -31,7 +31,7 @@ from postlens.sources.protocol import absolute
 from postlens.store import Store, ledger
 from postlens.store.engine import shown_location
 from postlens.store.meta import write_folder, write_meta
-from postlens.tasks.engagement.model import load_engagement_model
+from postlens.tasks.engagement.model import load_engagement_model, load_ranker
 from postlens.tasks.niche.model import load_niche_model
 from postlens.tasks.products.model import load_product_models
 from postlens.tasks.reactions.model import load_reaction_model
@@ -107,6 +107,7 @@ def analyze(
     load_tables(settings)
     if settings.engagement_model is not None:
         load_engagement_model(settings.engagement_model)
+    load_ranker(settings.engagement_ranker)
     product_models = load_product_models(settings.product_models)
     stages = all_stages(
         load_niche_model(settings.niche_model).encoder_card,

@@ -1,4 +1,4 @@
-"""A run folder of `postlens train engagement` to the model that forecasts instead of the shipped one."""
+"""A run folder of `postlens train engagement` to the model that forecasts, or orders, instead of the shipped one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 from postlens.errors import ModelError, SettingsError
 from postlens.tasks.engagement.predict import SPREAD_FACTOR, SPREAD_PRIOR, SPREAD_WORTH_POSTS
+from postlens.tasks.engagement.ranking import PAIR_SLOPE, RANK_MEASURES, RANK_MODEL
 from postlens.tasks.engagement.records import ENGAGEMENT_MODEL
 from postlens.types import ModelSpec
 from postlens.vision.cards import read_card
 from postlens.vision.session import Session
-from postlens.vision.zoo import RUN_REMEDY, check_file, open_card
+from postlens.vision.zoo import RUN_REMEDY, check_file, open_card, open_model
 
 CARD = f"{ENGAGEMENT_MODEL}.toml"  # in a run folder
+RANK_CARD = f"{RANK_MODEL}.toml"
 OUTPUTS = ("lower", "median", "upper")
 SPREAD = (SPREAD_PRIOR, SPREAD_WORTH_POSTS, SPREAD_FACTOR)  # thresholds that other metrics are forecast with
 
@@ -43,12 +45,7 @@ def load_engagement_model(folder: Path) -> EngagementModel:
         ModelError: the card is of another model, lacks a threshold, or the file is damaged or absent.
     """
     card = Path(folder) / CARD
-    if not card.is_file():
-        state = "a folder without it" if card.parent.is_dir() else "a file" if card.parent.exists() else "nothing there"
-        raise SettingsError(
-            f"setting engagement_model: expected the folder of a run that `postlens train engagement --model accounts` "
-            f"finished, with {CARD} in it, at {folder}, got {state}; name the run's folder"
-        )
+    _check_there(card, setting="engagement_model", kind="accounts")
     spec = read_card(card, remedy=RUN_REMEDY)
     if spec.outputs != OUTPUTS or spec.input_size != (len(spec.labels),) or not spec.labels:
         raise ModelError(f"{card}: expected a model of features with {', '.join(OUTPUTS)}, got another; {RUN_REMEDY}")
@@ -56,3 +53,30 @@ def load_engagement_model(folder: Path) -> EngagementModel:
         raise ModelError(f"{card}: expected the thresholds {', '.join(SPREAD)}, {missing} are missing; {RUN_REMEDY}")
     check_file(spec, card)
     return EngagementModel(Path(folder), spec)
+
+
+def load_ranker(folder: Path | None) -> Session:
+    """The model that orders photos of one account, for this thread: of a run, or without one the shipped one.
+
+    Raises:
+        SettingsError: the folder is not there, or is no finished run of `--model images`.
+        ModelError: the card is of another model, lacks a threshold, or the file is damaged or absent.
+    """
+    if folder is None:
+        return open_model(RANK_MODEL)
+    card = Path(folder) / RANK_CARD
+    _check_there(card, setting="engagement_ranker", kind="images")
+    spec = read_card(card, remedy=RUN_REMEDY)
+    has_slope = isinstance(spec.thresholds.get(PAIR_SLOPE), int | float)
+    if "score" not in spec.outputs or spec.labels != RANK_MEASURES or not has_slope:
+        raise ModelError(f"{card}: expected a model with score and {PAIR_SLOPE}, got another; {RUN_REMEDY}")
+    return open_card(card)
+
+
+def _check_there(card: Path, *, setting: str, kind: str) -> None:
+    if not card.is_file():
+        state = "a folder without it" if card.parent.is_dir() else "a file" if card.parent.exists() else "nothing there"
+        raise SettingsError(
+            f"setting {setting}: expected the folder of a run that `postlens train engagement --model {kind}` "
+            f"finished, with {card.name} in it, at {card.parent}, got {state}; name the run's folder"
+        )
