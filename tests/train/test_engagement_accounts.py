@@ -14,15 +14,26 @@ from postlens.tasks.engagement import predict_account
 from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, GROUPS
 from postlens.tasks.engagement.model import load_engagement_model
-from postlens.train.engagement import new_run
+from postlens.train.engagement import Material, new_run
 from postlens.train.engagement_accounts import train_accounts
-from postlens.train.engagement_fit import Boosting, fit
-from postlens.train.engagement_margins import MIN_BAND, N_BANDS, margin_band, margin_tree, margins, widened
+from postlens.train.engagement_fit import Boosting, account_folds, fit
+from postlens.train.engagement_margins import (
+    MIN_BAND,
+    N_BANDS,
+    N_EARLIER,
+    SPREAD,
+    least_half,
+    least_tree,
+    margin_band,
+    margin_tree,
+    margins,
+    widened,
+)
 from postlens.train.engagement_report import Told, write_report
-from postlens.train.engagement_rows import build_views
+from postlens.train.engagement_rows import build_table, build_views, masked
 from postlens.train.engagement_trees import run_trees
 
-from .drawn_engagement import drawn_accounts
+from .drawn_engagement import drawn_accounts, drawn_picture
 
 QUICK = Boosting(rounds={"lower": 2, "median": 3, "upper": 2}, workers=1)
 
@@ -102,6 +113,34 @@ def test_boosters_are_the_same_for_any_number_of_workers(views):
     assert one["median"].model_to_string() == two["median"].model_to_string()
 
 
+# --- the reference network beside ------------------------------------------------------------------------------------
+
+
+def test_reference_network_is_scored_on_the_same_held_out_posts(trained, accounts, tmp_path):
+    from postlens.train.engagement_beside import CNN_ROW, Network
+    from postlens.train.engagement_cnn_recipe import CnnSettings
+    from postlens.train.fit import Machine
+
+    settings = CnnSettings(n_filters=1, dense=2, epochs=1)
+    network = Network.read(Material(accounts, "drawn", drawn_picture), settings, Machine(1, "cpu", progress=False))
+    scores, history = network.beside(trained[0], out=tmp_path)
+    row = scores["baselines"][CNN_ROW]
+    assert (row["n"], len(history)) == (36, 1)  # a fifth of 30 accounts with 6 posts each
+    held = np.flatnonzero(account_folds(30)[trained[0].outcomes.account.astype(int)] == 0)
+    shown = trained[0].outcomes.take(held)
+    assert row["mae_log_of_model"] == pytest.approx(np.abs(shown.median - shown.actual).mean(), abs=1e-4)
+    parts = [set(network.photos.account[rows].tolist()) for rows in network.split.parts.values()]
+    assert not parts[2] & (parts[0] | parts[1])
+
+
+def test_reference_network_without_pictures_is_told(accounts):
+    from postlens.train.engagement_beside import Network
+    from postlens.train.engagement_cnn_recipe import CnnSettings
+
+    with pytest.raises(NotEnoughDataError, match="picture that can be read"):
+        Network.read(Material(accounts, "drawn"), CnnSettings())
+
+
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +161,21 @@ def test_copies_hide_whole_groups(views):
     assert not np.isnan(table.x[:, 0]).any()
 
 
+@pytest.mark.parametrize("view", ["plain", "masked"])
+def test_what_is_hidden_is_hidden_of_the_comparison_too(views, view):
+    table = views.plain if view == "plain" else masked(views.whole, rng=np.random.default_rng(0))
+    own, more = (table.x[:, FEATURES.index(name)] for name in ("n_tagged", "more_n_tagged"))
+    assert np.isnan(more[np.isnan(own)]).all()
+
+
+def test_the_plain_view_knows_what_a_table_of_posts_holds(accounts, views):
+    def as_in_a_table(post):
+        unknown = ("followees", "n_posts_of_account", "observed_at", "n_tagged", "has_location", "is_carousel")
+        return replace(post, **dict.fromkeys(unknown), alt_text=None)
+
+    assert np.array_equal(build_table(accounts, change=as_in_a_table).x, views.plain.x, equal_nan=True)
+
+
 # --- margins --------------------------------------------------------------------------------------------------------
 
 
@@ -129,7 +183,7 @@ def test_margins_cover_nine_of_ten(views):
     rng = np.random.default_rng(0)
     y, band = rng.normal(size=5000), np.zeros(5000, int)
     bounds = np.tile([-0.1, 0.0, 0.1], (5000, 1))
-    found = widened(bounds + 10, margins(bounds, y, band)[band])
+    found = widened(bounds + 10, margins(bounds, y, band)[band], np.zeros(5000))
     assert np.mean((y + 10 >= found[:, 0]) & (y + 10 <= found[:, 2])) == pytest.approx(0.9, abs=0.002)
 
 
@@ -144,6 +198,23 @@ def test_small_bands_take_the_margin_of_all():
 def test_margin_tree_gives_each_row_the_margin_of_its_band(views):
     values = np.arange(1.0, N_BANDS + 1)
     assert run_trees([margin_tree(values)], views.whole.x).tolist() == values[margin_band(views.whole.x)].tolist()
+
+
+def test_the_least_width_is_the_same_in_the_exported_tree():
+    rng, x = np.random.default_rng(0), np.full((400, len(FEATURES)), np.nan, np.float32)
+    x[:, N_EARLIER], x[:, SPREAD] = np.log1p(rng.integers(0, 50, 400)), rng.exponential(0.5, 400)
+    x[:30, SPREAD] = 0.05 * np.arange(30)
+    assert run_trees([least_tree()], x).tolist() == least_half(x).tolist()
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.57, 0.9])
+@pytest.mark.parametrize("n", [5, 9, 40])
+def test_the_least_width_covers_accounts_that_scatter_alike(spread, n):
+    y = np.random.default_rng(0).normal(6, spread, (20_000, n + 1))
+    x = np.full((len(y), len(FEATURES)), np.nan, np.float32)
+    x[:, N_EARLIER], x[:, SPREAD] = np.log1p(n), y[:, :n].std(axis=1, ddof=1)
+    inside = np.abs(y[:, n] - y[:, :n].mean(axis=1)) <= least_half(x)
+    assert inside.mean() == pytest.approx(0.9, abs=0.012)
 
 
 # --- loading --------------------------------------------------------------------------------------------------------

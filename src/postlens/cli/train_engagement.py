@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -39,6 +42,13 @@ class Target(StrEnum):
     LOG_LIKES = "log_likes"
 
 
+class Keep(StrEnum):
+    """Which epoch of the network answers."""
+
+    LAST = "last"
+    BEST = "best"
+
+
 def engagement(
     data: Annotated[
         str,
@@ -63,12 +73,23 @@ def engagement(
         typer.Option(help="Store that the posts are read into; media it has features of are not looked at again."),
     ] = None,
     target: Annotated[Target, typer.Option(help="cnn: plain likes, as published, or log(1 + likes).")] = Target.LIKES,
+    cnn: Annotated[
+        bool,
+        typer.Option(
+            "--cnn",
+            help="accounts: also train the reference network on the pictures of the same accounts, as a row among the"
+            " baselines; two minutes for 1,000 photos.",
+        ),
+    ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="cnn.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="cnn.")] = 32,
     learning_rate: Annotated[float, typer.Option(min=1e-8, help="cnn: Adam's.")] = 1e-3,
     rotated: Annotated[
         bool, typer.Option("--rotated", help="cnn: also copies of the training photos, turned by 90, 180, 270 degrees.")
     ] = False,
+    keep: Annotated[
+        Keep, typer.Option(help="cnn: the last epoch, as published, or the one with the lowest validation loss.")
+    ] = Keep.LAST,
     trials: Annotated[
         int, typer.Option(min=0, help="cnn: settings tried before the training, by Optuna; each a fifth of its epochs.")
     ] = 0,
@@ -86,11 +107,20 @@ def engagement(
     require_train_extra("postlens train")
     if resume and model is not Kind.CNN:
         raise UsageError(f"expected --resume with --model cnn alone, got {model.value}, which starts anew in minutes")
+    if cnn and model is not Kind.ACCOUNTS:
+        raise UsageError(f"expected --cnn with --model accounts alone, got {model.value}")
     command = shlex.join(["postlens", *sys.argv[1:]])
-    material = _read(data, out=out, model=model, creator=creator, mapping=pairs(mapping, "--map"), store=store)
-    if model is Kind.CNN:
+    given: dict[Kind, dict[str, Any]] = {
+        Kind.ACCOUNTS: {"seed": seed},
+        Kind.ACCOUNT: {"account": account},
+        Kind.IMAGES: {"seed": seed},
+        Kind.CNN: {"trials": trials, "resume": resume},
+    }
+    posts = _Posts(looks=cnn or model in (Kind.CNN, Kind.IMAGES), vectors=model is Kind.IMAGES)
+    material = posts.read(data, out=out, creator=creator, mapping=pairs(mapping, "--map"), store=store)
+    network: dict[str, Any] = {}
+    if cnn or model is Kind.CNN:
         from postlens.train.engagement_cnn_recipe import CnnSettings
-        from postlens.train.engagement_cnn_run import run_cnn
         from postlens.train.fit import Machine
 
         settings = CnnSettings(
@@ -100,50 +130,60 @@ def engagement(
             learning_rate=learning_rate,
             turned=rotated,
             seed=seed,
+            keep=keep.value,
         )
-        with telling_of_resume():
-            machine = Machine(1, accelerator)
-            result = run_cnn(
-                material, settings, out=out, trials=trials, machine=machine, resume=resume, command=command
-            )
-    else:
-        result = _run(model, material, out=out, account=account, seed=seed, command=command)
+        network = {"cnn": settings, "machine": Machine(1, accelerator)}
+    with telling_of_resume() if model is Kind.CNN else nullcontext():
+        result = _train(model)(material, out=out, command=command, **network, **given[model])
     _print_summary(result)
     return 0
 
 
-def _run(model: Kind, material: Material, *, out: Path, account: str | None, seed: int, command: str) -> EngagementRun:
+def _train(model: Kind) -> Callable[..., EngagementRun]:
+    if model is Kind.CNN:
+        from postlens.train.engagement_cnn_run import run_cnn
+
+        return run_cnn
     from postlens.train.engagement import run_account, run_accounts, run_images
 
-    if model is Kind.ACCOUNT:
-        return run_account(material, out=out, account=account, command=command)
-    train = run_accounts if model is Kind.ACCOUNTS else run_images
-    return train(material, out=out, seed=seed, command=command)
+    runs: dict[Kind, Callable[..., EngagementRun]] = {
+        Kind.ACCOUNTS: run_accounts,
+        Kind.ACCOUNT: run_account,
+        Kind.IMAGES: run_images,
+    }
+    return runs[model]
 
 
-def _read(
-    data: str, *, out: Path, model: Kind, creator: str | None, mapping: dict[str, str], store: str | None
-) -> Material:
-    """A collection, a table by streaming, or any source through a store."""
-    from postlens.config import Settings
-    from postlens.pipelines.training_posts import is_collection, read_collection_posts, read_source_posts
-    from postlens.train.engagement import Material
-    from postlens.train.engagement_stream import is_streamable, stream_posts
+@dataclass(frozen=True, slots=True)
+class _Posts:
+    """How posts are to be read."""
 
-    path, alone = Path(data), model in (Kind.ACCOUNTS, Kind.ACCOUNT)
-    with progress_bar("reading posts") as progress:
-        if is_collection(path):
-            posts = read_collection_posts(path, vectors=model is Kind.IMAGES, progress=progress)
-        elif alone and store is None and is_streamable(path):
-            streamed = stream_posts(path, mapping=mapping, creator=creator)
-            return Material(streamed.accounts, "a table of posts", notes=(streamed.note,))
-        else:
-            out.mkdir(parents=True, exist_ok=True)
-            place = store or str(out / STORE_FILE)
-            posts = read_source_posts(
-                data, store=place, settings=Settings.load(), creator=creator, mapping=mapping, progress=progress
-            )
-    return Material(posts.accounts, posts.name, posts.picture, posts.notes)
+    looks: bool  # at pictures
+    vectors: bool  # embeddings of a collection's thumbnails too
+
+    def read(
+        self, data: str, *, out: Path, creator: str | None, mapping: dict[str, str], store: str | None
+    ) -> Material:
+        """A collection, a table by streaming, or any source through a store."""
+        from postlens.config import Settings
+        from postlens.pipelines.training_posts import is_collection, read_collection_posts, read_source_posts
+        from postlens.train.engagement import Material
+        from postlens.train.engagement_stream import is_streamable, stream_posts
+
+        path = Path(data)
+        with progress_bar("reading posts") as progress:
+            if is_collection(path):
+                posts = read_collection_posts(path, vectors=self.vectors, progress=progress)
+            elif not self.looks and store is None and is_streamable(path):
+                streamed = stream_posts(path, mapping=mapping, creator=creator)
+                return Material(streamed.accounts, "a table of posts", notes=(streamed.note,))
+            else:
+                out.mkdir(parents=True, exist_ok=True)
+                place = store or str(out / STORE_FILE)
+                posts = read_source_posts(
+                    data, store=place, settings=Settings.load(), creator=creator, mapping=mapping, progress=progress
+                )
+        return Material(posts.accounts, posts.name, posts.picture, posts.notes)
 
 
 def _print_summary(result: EngagementRun) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from postlens.tasks.engagement.history import known_count
 from postlens.train.engagement_report import Told, write_report
 from postlens.train.run_folder import RunFolder
 from postlens.types import Image, as_utc
+
+if TYPE_CHECKING:
+    from postlens.train.engagement_beside import Network
+    from postlens.train.engagement_cnn_recipe import CnnSettings
+    from postlens.train.fit import Machine
 
 MODELS = ("accounts", "account", "images", "cnn")
 
@@ -54,19 +59,41 @@ def new_run(out: Path, command: str) -> RunFolder:
     return folder
 
 
-def run_accounts(material: Material, *, out: Path, seed: int = 0, command: str = "") -> EngagementRun:
-    """`engagement_accounts.train_accounts` in a run folder, with its report. Raises as that and `new_run`."""
+def run_accounts(
+    material: Material,
+    *,
+    out: Path,
+    seed: int = 0,
+    command: str = "",
+    cnn: CnnSettings | None = None,
+    machine: Machine | None = None,
+) -> EngagementRun:
+    """`engagement_accounts.train_accounts` in a run folder, with its report.
+
+    cnn: also train the reference network, on `machine`, and score it on the same posts (`engagement_beside`).
+
+    Raises as these and `new_run`.
+    """
     from postlens.train.engagement_accounts import HELD_OUT, train_accounts
     from postlens.train.engagement_fit import Boosting
 
     boosting = Boosting()
+    network = None if cnn is None else _network(material, cnn, machine)
     with new_run(out, command).logging():
         result = train_accounts(material.accounts, out=out, data=material.name, boosting=boosting, seed=seed)
     settings = {**boosting.settings, **{f"rounds, {name}": n for name, n in boosting.rounds.items()}, "seed": seed}
-    told = Told("Engagement: a model of many accounts", HELD_OUT, material.notes, settings)
-    write_report(out, result.scores, told, outcomes=result.outcomes)
+    scores, history = (result.scores, ()) if network is None else network.beside(result, out=out)
+    loss_of = "likes" if cnn is None or cnn.target == "likes" else "log(1 + likes)"
+    told = Told("Engagement: a model of many accounts", HELD_OUT, material.notes, settings, loss_of)
+    write_report(out, scores, told, outcomes=result.outcomes, history=history)
     seconds = ", ".join(f"{part} {value:.0f} s" for part, value in result.seconds.items())
-    return EngagementRun(out, result.scores, (seconds, f"the setting engagement_model = {display_name(out)} uses it"))
+    return EngagementRun(out, scores, (seconds, f"the setting engagement_model = {display_name(out)} uses it"))
+
+
+def _network(material: Material, settings: CnnSettings, machine: Machine | None) -> Network:
+    from postlens.train.engagement_beside import Network  # torch
+
+    return Network.read(material, settings, machine)
 
 
 def run_account(material: Material, *, out: Path, account: str | None = None, command: str = "") -> EngagementRun:
@@ -90,7 +117,8 @@ def run_account(material: Material, *, out: Path, account: str | None = None, co
     scores = account_scores(fitted)
     settings = {"penalty": fitted.penalty, "posts": fitted.n_posts, "account": name}
     notes = (fitted.note, *material.notes)
-    told = Told("Engagement: a model of one account", "later posts forecast from earlier ones", notes, settings)
+    lead = "each post forecast from others" if fitted.earlier == "lot" else "later posts forecast from earlier ones"
+    told = Told("Engagement: a model of one account", lead, notes, settings)
     write_report(out, scores, told)
     return EngagementRun(out, scores, (fitted.note,))
 
@@ -133,6 +161,11 @@ def run_images(material: Material, *, out: Path, seed: int = 0, command: str = "
 
     new_run(out, command)
     result = train_pairs(material.accounts, out=out, data=material.name, seed=seed)
-    told = Told("Engagement: which photo gets more", result.held_out, material.notes, {"seed": seed})
+    told = Told(
+        "Engagement: which photo gets more",
+        result.held_out,
+        material.notes,
+        {"seed": seed, "penalty": result.scores["penalty"]},
+    )
     write_report(out, result.scores, told)
     return EngagementRun(out, result.scores)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postlens.errors import NotEnoughDataError
 from postlens.tasks.engagement.evaluate import Outcomes
@@ -50,6 +51,7 @@ class AccountsResult:
 
     spec: ModelSpec
     outcomes: Outcomes  # of every post with a forecast, by models that its account was not in
+    answered: NDArray[np.bool_]  # (N,) which of the posts with likes these are, accounts in order
     scores: Mapping[str, Any]
     parity: float  # largest difference of the exported file, in log(1 + likes)
     seconds: Mapping[str, float] = field(default_factory=dict)  # by part
@@ -81,7 +83,8 @@ def train_accounts(
     held = cross_validate(views, account_folds(len(accounts)), boosting)
     clock.mark("folds")
     outcomes = outcomes_of(views.whole, held.bounds["whole"], held.bounds["cold"][:, 1])
-    outcomes = outcomes.take(~np.isnan(outcomes.median))
+    answered = ~np.isnan(outcomes.median)
+    outcomes = outcomes.take(answered)
     scores = _scores(outcomes, views, n_accounts=len(accounts))
     clock.mark("scores")
     everyone = np.ones(len(accounts), bool)
@@ -91,7 +94,7 @@ def train_accounts(
     spec, worst = export_accounts(boosters, margin, _card(scores, views.whole, data), folder=out, probe=train.x)
     clock.mark("final")
     log.info("%d posts of %d accounts; seconds: %s", len(views.whole), len(accounts), clock.seconds)
-    return AccountsResult(spec, outcomes, scores, worst, clock.seconds)
+    return AccountsResult(spec, outcomes, answered, scores, worst, clock.seconds)
 
 
 def _check(table: Table, *, n_accounts: int) -> None:

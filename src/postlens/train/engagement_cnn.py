@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class CnnResult:
     split: Split
     held_out: str  # in words
     outcomes: Outcomes  # of the test
-    val_loss: float  # the lowest, in the target's unit squared
+    val_loss: float  # of the epoch that was kept, in the target's unit squared
 
 
 def fit_cnn(
@@ -60,11 +61,14 @@ def fit_cnn(
     machine: Machine | None = None,
     resume: bool = False,
     command: str = "",
+    parts: tuple[Split, str] | None = None,
 ) -> CnnResult:
-    """Train on four fifths of the photos (a tenth of them chooses the epoch) and forecast the last fifth.
+    """Train on four fifths of the photos (a tenth of these validates) and forecast the last fifth.
 
     The network reads pixels and learns from likes alone. Its interval is its forecast and the 5 % and 95 % quantiles
     of its errors on the validation photos, on the log scale.
+
+    parts: what is held out and how it is told; default: `engagement_split.split_posts`.
 
     Raises:
         NotEnoughDataError: too few photos.
@@ -72,19 +76,32 @@ def fit_cnn(
         DivergedError: the loss is no number.
     """
     recipe = settings.recipe
-    split, held_out = split_posts(photos.account, rng=np.random.default_rng(settings.seed))
+    split, held_out = parts or split_posts(photos.account, rng=np.random.default_rng(settings.seed))
     material = _material(photos, split, settings)
     run = PhasedRun(RunFolder(out), recipe, material, machine or Machine(progress=False), NumberLearner)
     history = run.resume() if resume and run.folder.recipe.exists() else run.begin(command)
     with run.folder.logging():
         net, history = run.fit(history, loggers=())
     write_history(history, run.folder.history)
+    if settings.keep == "last":
+        _load_last(net, run.folder)
     logs = _forecast(run, net, np.concatenate([split.val, split.test]), settings)
     n_val = len(split.val)
     truth = np.log1p(photos.likes.astype(np.float64))
     tails = np.quantile(truth[split.val] - logs[:n_val], TAILS)
     outcomes = _outcomes(photos, split.test, truth, logs[n_val:], tails)
-    return CnnResult(net, tuple(history), split, held_out, outcomes, min(float(row["val_loss"]) for row in history))
+    return CnnResult(net, tuple(history), split, held_out, outcomes, _kept_loss(history, settings))
+
+
+def _load_last(net: NicheNet, folder: RunFolder) -> None:
+    """The weights after the last epoch, which the loop keeps to resume from, instead of the best ones."""
+    state = torch.load(folder.last, map_location="cpu", weights_only=True)["state_dict"]
+    net.load_state_dict({name.removeprefix("net."): value for name, value in state.items()})
+
+
+def _kept_loss(history: Sequence[Row], settings: CnnSettings) -> float:
+    losses = [float(row["val_loss"]) for row in history]
+    return losses[-1] if settings.keep == "last" else min(losses)
 
 
 def _material(photos: Photos, split: Split, settings: CnnSettings) -> NumberMaterial:

@@ -13,6 +13,8 @@ from postlens.train.recipe import Phase, Recipe
 
 Target = Literal["likes", "log_likes"]
 TARGETS: tuple[Target, ...] = ("likes", "log_likes")
+Keep = Literal["last", "best"]
+KEEPS: tuple[Keep, ...] = ("last", "best")
 PHASE = "all"
 FULL_SCALE = 255.0
 ALL_LAYERS = 1000  # more than the network has
@@ -30,11 +32,14 @@ class CnnSettings:
     n_filters: int = N_FILTERS  # of the first convolution; the second has twice as many
     dense: int = 128
     turned: bool = False  # copies of the training photos turned by 90, 180 and 270 degrees
+    keep: Keep = "last"  # epoch that answers; best: with the lowest validation loss, which departs from the published
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise SettingsError(f"expected a target out of {', '.join(TARGETS)}, got {self.target!r}")
+        if self.keep not in KEEPS:
+            raise SettingsError(f"expected to keep one of {', '.join(KEEPS)}, got {self.keep!r}")
 
     @property
     def recipe(self) -> Recipe:

@@ -13,10 +13,12 @@ from postlens.train.engagement_cnn_recipe import CnnSettings
 from postlens.train.engagement_photos import Photos, collect_photos
 from postlens.train.engagement_report import Told, write_report
 from postlens.train.engagement_scores import followers_line, scores_of
-from postlens.train.engagement_search import read_search, search_settings, settings_words
+from postlens.train.engagement_search import TRIALS, is_searched, read_search, search_settings, settings_words
 from postlens.train.fit import Machine
+from postlens.train.run_folder import RunFolder
 from postlens.vision.cards import known
 
+LOSSES_OF = {"likes": "likes", "log_likes": "log(1 + likes)"}
 LIMITS = (
     "Pixels alone, which say little about counts: see the scores beside a line of followers. The baseline of the other "
     "models, not a forecast to act on."
@@ -25,7 +27,7 @@ LIMITS = (
 
 def run_cnn(
     material: Material,
-    settings: CnnSettings,
+    cnn: CnnSettings,
     *,
     out: Path,
     trials: int = 0,
@@ -35,21 +37,22 @@ def run_cnn(
 ) -> EngagementRun:
     """Train the reference network on the material's photos and write the run folder.
 
-    trials: of the search over learning rate, dropout, filters and dense width before the training; 0: none.
+    trials: of the search over learning rate, dropout, filters and dense width before the training; 0: none. With
+        `resume` a search that came to its end is not done again.
 
     Raises as `engagement_cnn.fit_cnn`.
     """
     photos = collect_photos(material.accounts, material.picture)
     if not resume:
         new_run(out, command)
-    if resume:
-        settings = read_search(settings, out)
-    elif trials:
+        (out / TRIALS).unlink(missing_ok=True)  # of a run that ended before its first epoch
+    if trials and not (is_searched(out) or RunFolder(out).recipe.exists()):
 
         def loss(some: CnnSettings, folder: Path) -> float:
             return fit_cnn(photos, some, out=folder, machine=machine).val_loss
 
-        settings = search_settings(settings, trials=trials, out=out, loss=loss)
+        search_settings(cnn, trials=trials, out=out, loss=loss)
+    settings, trials = read_search(cnn, out)
     result = fit_cnn(photos, settings, out=out, machine=machine, resume=resume, command=command)
     scores = cnn_scores(result, photos)
     told = {
@@ -60,7 +63,7 @@ def run_cnn(
     export_cnn(result, settings, out, told=told)
     words = {**settings_words(settings), "trials": trials}
     lead = f"{result.held_out}; loss in {settings.target}, squared; scores in log(1 + likes)"
-    page = Told("Engagement: the reference network of pixels", lead, material.notes, words)
+    page = Told("Engagement: the reference network of pixels", lead, material.notes, words, LOSSES_OF[cnn.target])
     write_report(out, scores, page, outcomes=result.outcomes, history=result.history)
     return EngagementRun(out, scores, (f"{len(result.history)} epochs on {len(result.split.train)} photos",))
 

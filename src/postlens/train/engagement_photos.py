@@ -27,6 +27,7 @@ class Photos:
     likes: FloatArray  # (N,)
     account: IntArray  # (N,) number of the account
     followers: FloatArray  # (N,) NaN where unknown
+    post_ids: tuple[str, ...] = ()  # N of them where photos are to be told from each other
 
     def __post_init__(self) -> None:
         n = len(self.likes)
@@ -81,18 +82,25 @@ def collect_photos(accounts: Mapping[str, Sequence[PostFacts]], picture: Callabl
 
     Raises `NotEnoughDataError` where there is none.
     """
-    rows, images = [], []
+    rows, images, names = [], [], []
     for number, posts in enumerate(accounts.values()):
         for post in sorted(posts, key=_time):
             likes = known_count(post, "likes")
             image = None if likes is None else picture(post)
             if image is not None:
                 images.append(squeeze([image])[0])
+                names.append(post.post_id)
                 rows.append((likes, number, np.nan if post.followers is None else post.followers))
     if not rows:
         raise NotEnoughDataError("expected posts with likes and a picture that can be read, got none")
     likes_column, account, followers = np.array(rows, np.float64).T
-    return Photos(np.stack(images), likes_column.astype(np.float32), account.astype(int), followers.astype(np.float32))
+    return Photos(
+        pixels=np.stack(images),
+        likes=likes_column.astype(np.float32),
+        account=account.astype(int),
+        followers=followers.astype(np.float32),
+        post_ids=tuple(names),
+    )
 
 
 def _time(post: PostFacts) -> float:

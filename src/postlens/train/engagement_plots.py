@@ -15,6 +15,7 @@ from postlens.train.plots import RIGHT_COLOUR, SPLITS, TRAIN_COLOUR, VAL_COLOUR,
 LOSSES, FORECASTS, CALIBRATION, BY_SIZE, PERCENT = (
     f"{name}.png" for name in ("losses", "forecasts", "calibration", "error_by_size", "percent_errors")
 )
+WORDS = {"train": "training", "val": "validation"}
 MOST_BARS = 400  # intervals drawn; more hide each other
 N_BANDS = 5  # of forecasts, in the picture of calibration
 MIN_BAND = 20  # posts of a band that is drawn
@@ -23,16 +24,22 @@ PERCENT_EDGES = np.arange(-100, 301, 20)  # above 300 %: in the last bar
 TICKS = (0, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
-def plot_losses(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Training and validation loss by epoch, on a log scale."""
+def plot_losses(history: Sequence[Mapping[str, Any]], path: Path, *, of: str = "likes") -> None:
+    """Training and validation loss by epoch, on a log scale; `of`: what the error is of."""
     figure = new_figure(width=8, height=4)
     panel = figure.subplots()
     epochs = [row["epoch"] for row in history]
     for split, colour in SPLITS:
-        panel.plot(epochs, [row[f"{split}_loss"] for row in history], label=split, color=colour, marker="o", ms=3)
+        panel.plot(
+            epochs, [row[f"{split}_loss"] for row in history], label=WORDS[split], color=colour, marker="o", ms=3
+        )
     panel.set_yscale("log")
+    for ticks in ("major", "minor"):  # plain numbers, as few as fit, instead of powers of ten
+        panel.tick_params(axis="y", which=ticks, labelsize=9)
+    panel.yaxis.set_major_formatter(_plain)
+    panel.yaxis.set_minor_formatter(_plain)
     panel.set_xlabel("epoch")
-    panel.set_ylabel("mean squared error")
+    panel.set_ylabel(f"mean squared error of {of}")
     panel.locator_params(axis="x", integer=True)
     _finish(panel)
     save_figure(figure, path)
@@ -47,7 +54,7 @@ def plot_forecasts(outcomes: Outcomes, path: Path, *, rng: np.random.Generator) 
     for mask, colour, words in ((inside, TRAIN_COLOUR, "inside the interval"), (~inside, VAL_COLOUR, "outside")):
         rows = shown.take(mask)
         ends = np.abs(np.stack([rows.median - rows.lower, rows.upper - rows.median]))
-        label = f"{words}: {mask.mean():.0%}"
+        label = f"{words}: {100 * mask.mean():.0f} %"
         panel.errorbar(rows.actual, rows.median, ends, fmt="o", ms=3, lw=0.6, color=colour, alpha=0.6, label=label)
     low, high = float(shown.actual.min()), float(shown.actual.max())
     panel.plot([low, high], [low, high], color="0.4", lw=1)
@@ -56,6 +63,7 @@ def plot_forecasts(outcomes: Outcomes, path: Path, *, rng: np.random.Generator) 
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_ticks(np.log1p(TICKS), [f"{tick:,}" for tick in TICKS])
     panel.set_xlim(low - 0.3, high + 0.3)
+    panel.set_ylim(max(min(low, float(shown.lower.min())) - 0.3, -0.3), max(high, float(shown.upper.max())) + 0.3)
     _finish(panel)
     save_figure(figure, path)
 
@@ -109,6 +117,10 @@ def plot_percent_errors(outcomes: Outcomes, path: Path) -> None:
     panel.set_ylabel("posts")
     _finish(panel)
     save_figure(figure, path)
+
+
+def _plain(value: float, _: object = None) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _finish(panel: Any) -> None:

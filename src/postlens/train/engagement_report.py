@@ -19,6 +19,12 @@ from postlens.train.products_page import page, section, table, text
 SCORES, REPORT = "scores.json", "report.html"
 NAMES = {"mae_log": "MAE of log(1 + likes)", "spearman": "Spearman", "coverage_90": "coverage of 90 % intervals"}
 NAMES |= {"pair_accuracy": "pairs of an account ordered right"}
+ONLY = {"gain_over_median": "error of the account's median less its own (interval: 90 %)"}
+ONLY |= {"interval_half_width_log": "half width of the 90 % interval of log(1 + likes)"}
+COUNTS = {"n": "posts", "n_pairs": "pairs held out", "n_train_pairs": "pairs trained on"}
+# Plots are drawn dark on white; on a dark page their brightness is turned round, and their hues stay.
+STYLE = """<style>.plot { max-width: 100%; border-radius: 6px; }
+@media (prefers-color-scheme: dark) { .plot { filter: invert(0.9) hue-rotate(180deg); } }</style>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class Told:
     lead: str  # what was held out
     notes: Sequence[str] = ()  # what of the data was not used, and why
     settings: Mapping[str, Any] = field(default_factory=dict)
+    loss_of: str = "likes"  # what the losses are squared errors of
 
 
 def write_report(
@@ -44,14 +51,14 @@ def write_report(
     if outcomes is not None and len(outcomes):
         values["median_percent_error"] = _percent(outcomes)
     _write(out / SCORES, json.dumps({**values, "notes": list(told.notes)}, indent=2, ensure_ascii=False) + "\n")
-    pictures = _draw(out, values, outcomes, history)
+    pictures = _draw(out, values, told, outcomes, history)
     shown = "".join(_figure(out / name, words) for name, words in pictures)
     body = (
         section("Notes", "".join(f"<p>{text(note)}</p>" for note in told.notes)),
         section("Scores", _score_table(values)),
         section("Beside it", _baseline_table(values), note="Each on the posts that it has an answer for."),
         section("By account size", _size_table(values)),
-        section("Plots", shown),
+        section("Plots", STYLE + shown) if shown else "",
         section("Settings", table(("setting", "value"), [(text(k), text(v)) for k, v in told.settings.items()])),
     )
     _write(out / REPORT, page(told.title, told.lead, *body))
@@ -63,12 +70,12 @@ def _percent(outcomes: Outcomes) -> float | None:
 
 
 def _draw(
-    out: Path, scores: Mapping[str, Any], outcomes: Outcomes | None, history: Sequence[Mapping[str, Any]]
+    out: Path, scores: Mapping[str, Any], told: Told, outcomes: Outcomes | None, history: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, str]]:
     found = []
     if history:
-        plots.plot_losses(history, out / plots.LOSSES)
-        found.append((plots.LOSSES, "Loss per epoch."))
+        plots.plot_losses(history, out / plots.LOSSES, of=told.loss_of)
+        found.append((plots.LOSSES, "Loss per epoch of the reference network."))
     if outcomes is None or not len(outcomes):
         return found
     plots.plot_forecasts(outcomes, out / plots.FORECASTS, rng=np.random.default_rng(0))
@@ -85,15 +92,16 @@ def _draw(
 
 def _figure(path: Path, words: str) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<h3>{text(words)}</h3><img alt="{text(words)}" style="max-width:100%" src="data:image/png;base64,{data}">'
+    return f'<h3>{text(words)}</h3><img alt="{text(words)}" class="plot" src="data:image/png;base64,{data}">'
 
 
 def _score_table(scores: Mapping[str, Any]) -> str:
-    rows = [
-        (text(words), _shown(scores[name]), _interval(scores, name)) for name, words in NAMES.items() if name in scores
+    rows = [(words, f"{scores[name]:,}", "") for name, words in COUNTS.items() if name in scores]
+    rows += [
+        (text(words), _shown(scores[name]), _interval(scores, name))
+        for name, words in (NAMES | ONLY).items()
+        if name in scores
     ]
-    if "n" in scores:
-        rows.insert(0, ("posts", text(scores["n"]), ""))
     if scores.get("median_percent_error") is not None:
         rows.append(("half of the single forecasts are off by at most", f"{scores['median_percent_error']:.0f} %", ""))
     return table(("score", "value", "95 % interval"), rows) if rows else ""

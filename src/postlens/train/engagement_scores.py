@@ -22,11 +22,12 @@ def scores_of(outcomes: Outcomes, baselines: Mapping[str, Float], *, rng: np.ran
     baselines: name to log(1 + likes) (N,), NaN where there is none.
     """
     table = score_outcomes(outcomes, rng=rng)
-    found = {name: _beside(outcomes, guess, rng=rng) for name, guess in baselines.items()}
+    found = {name: compare(outcomes, guess, rng=rng) for name, guess in baselines.items()}
     return {**table, "baselines": {name: row for name, row in found.items() if row is not None}}
 
 
-def _beside(outcomes: Outcomes, guess: Float, *, rng: np.random.Generator) -> dict[str, Any] | None:
+def compare(outcomes: Outcomes, guess: Float, *, rng: np.random.Generator) -> dict[str, Any] | None:
+    """Another forecast (N,) beside the model on the posts that it has, not NaN, an answer for; None for too few."""
     known = ~np.isnan(guess)
     if known.sum() < MIN_ROWS:
         return None

@@ -39,7 +39,7 @@ def search_settings(
         out: folder for the trials, which leave trials.csv there and nothing else.
         loss: trains with settings in a folder, and gives the lowest validation loss.
 
-    Raises `MissingExtraError` without Optuna.
+    Raises `MissingExtraError` without Optuna, `DivergedError` where no trial came to a loss.
     """
     try:
         import optuna
@@ -52,8 +52,9 @@ def search_settings(
 
     def objective(trial: optuna.Trial) -> float:
         folder = out / f"trial{trial.number + 1}"
+        shutil.rmtree(folder, ignore_errors=True)  # of a search that was killed
         try:
-            found = loss(replace(short, **_drawn(trial)), folder)
+            found = loss(replace(short, **_drawn(trial, settings)), folder)
         except DivergedError as error:
             raise optuna.TrialPruned(str(error)) from error
         finally:
@@ -62,27 +63,36 @@ def search_settings(
         return found
 
     study.optimize(objective, n_trials=trials)
+    if all(trial.value is None for trial in study.trials):
+        raise DivergedError(f"expected a validation loss, got none in {trials} trials; lower --learning-rate")
     _write(study, out / TRIALS)
     return replace(settings, **study.best_params)
 
 
-def read_search(settings: CnnSettings, out: Path) -> CnnSettings:
-    """The settings that an earlier search in the folder found best; the given ones where there was none."""
-    if not (out / TRIALS).exists():
-        return settings
+def is_searched(out: Path) -> bool:
+    """Whether a search in the folder came to its end."""
+    return (out / TRIALS).exists()
+
+
+def read_search(settings: CnnSettings, out: Path) -> tuple[CnnSettings, int]:
+    """The settings that an earlier search in the folder found best, and its trials; the given ones without a search."""
+    if not is_searched(out):
+        return settings, 0
     with (out / TRIALS).open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["val_loss"] != "diverged"]
-    best = min(rows, key=lambda row: float(row["val_loss"]))
+        rows = list(csv.DictReader(file))
+    best = min((row for row in rows if row["val_loss"] != "diverged"), key=lambda row: float(row["val_loss"]))
     kinds = {name: type(getattr(settings, name)) for name in SEARCHED}
-    return replace(settings, **{name: kind(best[name]) for name, kind in kinds.items()})
+    return replace(settings, **{name: kind(best[name]) for name, kind in kinds.items()}), len(rows)
 
 
-def _drawn(trial: optuna.Trial) -> dict[str, Any]:
+def _drawn(trial: optuna.Trial, given: CnnSettings) -> dict[str, Any]:
+    """Within the ranges, which are widened to hold the given settings."""
+    rates, drops = (*LEARNING_RATES, given.learning_rate), (*DROPOUTS, given.dropout)
     return {
-        "learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATES, log=True),
-        "dropout": trial.suggest_float("dropout", *DROPOUTS),
-        "n_filters": trial.suggest_categorical("n_filters", FILTERS),
-        "dense": trial.suggest_categorical("dense", DENSE),
+        "learning_rate": trial.suggest_float("learning_rate", min(rates), max(rates), log=True),
+        "dropout": trial.suggest_float("dropout", min(drops), max(drops)),
+        "n_filters": trial.suggest_categorical("n_filters", sorted({*FILTERS, given.n_filters})),
+        "dense": trial.suggest_categorical("dense", sorted({*DENSE, given.dense})),
     }
 
 
