@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -75,6 +76,14 @@ def test_a_forecast_names_similar_posts_and_what_they_got(posts: list[dict[str, 
         assert all(got[near["post_id"]] == near["count"] for near in one["similar"])
 
 
+def test_the_usual_the_start_and_all_reasons_multiply_to_the_forecast(posts: list[dict[str, Any]]) -> None:
+    for one in posts:
+        assert one["reasons"]
+        assert one["start_text"]
+        product = one["start"] * math.prod(1 + reason["change"] for reason in one["reasons"])
+        assert product == pytest.approx(one["median"], rel=0.015)
+
+
 def test_the_table_holds_what_was_printed(listed: tuple[Path, Answer], posts: list[dict[str, Any]]) -> None:
     with (listed[0] / "forecasts.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -86,15 +95,48 @@ def test_new_photos_of_the_account_are_put_in_order(listed: tuple[Path, Answer],
     new = [save(tmp_path / f"new-{seed}.jpg", seed=seed) for seed in (77, 78)]
     before = (listed[0] / "postlens.db").read_bytes()
     account = account_of(listed[0])
-    code, out, _ = told("forecast", *new, "--account", account, "--out", listed[0], "--json", "--early", "20@1h")
+    code, out, _ = told("forecast", *new, "--account", account, "--out", listed[0], "--json")
     found = json.loads(out)
     assert code == 0
     assert [one["rank"] for one in found] == [1, 2]
     assert found[0]["median"] >= found[1]["median"]
     assert {one["n_history"] for one in found} == {N_PHOTOS}
-    assert all("is not used: 0 earlier posts" in one["note"] for one in found)
     assert all("64 x 64 pixels only" in one["fallback"] for one in found)
     assert (listed[0] / "postlens.db").read_bytes() == before  # a draft is no post
+
+
+def test_an_early_count_is_of_one_new_photo(listed: tuple[Path, Answer], tmp_path: Path) -> None:
+    new = [save(tmp_path / f"new-{seed}.jpg", seed=seed) for seed in (77, 78)]
+    asked = ("--account", account_of(listed[0]), "--out", listed[0], "--early", "20@1h")
+    code, out, _ = told("forecast", new[0], *asked, "--json")
+    assert code == 0
+    assert "is not used: 0 earlier posts" in json.loads(out)[0]["note"]
+    code, _, err = told("forecast", *new, *asked)
+    assert code == 2
+    assert "expected one new post for the early count of 20 at 1 h, got 2" in err
+    with Lens(store=listed[0] / "postlens.db") as lens, pytest.raises(UsageError, match="one new post"):
+        lens.forecast(new, account=account_of(listed[0]), early=(20, 1))
+
+
+def test_an_early_count_that_no_post_takes_is_never_silent(listed: tuple[Path, Answer], tmp_path: Path) -> None:
+    code, _, err = told("forecast", listed[0] / "postlens.db", "--early", "20@1h")
+    assert code == 2
+    assert "expected a new photo with --early, got a store" in err
+    code, _, err = told("forecast", likes_list(tmp_path / "photos", lambda _: 40, 2), "--early", "20@1h")
+    assert "early count of 20 at 1 h is not used: all posts have counts of their own" in " ".join(err.split())
+
+
+def test_posts_that_are_out_are_told_without_what_if_unless_asked(listed: tuple[Path, Answer]) -> None:
+    plain, asked = (told("forecast", listed[0] / "postlens.db", *more)[1] for more in ((), ("--what-if",)))
+    assert "starts from" in plain
+    assert ("caption length" in plain, "caption length" in asked) == (False, True)
+
+
+def test_followers_are_not_asked_for_where_they_never_help(listed: tuple[Path, Answer]) -> None:
+    code, out, _ = told("forecast", listed[0] / "postlens.db", "--set", "metric=views")
+    assert code == 1
+    assert "more posts with views" in out
+    assert "followers" not in out
 
 
 def test_lens_forecasts_new_photos_as_the_command_line_does(listed: tuple[Path, Answer], tmp_path: Path) -> None:

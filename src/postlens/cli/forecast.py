@@ -45,8 +45,12 @@ def forecast(
         typer.Option(help="auto (default), accounts: of many accounts, account: of its own posts, median: its median."),
     ] = None,
     early: Annotated[
-        str | None, typer.Option(help="Likes soon after posting, of one post: 120@1h for 120 after an hour.")
+        str | None,
+        typer.Option(help="Likes soon after posting, of the one new post: 120@1h for 120 after an hour."),
     ] = None,
+    what_if: Annotated[
+        bool, typer.Option("--what-if", help="Print what could be done otherwise for posts that are out, too.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -70,7 +74,7 @@ def forecast(
 
         typer.echo(json.dumps(list(as_dicts(found)), indent=1, allow_nan=False))
     else:
-        _print(found, path)
+        _print(found, path, what_if=what_if)
     return EXIT_DONE if any(one.forecast.median is not None for one in found.posts) else EXIT_NOTHING
 
 
@@ -96,6 +100,11 @@ def _found(asked: Asked, settings: Settings) -> Forecasts:
     if stores and (len(asked.sources) > 1 or asked.store):
         raise UsageError("expected one store, without --store, or media only")
     if stores or (asked.store and not asked.sources):
+        if asked.early is not None:
+            raise UsageError(
+                "expected a new photo with --early, got a store, whose posts have counts of their own; "
+                "name the photo, with --account NAME and --store FILE"
+            )
         location = existing(stores[0] if stores else str(asked.store))
         return forecast_store(location, settings=settings, account=asked.account)
     with progress_bar("forecast") as update:
@@ -108,13 +117,16 @@ def _written(found: Forecasts, out: Path | None) -> Path | None:
     return write_forecasts(found, out) if out is not None else None
 
 
-def _print(found: Forecasts, path: Path | None) -> None:
+def _print(found: Forecasts, path: Path | None, *, what_if: bool) -> None:
     say = Console(soft_wrap=True, highlight=False)
     for note in found.notes:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"note: {plain(note)}")
+    judged: set[str] = set()  # accounts whose own model was told of
     for one in found.posts[:POSTS_TOLD]:
-        for line in _lines(one):
+        is_new = one.forecast.actual is None
+        for line in _lines(one, own_model=one.creator_id not in judged, what_if=what_if or is_new):
             say.print(line)
+        judged.add(one.creator_id)
     if len(found.posts) > POSTS_TOLD:
         say.print(f"and {len(found.posts) - POSTS_TOLD} more posts; all with --out FOLDER or --json")
     for failure in found.failures[:N_REASONS]:
@@ -125,7 +137,7 @@ def _print(found: Forecasts, path: Path | None) -> None:
         say.print(f"{len(found.posts)} posts, {len(found.failures)} failures: {plain(path)}")
 
 
-def _lines(one: Forecast) -> list[str]:
+def _lines(one: Forecast, *, own_model: bool, what_if: bool) -> list[str]:
     """What is said of one post."""
     from postlens.pipelines.forecast_words import headline, rounded, told
 
@@ -135,5 +147,5 @@ def _lines(one: Forecast) -> list[str]:
     return [
         f"[bold]{rank}{plain(name)}[/bold]",
         plain(f"  {headline(one.forecast)}{got}"),
-        *(plain(f"  {line}") for line in told(one)),
+        *(plain(f"  {line}") for line in told(one, own_model=own_model, what_if=what_if)),
     ]

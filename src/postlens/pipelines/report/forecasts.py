@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from postlens.pipelines.campaign import Campaign, CreatorAnswer
-from postlens.pipelines.forecast_words import against, change_text, compared, headline, reason_text, rounded
+from postlens.pipelines.forecast_words import (
+    against,
+    change_text,
+    compared,
+    headline,
+    method_words,
+    reason_text,
+    rounded,
+    start_words,
+)
 from postlens.pipelines.report.cards import PostCard, newest_by_creator
 from postlens.pipelines.report.people import Images, Picture, tiny_picture
 from postlens.pipelines.report.plots import Past, bars_svg, scatter_svg
@@ -57,8 +66,9 @@ class ForecastCard:
     headline: str
     compared: str
     off: str  # how far off the forecast was; "" while nothing is counted
+    method: str  # what answered, and what it rests on
+    start: str  # where reasons start from; "" without reasons
     reasons: tuple[tuple[str, str], ...]  # text and direction
-    start: str
     similar: tuple[SimilarCard, ...]
     options: tuple[Option, ...]
     fallback: str
@@ -71,6 +81,7 @@ class CreatorForecasts:
     answer: CreatorAnswer
     n_past: int
     summary: str
+    caution: str  # why the past forecasts are no test; "" where they are one
     own_model: str
     scatter: str | None  # SVG
     off: str | None  # SVG
@@ -112,6 +123,7 @@ def _creator(
         answer=answer,
         n_past=len(past),
         summary=_summary(past, metric),
+        caution=_caution([post for post, _ in known]),
         own_model=next((one.own_model for one in explained if one.own_model), ""),
         scatter=scatter_svg(past, metric=metric) if plotted else None,
         off=_off_svg(past) if plotted else None,
@@ -141,6 +153,18 @@ def _summary(past: Sequence[Past], metric: str) -> str:
     return (
         f"{inside} (nine of ten should be: {low} or more of {n} with usual luck). Half of the forecasts were off by"
         f" less than {_percent(half)} of what the post got."
+    )
+
+
+def _caution(known: Sequence[PostAnalysis]) -> str:
+    """What forecasts of posts without dates saw, and what that makes of their figures."""
+    undated = sum(post.post.published_at is None for post in known)
+    if not undated:
+        return ""
+    which = "These posts have" if undated == len(known) else f"{undated} of these {len(known)} posts have"
+    return (
+        f"{which} no dates, so each forecast saw all other posts, later ones too: the figures and plots flatter, and"
+        " are no test of forecasts for new posts."
     )
 
 
@@ -210,8 +234,9 @@ def _card(one: Forecast, cards: Mapping[str, PostCard], images: Images) -> Forec
         headline=headline(one.forecast),
         compared=compared(one.forecast),
         off=f"the forecast was {_off_text(past)}" if past else "",
+        method=method_words(one.forecast),
+        start=start_words(one),
         reasons=tuple((reason_text(reason), "up" if reason.change > 0 else "down") for reason in one.reasons),
-        start=rounded(one.start) if one.start is not None else "",
         similar=tuple(
             SimilarCard(tiny_picture(cards[near.post_id], images), cards[near.post_id].title, f"{near.count:,.0f}")
             for near in one.similar
