@@ -126,6 +126,20 @@ def test_a_wide_history_widens_the_interval():
     assert wild[2] / wild[0] > calm[2] / calm[0]
 
 
+def test_counts_of_a_posts_first_week_are_not_its_last_word():
+    old = [make_post(day, 400.0, observed_at=START + timedelta(days=40)) for day in range(8)]
+    young = [make_post(39 + i / 10, 20.0, observed_at=START + timedelta(days=40)) for i in range(3)]
+    before, after = forecast_last([*old, make_post(41)]), forecast_last([*old, *young, make_post(41)])
+    assert (after.median, after.baseline, after.n_history) == (before.median, 400.0, 8)
+    assert after.note == "model on 8 earlier posts with likes; 3 more left out, counted before they were a week old"
+
+
+@pytest.mark.parametrize(("hours", "actual"), [(167.9, None), (168, 50.0), (-1, 50.0)])
+def test_a_count_is_final_after_a_week(hours, actual):
+    post = make_post(8, 50.0, observed_at=START + timedelta(days=8, hours=hours))
+    assert forecast_last([*steady(6), post]).actual == actual
+
+
 @pytest.mark.parametrize("bad", [-5.0, math.nan, math.inf])
 def test_what_is_no_count_is_unknown(bad):
     one = forecast_last([*steady(5), make_post(10, bad), make_post(30, bad)])
@@ -211,6 +225,31 @@ def test_the_shipped_model_works_on_history_alone(shipped):
     posts = [make_post(day, 27.0) for day in range(8)]
     one = predict_account([*posts, make_post(20)], metric="likes", model=shipped)[-1]
     assert 15 < one.median < 45
+
+
+@pytest.mark.parametrize("days", [None, 7, 30, 400, 1330, 5000])
+def test_a_steady_account_is_forecast_at_its_level_whatever_its_age(shipped, days):
+    def counted(day, likes=None):
+        at = None if days is None else START + timedelta(days=80 + days)
+        return make_post(day, likes, followers=5_000, observed_at=at)
+
+    rng = np.random.default_rng(0)
+    posts = [counted(2 * day, float(round(math.exp(rng.normal(5, 0.3))))) for day in range(30)]
+    median = predict_account([*posts, counted(80)], metric="likes", model=shipped)[-1].median
+    assert median == pytest.approx(np.median([post.counts["likes"] for post in posts]), rel=0.2)
+    ageless = [replace(post, observed_at=None) for post in [*posts, counted(80)]]
+    assert median == predict_account(ageless, metric="likes", model=shipped)[-1].median
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.57, 0.9])
+def test_nine_of_ten_posts_of_steady_accounts_or_more_lie_in_the_interval(shipped, spread):
+    rng, inside = np.random.default_rng(0), []
+    for _ in range(25):
+        likes = np.round(np.exp(rng.normal(6.2, spread, 24)))
+        posts = [make_post(day, count, followers=20_000) for day, count in enumerate(likes.tolist())]
+        found = predict_account(posts, metric="likes", model=shipped)[10:]
+        inside += [one.lower <= one.actual <= one.upper for one in found]
+    assert np.mean(inside) > 0.87
 
 
 @given(accounts)
