@@ -18,11 +18,11 @@ METHODS = {
 ALL_BUT_ONE = 0.9  # the interval that "nine of ten" stands for
 
 
-def rounded(value: float | None) -> str:
+def rounded(value: float | None, *, digits: int = 2) -> str:
     """A forecast count at two digits, which is more than is known of it: 1234 -> 1,200; 87.4 -> 87; 4.2 -> 4."""
     if value is None:
         return "-"
-    step = 10 ** max(0, math.floor(math.log10(value)) - 1) if value >= 1 else 1
+    step = 10 ** max(0, math.floor(math.log10(value)) - digits + 1) if value >= 1 else 1
     return f"{round(value / step) * step:,.0f}"
 
 
@@ -53,17 +53,18 @@ def signed(change: float) -> str:
 
 
 SAME = 0.01  # of the count; a start that is nearer to what is usual is told as the same
+STEP_DIGITS = 3  # of the start and the usual, so that a step of some percent shows
 
 
 def start_words(one: Forecast) -> str:
     """Where reasons start from, and the step from what is usual for the account; "" without."""
     if one.start is None:
         return ""
-    text, usual = f"starts from {rounded(one.start)}", one.forecast.baseline
+    text, usual = f"starts from {rounded(one.start, digits=STEP_DIGITS)}", one.forecast.baseline
     change = one.start / usual - 1 if usual else 0.0
     if abs(change) < SAME:
         return f"{text}: {'what is usual for the account' if usual else one.start_text}"
-    return f"{text}, {signed(change)} against the usual {rounded(usual)}: {one.start_text}"
+    return f"{text}, {signed(change)} against the usual {rounded(usual, digits=STEP_DIGITS)}: {one.start_text}"
 
 
 def reason_text(one: Reason) -> str:

@@ -184,9 +184,10 @@ class Lens:
 
         account: the sources are new photos of this account of the store, looked at beside it; the answers come in the
         order in which they will probably do, `rank`. Without it the sources become posts as in `analyze_many`, each
-        forecast from what was known before it. early: a count and its age in hours, of new posts. Metric, method and
-        model are settings.
-        Raises `UsageError` for an account without a store, `UnknownNameError` for one that the store has not.
+        forecast from what was known before it. early: a count and its age in hours, of the one new post. Metric,
+        method and model are settings.
+        Raises `UsageError` for an account without a store or an early count of several new posts, `UnknownNameError`
+        for an account that the store has not.
         """
         from postlens.pipelines.forecast import Asked, forecast_new, forecast_posts
         from postlens.tasks.engagement.early import EarlyCount

@@ -62,7 +62,7 @@ def test_a_forecast_is_told_in_words_with_reasons_and_what_if():
     for words in (
         "about 120 likes; between 40 and 300 in nine of ten cases",
         "the forecast was 20 % too low",
-        "Starts from 140, +24 % against the usual 110: its latest posts count more than its old ones.",
+        "Starts from 136, +24 % against the usual 110: its latest posts count more than its old ones.",
         "Answered from many accounts and this one&#39;s history (model on 7 earlier posts).",
         "the caption and its hashtags: −12 %",
         '<td class="small">30 hashtags</td>',

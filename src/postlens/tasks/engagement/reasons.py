@@ -18,7 +18,7 @@ from postlens.types import FloatArray
 TOLD_AS = {"anchor": "account", "followers": "account", "caption_text": "caption"}
 WORDS = {
     "account": "the size of the account",
-    "history": "how its latest posts did",
+    "history": "how its earlier posts did",
     "horizon": "how long the post has been out",
     "caption": "the caption and its hashtags",
     "tags": "tagged accounts, place and number of pictures",
@@ -121,7 +121,7 @@ def _without_unknown(added: dict[str, float], known: dict[str, bool]) -> list[tu
     unknown = [group for group in added if not known[group]]
     if unknown:
         listed = ", ".join(_words(group) for group in sorted(unknown, key=lambda one: -abs(added[one]))[:2])
-        found.append((UNKNOWN, f"not known: {listed}", sum(added[group] for group in unknown)))
+        found.append((UNKNOWN, f"what is not known ({listed})", sum(added[group] for group in unknown)))
     return found
 
 
