@@ -1,10 +1,12 @@
 """Run `python benchmarks/engagement_training.py --data ../shared/data/instagram_posts`: how fast and large training is.
 
-About 15 minutes on two shared cores; needs `postlens[train]`. Two questions: how long `train engagement --model
-accounts` takes on the 27,000 posts of the collection (aim: under 3 minutes on 2 cores), and whether a table of 10
-million drawn rows streams: seconds and the largest resident memory of a process that reads it, beside those of an empty
-process and of a tenth of the table. Seconds of the processor are beside those of the clock, which other work on the
-machine stretches. Writes benchmarks/results/engagement_training.csv; --part replaces the rows of one part alone.
+Seven minutes on two quiet cores are expected (training two, tables five), 15 on shared ones; needs `postlens[train]`.
+Two questions: how long `train engagement --model accounts` takes on the 27,000 posts of the collection (aim: under 3
+minutes on 2 cores), and whether a table of 10 million drawn rows streams: seconds and the largest resident memory of a
+process that reads it, and of one that also makes the features of the sample, beside those of an empty process and of a
+tenth of the table. Seconds of the processor are beside those of the clock, which other work on the machine stretches:
+`cores_used` is their ratio, and well below 1 on a machine that others use. Writes
+benchmarks/results/engagement_training.csv; --part replaces the rows of one part alone.
 """
 
 from __future__ import annotations
@@ -97,12 +99,17 @@ def write(part: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if RESULTS.exists():
         with RESULTS.open(encoding="utf-8", newline="") as file:
             before = [row for row in csv.DictReader(file) if row["part"] != part]
-    every = [*before, *({"part": part, **row} for row in rows)]
+    every = [*before, *({"part": part, **row, "cores_used": cores_used(row)} for row in rows)]
     names = list(dict.fromkeys(key for row in every for key in row))
     with RESULTS.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(every)
+
+
+def cores_used(row: Mapping[str, Any]) -> float:
+    """Seconds of the processor for a second of the clock."""
+    return round(row["cpu_seconds"] / max(row["seconds"], 0.1), 2)
 
 
 def measure_stream(n_rows: int) -> None:
