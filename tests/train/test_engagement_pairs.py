@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from postlens.errors import NotEnoughDataError, UsageError
-from postlens.tasks.engagement.ranking import pair_probability, rank_images
+from postlens.config import Settings
+from postlens.errors import ModelError, NotEnoughDataError, SettingsError, UsageError
+from postlens.pipelines.answers_engagement import Forecaster
+from postlens.tasks.engagement.model import load_ranker
+from postlens.tasks.engagement.ranking import RANK_MODEL, pair_probability, rank_images
 from postlens.train.engagement import Material, find_account, run_account, run_images
 from postlens.train.engagement_pairs import make_pairs, train_pairs
 from postlens.train.engagement_split import split_posts
-from postlens.vision.zoo import open_card
+from postlens.types import EngagementForecast
+from postlens.vision.zoo import load_spec, open_card
 
 from .drawn_engagement import N_VECTOR, drawn_accounts
 
@@ -32,6 +38,37 @@ def test_exported_ranker_orders_photos(trained):
     vectors[:, 0] = 2.0, -2.0
     good, bad = rank_images(vectors, [None, None], model).tolist()
     assert pair_probability(good, bad, model) > 0.8
+
+
+def test_setting_makes_forecasts_order_by_the_run(trained):
+    forecaster = Forecaster(Settings(engagement_ranker=trained[1]))
+    posts = [
+        replace(post, vector=np.zeros(N_VECTOR, np.float32))
+        for post in drawn_accounts(n_accounts=1, n_posts=2)["instagram:a0"]
+    ]
+    posts[0].vector[0], posts[1].vector[0] = -2.0, 2.0
+    unknown = EngagementForecast("new", "likes", None, None, None, 0.9, None, 0)
+    assert forecaster.order(posts, [unknown, unknown]).places == (2, 1)
+    assert set(forecaster.specs) == {"engagement_ranker/engagement_rank"}
+
+
+def test_without_the_setting_the_shipped_ranker_orders():
+    assert load_ranker(None).spec == load_spec(RANK_MODEL)
+
+
+@pytest.mark.parametrize(("place", "words"), [("", "a folder without it"), ("nowhere", "nothing there")])
+def test_folder_without_a_ranker_is_told(tmp_path, place, words):
+    with pytest.raises(SettingsError, match=f"engagement_ranker: .*--model images.* {words}"):
+        load_ranker(tmp_path / place)
+
+
+def test_card_of_another_model_is_no_ranker(trained, tmp_path):
+    for path in trained[1].glob("engagement_rank.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    card = tmp_path / "engagement_rank.toml"
+    card.write_text(card.read_text().replace("pair_slope", "other"))
+    with pytest.raises(ModelError, match="pair_slope"):
+        load_ranker(tmp_path)
 
 
 def test_pictures_that_do_not_matter_order_nothing(tmp_path):

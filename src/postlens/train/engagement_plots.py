@@ -83,7 +83,7 @@ def plot_calibration(outcomes: Outcomes, path: Path) -> None:
     panel.set_xticks(range(len(bands)), [f"{middle:,.0f}" for middle in middles])
     panel.set_xlabel("likes forecast (median of each fifth of the posts)")
     panel.set_ylabel("share of posts")
-    panel.set_ylim(0, 1)
+    panel.set_ylim(-0.03, 1.03)  # ends at 0 and 1 stay whole
     _finish(panel)
     save_figure(figure, path)
 
@@ -126,4 +126,5 @@ def _plain(value: float, _: object = None) -> str:
 def _finish(panel: Any) -> None:
     panel.grid(alpha=0.25)
     if panel.get_legend_handles_labels()[0]:
-        panel.legend(loc="best", frameon=False)
+        # Above the panel, where it hides nothing.
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
