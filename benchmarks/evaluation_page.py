@@ -6,6 +6,8 @@ evaluation_tasks.toml.
 
 from __future__ import annotations
 
+import csv
+import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 TASKS = Path(__file__).with_name("evaluation_tasks.toml")
+RESULTS = Path(__file__).with_name("results")
 LOWER_IS_BETTER = ("ece", "mae_log", "mae_log_of_model", "fnmr_at_fmr_1e2", "fnmr_at_fmr_1e3")
 NONE = "–"
 Scores = Mapping[str, Any]
@@ -81,6 +84,8 @@ def section(name: str, about: Scores, entry: Scores) -> str:
     lines += [*table(("score", "held out", here), headline(about, entry, mark=True)), ""]
     for one in about.get("tables", []):
         lines += breakdown(one, entry, here=here)
+    for one in about.get("quoted", []):
+        lines += quoted(one)
     lines += [weak(about, entry), "", circumstances(entry), ""]
     return "\n".join(lines)
 
@@ -112,7 +117,7 @@ def size(entry: Scores) -> str:
     extra |= {"n_padded": "photos whose face was found only with a border around them"}
     extra |= {"n_compared": "pairs with a face in both photos", "n_accounts": "accounts"}
     extra |= {"people.n": "clips with labelled persons", "people.n_persons": "persons", "duplicates.n_edits": "edits"}
-    extra |= {"no_forecast": "posts without likes or with too little known"}
+    extra |= {"no_forecast": "posts without final likes or with too little known"}
     found = [f"{number(at(scores, key))} {words}" for key, words in extra.items() if at(scores, key) is not None]
     return text + (f" ({reasons})" if reasons else "") + "".join(f"; {one}" for one in found) + "."
 
@@ -138,6 +143,21 @@ def breakdown(one: Scores, entry: Scores, *, here: str) -> list[str]:
     titles = ["", "n", *(f"{name}, held out" for name in one["held_out"]), *(f"{name}, {here}" for name in one["here"])]
     rows = [row(name, one, entry) for name in names]
     return [f"### {one['title']}", "", *table(titles, rows), ""] if rows else []
+
+
+def quoted(one: Scores) -> list[str]:
+    """A table of a file of benchmarks/results that another benchmark wrote, under its title."""
+    with (RESULTS / one["file"]).open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    rows = [(line[one["name"]], *(from_csv(line, score) for score in one["scores"])) for line in found]
+    titles = ("", *(f"`{score}`" for score in one["scores"]))
+    return [f"### {one['title']}", "", str(one["words"]), "", *table(titles, rows), ""]
+
+
+def from_csv(line: Mapping[str, str], score: str) -> str:
+    """A cell as `shown`; whole numbers and intervals are read as JSON."""
+    found = {key: json.loads(line[key]) for key in (score, f"{score}_ci") if line.get(key)}
+    return shown(found, score)
 
 
 def row_names(place: str, entry: Scores) -> list[str]:

@@ -83,6 +83,15 @@ def test_tasks_without_results_are_left_out(page: ModuleType) -> None:
     assert "postlens evaluate attributes" not in page.render({"niche": entry()})
 
 
+def test_rows_of_another_benchmark_are_quoted(
+    page: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.csv").write_text('case,n,mae,mae_ci,rank\nnet,1975,1.5,"[1.25, 1.75]",\n', encoding="utf-8")
+    monkeypatch.setattr(page, "RESULTS", tmp_path)
+    about = {"title": "A net", "words": "Told.", "file": "x.csv", "name": "case", "scores": ["n", "mae", "rank"]}
+    assert "| net | 1,975 | 1.500 (1.250 to 1.750) | – |" in page.quoted(about)
+
+
 def test_columns_of_a_table_become_scores_with_intervals(held_out: ModuleType) -> None:
     row = {"label": "hat", "n": "12", "auc": "0.9", "auc_low": "0.8", "auc_high": "1.0"}
     assert held_out.wide(row) == {"n": 12, "auc": 0.9, "auc_ci": [0.8, 1.0]}
@@ -112,3 +121,9 @@ def test_each_source_of_faces_is_scored_by_the_threshold_of_the_others(held_out:
     found = held_out.held_out_scores("faces_identity")
     assert found["accuracy_ci"][0] < found["accuracy"] < found["accuracy_ci"][1]
     assert sum(one["n"] for one in found["by_source"].values()) == found["n"]
+
+
+def test_the_account_median_stands_beside_the_model(held_out: ModuleType) -> None:
+    known = held_out.held_out_scores("instagram_posts")["by_known"]
+    assert known["Instagram posts, with earlier ones"]["account_median"] > known["Instagram posts"]["mae_log"] - 0.1
+    assert not any(name.endswith("account median") for name in known)
