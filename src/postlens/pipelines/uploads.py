@@ -41,6 +41,7 @@ class Plan:
     media: tuple[str, ...] = ()  # names relative to the folder
     tables: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    refused: tuple[Failure, ...] = ()  # files that came along and are no media: told, and no posts
     creator: str | None = None  # handle; of tables, for rows without
     platform: str = PLATFORM
     mapping: Mapping[str, str] = field(default_factory=dict)  # noun to column of the tables
@@ -52,7 +53,8 @@ class Plan:
     @classmethod
     def of(cls, values: Mapping[str, Any], folder: Path) -> Plan:
         """What `as_dict` made."""
-        lists = {name: tuple(values[name]) for name in ("media", "tables", "urls")}
+        lists: dict[str, Any] = {name: tuple(values[name]) for name in ("media", "tables", "urls")}
+        lists["refused"] = tuple(Failure(**one) for one in values.get("refused", ()))
         return cls(folder, **{**values, **lists})
 
 
@@ -89,6 +91,7 @@ def _note(store: Store, ingested: Ingested, failures: Sequence[Failure]) -> None
 
 
 def _items(plan: Plan, settings: Settings) -> Iterator[SourcePost | Failure]:
+    yield from plan.refused
     named: set[str] = set()
     for table in plan.tables:
         path = plan.folder / table
