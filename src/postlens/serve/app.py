@@ -20,6 +20,8 @@ from postlens.serve.metrics import Edge, Metrics
 from postlens.serve.routes.api import SUMMARY, add_routes
 from postlens.serve.settings import ServeSettings
 from postlens.serve.web import routes as web
+from postlens.serve.web.route import told
+from postlens.serve.web.session import session_key
 from postlens.version import __version__
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -52,7 +54,13 @@ def create_app(settings: ServeSettings) -> FastAPI:
 
 def _guard(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
     """What requests pass before a route: the last added is the first met."""
-    app.add_middleware(Guard, settings=settings, ring=lambda: app.state.context.keys)
+    app.add_middleware(
+        Guard,
+        settings=settings,
+        ring=lambda: app.state.context.keys,
+        tell=told,
+        session=lambda scope: session_key(Request(scope)),
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -68,18 +76,20 @@ def _tell_problems(app: FastAPI) -> None:
     """Answer with problem documents whatever goes wrong."""
 
     @app.exception_handler(PostlensError)
-    async def ours(_request: Request, error: PostlensError) -> Response:
-        return problem_of(error).response()
+    async def ours(request: Request, error: PostlensError) -> Response:
+        return told(request.scope, problem_of(error))
 
     @app.exception_handler(OSError)
-    async def disk(_request: Request, error: OSError) -> Response:
+    async def disk(request: Request, error: OSError) -> Response:
         if error.errno not in NO_ROOM:
             raise error
-        return Problem("store-full", "expected room on the server's disk, it has none; try again later").response()
+        return told(
+            request.scope, Problem("store-full", "expected room on the server's disk, it has none; try again later")
+        )
 
     @app.exception_handler(HTTPException)
-    async def theirs(_request: Request, error: HTTPException) -> Response:
-        return problem_of_status(error).response()
+    async def theirs(request: Request, error: HTTPException) -> Response:
+        return told(request.scope, problem_of_status(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:

@@ -24,6 +24,8 @@ from postlens.serve.settings import ServeSettings
 MOST_CLIENTS: Final = 10_000  # whose rates are remembered; the one longest unseen goes first
 KIB: Final = 1 << 10
 OPEN_PATHS: Final = frozenset({"/health", "/health/live"})  # what restarts the server must always get an answer
+UNCOUNTED: Final = "/web/static/"  # a page is one request, not one for each file of its looks
+Tell = Callable[[Scope, Problem], ASGIApp]  # a problem to the answer that tells it
 
 
 class Rates:
@@ -50,9 +52,18 @@ class Rates:
 class Guard:
     """The middleware."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings, ring: Callable[[], KeyRing]) -> None:
-        """`ring`: gives the keys once the server runs."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServeSettings,
+        ring: Callable[[], KeyRing],
+        *,
+        tell: Tell = lambda _scope, problem: problem.response(),
+        session: Callable[[Scope], str | None] = lambda _scope: None,
+    ) -> None:
+        """`ring`: gives the keys once the server runs; `session`: the key that somebody signed in with, if any."""
         self._app, self._settings, self._ring = app, settings, ring
+        self._tell, self._session = tell, session
         self._rates = Rates(per_s=settings.rate_per_s, burst=settings.rate_burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,12 +75,12 @@ class Guard:
         try:
             limit = await self._admit(scope, headers)
         except Problem as problem:
-            await problem.response()(scope, receive, send)
+            await self._tell(scope, problem)(scope, receive, send)
             return
         except PostlensError as error:
-            await problem_of(error).response()(scope, receive, send)
+            await self._tell(scope, problem_of(error))(scope, receive, send)
             return
-        await _Exchange(scope, receive, send, self._settings, limit=limit).run(self._app)
+        await _Exchange(scope, receive, send, self._settings, limit=limit).run(self._app, self._tell)
 
     async def _admit(self, scope: Scope, headers: Headers) -> int:
         """The most bytes that the body may have. Raises `Problem`."""
@@ -79,8 +90,8 @@ class Guard:
         text = key_text(headers)
         caller = await self._caller(text)
         state["caller"], state["key_given"] = caller, text is not None
-        if scope["path"] not in OPEN_PATHS:
-            self._check_rate(caller, scope)
+        if scope["path"] not in OPEN_PATHS and not scope["path"].startswith(UNCOUNTED):
+            self._check_rate(caller or await self._caller(self._session(scope)), scope)
         limit = self._limit(headers)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
@@ -100,7 +111,7 @@ class Guard:
         return ring.caller(text)
 
     def _check_rate(self, caller: Caller | None, scope: Scope) -> None:
-        """By key, without one by address."""
+        """By key, of the request or of who signed in; without one by address."""
         address = (scope.get("client") or ("unknown", 0))[0]
         wait_s = self._rates.wait_s(f"key {caller.key_id}" if caller and caller.key_id else f"address {address}")
         if wait_s:
@@ -137,7 +148,7 @@ class _Exchange:
         if not self._has_body:
             self._complete.set()
 
-    async def run(self, app: ASGIApp) -> None:
+    async def run(self, app: ASGIApp, tell: Tell) -> None:
         """Let the app answer; what it raises comes out as it is."""
         raised: Exception | None = None
         async with anyio.create_task_group() as group:
@@ -152,7 +163,7 @@ class _Exchange:
         if self._late and not self._started.is_set():
             seconds = self._settings.request_timeout_s
             problem = Problem("timed-out", f"expected an answer within {seconds:g} s, it took longer; ask for less")
-            await problem.response()(self._scope, self._receive, self._send)
+            await tell(self._scope, problem)(self._scope, self._receive, self._send)
 
     async def receive(self) -> Message:
         """The next piece of the body, counted and timed; at the end, that the client has gone."""

@@ -12,6 +12,9 @@ from postlens.types import Failure
 # An absolute path in a sentence, up to its last separator: its folders are cut, its last name stays.
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:[\\/]|/)(?:[^/\\\n'\":,;]+[/\\])+")
 
+_PARTS = re.compile(r"(; |: (?=`)|, or )")  # what joins the parts of a sentence of an error
+_COMMANDS = re.compile(r"`(?:postlens|people|catalog|clean)\b[^`]*`|(?<![\w-])--[a-z]")
+
 
 def file_name(place: str) -> str:
     """The last name of a path, or of an address without what follows `?`."""
@@ -36,6 +39,15 @@ def failed_file(failure: Failure) -> str:
 def failed_why(failure: Failure) -> str:
     """What happened, without the server's folders."""
     return without_folders(failure.message, place=failure.subject)
+
+
+def for_pages(text: str) -> str:
+    """A sentence without the parts that speak to the command line; who reads pages has none."""
+    parts = _PARTS.split(text)  # parts with what stands before each
+    kept = [
+        (sign, part) for sign, part in zip(["", *parts[1::2]], parts[::2], strict=True) if not _COMMANDS.search(part)
+    ]
+    return "".join(sign + part for sign, part in kept).removeprefix("; ") or text
 
 
 def path_part(value: str) -> str:

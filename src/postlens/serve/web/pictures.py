@@ -8,7 +8,7 @@ from sqlalchemy import select
 from postlens.serve.errors import Problem
 from postlens.store import Store
 from postlens.store.media import read_thumbnails
-from postlens.store.schema import faces
+from postlens.store.schema import faces, person_tracks
 
 # A browser may keep a picture, and asks each time whether it is still there: what was forgotten is shown no more.
 CACHED = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
@@ -36,6 +36,15 @@ def media_jpeg(store: Store, sha256: str) -> bytes:
 def face_jpeg(store: Store, track_id: str) -> bytes:
     """The best face of a track. Raises `Problem`."""
     chosen = select(faces.c.thumbnail).where(faces.c.track_id == track_id, faces.c.thumbnail.is_not(None))
+    with store.read() as conn:
+        found = conn.execute(chosen.order_by(faces.c.quality.desc(), faces.c.face_id).limit(1)).scalar_one_or_none()
+    return _found(found)
+
+
+def person_jpeg(store: Store, person_id: str) -> bytes:
+    """The best face of a person, as `read_person_thumbnails` chooses it. Raises `Problem`."""
+    chosen = select(faces.c.thumbnail).join(person_tracks, faces.c.track_id == person_tracks.c.track_id)
+    chosen = chosen.where(person_tracks.c.person_id == person_id, faces.c.thumbnail.is_not(None))
     with store.read() as conn:
         found = conn.execute(chosen.order_by(faces.c.quality.desc(), faces.c.face_id).limit(1)).scalar_one_or_none()
     return _found(found)

@@ -17,7 +17,7 @@ from fastapi import Request, Response
 
 from postlens.serve.context import context_of
 from postlens.serve.security import ANYBODY, Caller, KeyRing
-from postlens.serve.web.guard import is_secure
+from postlens.serve.web.guard import cookie_name, is_secure
 
 COOKIE = "postlens_session"
 IDLE_S = 12 * 3600.0  # a session ends when it was not used for so long: a working day. Longer: fewer sign-ins
@@ -66,14 +66,18 @@ def sessions_of(request: Request) -> Sessions:
     return found
 
 
+def session_key(request: Request) -> str | None:
+    """The key that the session of a request stands for; `None` without one."""
+    token = request.cookies.get(cookie_name(request, COOKIE))
+    return sessions_of(request).key_of(token) if token else None
+
+
 async def caller_of(request: Request) -> Caller | None:
     """Who makes a request, by key or session; `None` where a key is needed and none counts."""
     context = context_of(request)
     caller: Caller | None = getattr(request.state, "caller", None if context.serving.needs_keys else ANYBODY)
-    token = request.cookies.get(COOKIE)
-    if caller is None and token:
-        key = sessions_of(request).key_of(token)
-        caller = await caller_by_key(context.keys, key) if key else None
+    if caller is None and (key := session_key(request)) is not None:
+        caller = await caller_by_key(context.keys, key)
         request.state.signed_in = caller is not None
     request.state.caller = caller
     return caller
@@ -90,11 +94,18 @@ def sign_in(request: Request, response: Response, key: str) -> None:
     """Open a session for a key that counts."""
     token = sessions_of(request).open(key)
     response.set_cookie(
-        COOKIE, token, max_age=int(IDLE_S), httponly=True, samesite="strict", secure=is_secure(request), path="/"
+        cookie_name(request, COOKIE),
+        token,
+        max_age=int(IDLE_S),
+        httponly=True,
+        samesite="lax",
+        secure=is_secure(request),
+        path="/",
     )
 
 
 def sign_out(request: Request, response: Response) -> None:
     """End the session of a request."""
-    sessions_of(request).close(request.cookies.get(COOKIE, ""))
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=is_secure(request))
+    name = cookie_name(request, COOKIE)
+    sessions_of(request).close(request.cookies.get(name, ""))
+    response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=is_secure(request))

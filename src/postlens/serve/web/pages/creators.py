@@ -61,7 +61,7 @@ def _number(name: str, text: str) -> float | None:
         raise Problem("invalid", f"expected a number for {name}, got {text!r}") from error
 
 
-@router.get("/web/creators/{creator_id}")
+@router.get("/web/creators/{creator_id:anything}")
 def creator(request: Request, shown: InShown, creator_id: str, page: PageNumber = 1) -> Response:
     """One creator."""
     answer = shown.creators.get(creator_id)

@@ -7,10 +7,10 @@ import hashlib
 from fastapi import APIRouter, Request, Response
 
 from postlens.serve.errors import Problem
-from postlens.serve.web.pictures import face_jpeg, media_jpeg, picture_answer
+from postlens.serve.web.pictures import face_jpeg, media_jpeg, person_jpeg, picture_answer
 from postlens.serve.web.rendering import STATIC, static_bytes
 from postlens.serve.web.route import WebRoute
-from postlens.serve.web.shared import InCampaigns, InContext
+from postlens.serve.web.shared import InContext
 
 YEAR_S = 31_536_000  # addresses of static files change with their content
 
@@ -18,7 +18,7 @@ router = APIRouter(route_class=WebRoute)
 open_router = APIRouter()  # what a page needs before anybody has signed in
 
 
-@open_router.get("/web/static/{name}")
+@open_router.api_route("/web/static/{name}", methods=["GET", "HEAD"])
 def static(name: str) -> Response:
     """A file of the page itself."""
     if name not in STATIC:
@@ -40,12 +40,9 @@ def face(request: Request, context: InContext, sha256: str, number: int) -> Resp
 
 
 @router.get("/web/people/{person_id}/face.jpg")
-def person_face(request: Request, campaigns: InCampaigns, person_id: str) -> Response:
+def person_face(request: Request, context: InContext, person_id: str) -> Response:
     """The best face of a person."""
-    found = next((person.thumbnail for person in campaigns.people() if person.person_id == person_id), None)
-    if not found:
-        raise Problem("not-found", "there is no such picture; it may have been forgotten")
-    return _answer(request, found)
+    return _answer(request, person_jpeg(context.store, person_id))
 
 
 def _answer(request: Request, jpeg: bytes) -> Response:

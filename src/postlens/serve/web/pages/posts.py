@@ -51,7 +51,7 @@ def posts(
     )
 
 
-@router.get("/web/posts/{post_id:path}")
+@router.get("/web/posts/{post_id:anything}")
 def post(request: Request, shown: InShown, post_id: str) -> Response:
     """One post."""
     found = shown.posts.get(post_id)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from postlens.serve.web.guard import own_form
 from postlens.serve.web.rendering import render
-from postlens.serve.web.route import OpenRoute
+from postlens.serve.web.route import MOST_WHERE, OpenRoute
 from postlens.serve.web.session import caller_by_key, sign_in, sign_out
-from postlens.serve.web.shared import InContext, Text
+from postlens.serve.web.shared import InContext
 
 router = APIRouter(route_class=OpenRoute)
 
 
 @router.get("/web/login")
-def form(request: Request, where: Text = "/") -> Response:
+def form(request: Request, where: Annotated[str, Query(max_length=MOST_WHERE)] = "/") -> Response:
     """The form that takes a key."""
     return render(request, "login", where=inside(where), wrong=False)
 
@@ -27,7 +27,7 @@ async def login(
     request: Request,
     context: InContext,
     key: Annotated[str, Form(max_length=500)],
-    where: Annotated[str, Form(max_length=2000)] = "/",
+    where: Annotated[str, Form(max_length=MOST_WHERE)] = "/",
 ) -> Response:
     """Open a session for a key that counts."""
     if await caller_by_key(context.keys, key.strip()) is None:
@@ -38,7 +38,7 @@ async def login(
 
 
 @router.post("/web/logout", dependencies=[Depends(own_form)])
-def logout(request: Request) -> Response:
+async def logout(request: Request) -> Response:
     """End the session."""
     response = RedirectResponse("/web/login", 303)
     sign_out(request, response)

@@ -88,12 +88,16 @@
     fetchResults(link.getAttribute("href").charAt(0) === "?" ? location.pathname + link.getAttribute("href") : link.href, true);
   });
 
-  // Where the answer is another page, such as the form to sign in, that page is opened instead.
+  // Where the answer is another page, such as the form to sign in, that page is opened instead. A server that is busy
+  // is asked again: by the next turn of a poll, or by the user.
   document.addEventListener("htmx:beforeSwap", function (event) {
-    var id = event.detail.target.id;
-    if (id && event.detail.xhr.responseText.indexOf('id="' + id + '"') < 0) {
-      event.detail.shouldSwap = false;
-      location.reload();
+    var id = event.detail.target.id, status = event.detail.xhr.status;
+    if (!id || event.detail.xhr.responseText.indexOf('id="' + id + '"') >= 0) { return; }
+    event.detail.shouldSwap = false;
+    if (status === 429 || status >= 500) {
+      say("The server is busy.");
+    } else {
+      location.assign(event.detail.pathInfo.requestPath);
     }
   });
 
