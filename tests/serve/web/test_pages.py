@@ -229,8 +229,8 @@ def test_a_long_gallery_comes_page_by_page(pages, monkeypatch):
     monkeypatch.setattr("postlens.serve.web.pages.people.FACES", 1)
     first, second = (pages.get(f"/web/people?page={number}").text for number in (1, 2))
     assert (first.count('name="person"'), second.count('name="person"')) == (1, 1)
-    assert "Person 1</b>" in first
-    assert "Person 2</b>" in second
+    assert "Person 1</bdi>" in first
+    assert "Person 2</bdi>" in second
     assert 'rel="next"' in first
 
 

@@ -20,11 +20,12 @@ from postlens.errors import PostlensError
 from postlens.pipelines.campaign import Campaign, CreatorAnswer, PersonAnswer
 from postlens.pipelines.compile_people import compile_people
 from postlens.pipelines.report.cards import newest_first
-from postlens.pipelines.report.people import person_labels
 from postlens.serve.context import Context
+from postlens.serve.metrics import log_error
 from postlens.serve.web.names import file_name
 from postlens.serve.web.tables import Row
 from postlens.store.meta import read_revision
+from postlens.store.people import read_persons
 from postlens.store.posts import read_creators
 from postlens.store.schema import media
 from postlens.types import PostAnalysis
@@ -38,6 +39,10 @@ class StillReadingError(PostlensError):
     """The campaign is read for the first time, and that is not done yet."""
 
 
+class BrokenReadingError(PostlensError):
+    """Reading the campaign failed in a way that nobody foresaw."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """A campaign with what pages look up in it."""
@@ -45,6 +50,7 @@ class Shown:
     campaign: Campaign
     is_fresh: bool  # False: posts and creators are as they were before the last change
     pictured: frozenset[str] = frozenset()  # sha256 of media with a thumbnail
+    numbers: Mapping[str, int] = field(default_factory=dict)  # person_id, also of hidden and named ones, from 1
     _kept: dict[str, tuple[Row, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def kept(self, name: str, make: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]:
@@ -55,8 +61,12 @@ class Shown:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """person_id to the user's name, else a running number."""
-        return person_labels(self.campaign.people)
+        """person_id of who is shown to the user's name, else to a number that stays."""
+        return {one.person_id: one.name or self.numbered(one.person_id) for one in self.campaign.people}
+
+    def numbered(self, person_id: str) -> str:
+        """A person without a name; whoever is found later has a higher number, and naming or hiding changes none."""
+        return f"Person {self.numbers[person_id]}" if person_id in self.numbers else person_id
 
     @cached_property
     def posts(self) -> dict[str, PostAnalysis]:
@@ -112,13 +122,12 @@ class Campaigns:
         self._context, self._store, self._settings = context, context.store, context.settings
         self._changed = Condition()
         self._kept: tuple[int, Campaign] | None = None
-        self._error: PostlensError | None = None
+        self._error: PostlensError | None = None  # of the last reading, until it was told
         self._running = False
         self._rest_until = 0.0
-        self._people_lock = Lock()
         self._people: tuple[int, tuple[PersonAnswer, ...]] | None = None
-        self._last: tuple[object, ...] = ()
-        self._shown: Shown | None = None
+        self._assembling = Lock()
+        self._assembled: tuple[Campaign, bool, int, Shown] | None = None
 
     def latest(self, *, wait_s: float = WAIT_S) -> Shown:
         """The campaign as it is, or after `wait_s` as it was before.
@@ -136,23 +145,31 @@ class Campaigns:
             if self._kept is None:
                 raise StillReadingError("the campaign is being read; this takes up to a minute the first time")
             kept = self._kept
-        return self._assembled(kept[1], is_fresh=kept[0] >= revision, revision=revision)
+        return self._with_people(kept[1], is_fresh=kept[0] >= revision, revision=revision)
 
-    def _assembled(self, campaign: Campaign, *, is_fresh: bool, revision: int) -> Shown:
-        people = self.people()
-        if self._shown is not None and self._last == (id(campaign), is_fresh, revision):
-            return self._shown
-        found = replace(campaign if is_fresh else self._without_forgotten(campaign), people=people)
-        self._shown, self._last = Shown(found, is_fresh, self._pictured()), (id(campaign), is_fresh, revision)
-        return self._shown
+    def _with_people(self, campaign: Campaign, *, is_fresh: bool, revision: int) -> Shown:
+        with self._assembling:
+            last = self._assembled
+            if last is not None and last[0] is campaign and last[1:3] == (is_fresh, revision):
+                return last[3]
+            found = replace(campaign if is_fresh else self._without_forgotten(campaign), people=self._people_now())
+            shown = Shown(found, is_fresh, self._pictured(), self._numbers())
+            self._assembled = campaign, is_fresh, revision, shown
+            return shown
+
+    def _numbers(self) -> dict[str, int]:
+        """person_id to a number from 1, in the order in which persons were found."""
+        with self._store.read() as conn:
+            found = sorted(read_persons(conn), key=lambda one: (one.created_at, one.person_id))
+        return {one.person_id: number for number, one in enumerate(found, start=1)}
 
     def _pictured(self) -> frozenset[str]:
         with self._store.read() as conn:
             return frozenset(conn.execute(select(media.c.sha256).where(media.c.thumbnail.is_not(None))).scalars())
 
-    def people(self) -> tuple[PersonAnswer, ...]:
+    def _people_now(self) -> tuple[PersonAnswer, ...]:
         """Persons and how their posts did, as they are now."""
-        with self._people_lock, self._store.read() as conn:
+        with self._store.read() as conn:
             revision = read_revision(conn)
             if self._people is None or self._people[0] != revision:
                 self._people = revision, compile_people(conn, weighting=self._settings.people_weighting)
@@ -188,6 +205,9 @@ class Campaigns:
             found = self._read()
         except PostlensError as raised:
             error = raised
+        except Exception as raised:  # noqa: BLE001  the edge of this thread: pages must not wait for what has ended
+            log_error(raised, "campaign")
+            error = BrokenReadingError("the answers could not be computed; the server's log tells why")
         finally:
             took_s = time.monotonic() - began
             with self._changed:

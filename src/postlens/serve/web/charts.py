@@ -6,6 +6,7 @@ a cell, and has a title where it stands alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ BAR_PX = 100  # width of a small drawing; it is stretched to its cell
 HISTORY_PX = (720, 240)  # width and height of a forecast history, which keeps its proportions
 MARGIN_PX = (72, 14, 12, 14)  # left, top, right, bottom: room for the labels of the axes
 MOST_DOTS = 60  # posts in a forecast history: more would be narrower than their marks
-N_LINES = 4  # labelled lines across a history
+MOST_LINES = 5  # labelled lines across a history: more stand too close where it is narrow
+_STEPS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))  # times powers of ten: figures that are read easily, the finest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +108,25 @@ def forecast_history(forecasts: Sequence[EngagementForecast], *, title: str) -> 
 
 
 def _lines(scale: Scale) -> Markup:
-    """Labelled lines across the drawing, at figures evenly spread over the scale."""
+    """Labelled lines across the drawing, at round figures."""
     left, _, right, _ = MARGIN_PX
-    step = (scale.high / scale.low) ** (1 / (N_LINES - 1)) if scale.low > 0 else None
-    spread = (scale.high - scale.low) / (N_LINES - 1)
-    values = [scale.low * step**n if step else scale.low + spread * n for n in range(N_LINES)]
     line = Markup('<line class="grid" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/><text x="{}" y="{:.1f}">{}</text>')
     return Markup("").join(
         line.format(left, HISTORY_PX[0] - right, left - 8, _y(value, scale) + 4, count(value), y=_y(value, scale))
-        for value in dict.fromkeys(values)
+        for value in ticks(scale.low, scale.high)
     )
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round figures from low to high, at most MOST_LINES; the ends themselves, rounded, where fewer than two fit."""
+    powers = range(math.floor(math.log10(max(low, 1.0))), math.ceil(math.log10(max(high, 1.0))) + 1)
+    for steps in _STEPS:
+        found = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if 2 <= len(found) <= MOST_LINES:
+            return found
+    if len(found) > MOST_LINES:
+        return found[:: math.ceil(len(found) / MOST_LINES)]
+    return list(dict.fromkeys(float(f"{value:.2g}") for value in (low, high)))
 
 
 def _columns(shown: Sequence[EngagementForecast], scale: Scale) -> list[Markup]:

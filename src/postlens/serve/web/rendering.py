@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from postlens.pipelines.report.numbers import count, lift, percent, seconds
+from postlens.serve.security import Caller, Scope
 from postlens.serve.web.charts import forecast_bar, forecast_history, share_bar
 from postlens.serve.web.guard import token_of
 from postlens.serve.web.names import path_part
@@ -78,14 +79,21 @@ def render(request: Request, template: str, *, section: str = "", status: int = 
         .render(
             section=section,
             csrf=token_of(request),
-            here=request.url.path,
             query=dict(request.query_params),
             with_query=lambda **changes: changed_query(request.query_params, **changes),
             signed_in=getattr(request.state, "signed_in", False),
+            may_write=_may(request, "write"),
+            may_admin=_may(request, "admin"),
             **values,
         )
     )
     return HTMLResponse(text.encode("utf-8", "replace"), status, HEADERS)
+
+
+def _may(request: Request, needed: Scope) -> bool:
+    """Whether buttons that need this scope are shown; routes check it anew."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return caller is not None and caller.may(needed)
 
 
 def changed_query(params: Mapping[str, str], **changes: str | int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,7 +12,7 @@ from postlens.errors import MediaError
 from postlens.pipelines.loose import PLATFORM
 from postlens.pipelines.uploads import Plan
 from postlens.serve.context import Context
-from postlens.serve.errors import Problem, problem_of
+from postlens.serve.errors import Problem, problem_of, renamed
 from postlens.serve.uploads import FileKind, Form, Upload, check_upload, read_form
 from postlens.serve.web.campaigns import Campaigns, StillReadingError
 from postlens.serve.web.guard import CSRF_FIELD, check_token, expect_own_site, own_form
@@ -21,7 +22,7 @@ from postlens.serve.web.shared import InCampaigns, InContext
 from postlens.serve.web.views.jobs import JobView, job_view
 from postlens.serve.web.views.posts import Preview, preview
 from postlens.sources.protocol import clean_handle
-from postlens.types import PostAnalysis
+from postlens.types import Failure, PostAnalysis
 
 JOBS_SHOWN = 10  # the latest
 RESULTS_SHOWN = 24  # posts of a finished job with their previews
@@ -75,43 +76,65 @@ def _plan(sent: Form, folder: Path, context: Context) -> Plan:
     kinds = {one.name: _kind(one, context, is_alone=len(files) == 1) for one in files}
     return Plan(
         folder,
-        media=tuple(name for name, kind in kinds.items() if kind != "table"),
+        refused=tuple(kind for kind in kinds.values() if isinstance(kind, Failure)),
+        media=tuple(name for name, kind in kinds.items() if kind in ("image", "video")),
         tables=tuple(name for name, kind in kinds.items() if kind == "table"),
         creator=clean_handle(_field(sent, "creator")) or None,
         platform=next((name for name in PLATFORMS if name == _field(sent, "platform")), PLATFORM),
     )
 
 
-def _kind(upload: Upload, context: Context, *, is_alone: bool) -> FileKind:
-    """What a file is; one of several that is no media is told as a failure of the job."""
+def _kind(upload: Upload, context: Context, *, is_alone: bool) -> FileKind | Failure:
+    """What a file is; one of several that is no media is told as a failure of the job, and becomes no post."""
     try:
         return check_upload(upload, context.serving, tables=True)
     except MediaError as error:
         if is_alone:
             raise problem_of(error, names={str(upload.path): upload.name}) from error
-        return "image"
+        why = renamed(str(error), {str(upload.path): upload.name})
+        return Failure(upload.name, "read", type(error).__name__, why)
 
 
 @router.get("/web/jobs/{job_id}")
 def job(request: Request, context: InContext, campaigns: InCampaigns, job_id: str) -> Response:
     """How far a job is, and what it found."""
     view = job_view(context.jobs.get(job_id))
-    previews = _previews(view, campaigns)
+    found = _found(view, campaigns)
     return render(
-        request, "job", section="analyze", view=view, previews=previews or (), is_open=view.is_open or previews is None
+        request,
+        "job",
+        section="analyze",
+        view=view,
+        previews=found.previews,
+        is_open=view.is_open or not found.is_final,
     )
 
 
-def _previews(view: JobView, campaigns: Campaigns) -> list[tuple[Preview, PostAnalysis]] | None:
-    """What a finished job found; `None` while the answers are still being computed."""
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a finished job found."""
+
+    previews: tuple[tuple[Preview, PostAnalysis], ...] = ()
+    is_final: bool = True  # False: answers are still being computed
+
+
+def _found(view: JobView, campaigns: Campaigns) -> Results:
+    """What is known of a job's posts: shown when all of them are there, and final when answered after its end.
+
+    The campaign need not be fresh for that: while other jobs run, it seldom is.
+    """
     if view.state != "done":
-        return []
+        return Results()
     try:
         shown = campaigns.latest()
     except StillReadingError:
-        return None
+        return Results(is_final=False)
     known = [shown.posts[post_id] for post_id in view.post_ids if post_id in shown.posts]
-    return [(preview(post, shown), post) for post in known[:RESULTS_SHOWN]] if shown.is_fresh else None
+    is_after = view.finished_at is not None and shown.campaign.created_at >= view.finished_at
+    if len(known) < len(view.post_ids) and not shown.is_fresh:
+        return Results(is_final=False)
+    previews = tuple((preview(post, shown), post) for post in known[:RESULTS_SHOWN])
+    return Results(previews, is_final=shown.is_fresh or is_after)
 
 
 @writing.post("/web/jobs/{job_id}/cancel", dependencies=[Depends(own_form)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated
@@ -22,8 +22,9 @@ from postlens.serve.web.route import AdminRoute, WebRoute, WriteRoute
 from postlens.serve.web.shared import InContext, InNow, InShown, PageNumber, Text, export_asked
 from postlens.serve.web.tables import Order, paged
 from postlens.serve.web.views.creators import chosen_metric, shown_metrics
-from postlens.serve.web.views.parts import face, person_href
+from postlens.serve.web.views.parts import any_face, face, person_href
 from postlens.serve.web.views.people import (
+    Change,
     appearances_table,
     cards,
     changes,
@@ -35,6 +36,7 @@ from postlens.serve.web.views.people import (
 
 FACES = 60  # on one page of the gallery
 TRACKS = 60  # on one page of a person
+CHANGES_SHOWN = 10  # the latest decisions; the command line lists all
 Words = Annotated[list[str], Form(max_length=2000)]
 Word = Annotated[str, Form(max_length=500)]
 
@@ -63,7 +65,7 @@ def people(
     if asked is not None:
         return asked
     everybody = list_people(context.store)
-    labels = {row.person_id: row.name or row.person_id for row in everybody} | shown.labels
+    made = changes(list_decisions(context.store), everybody, shown)
     return render(
         request,
         "people",
@@ -72,12 +74,12 @@ def people(
         cards=paged(cards(shown, metric=chosen), page, size=FACES),
         table=table,
         table_page=paged(table.rows, rows),
-        hidden=hidden_people(everybody),
-        changes=changes(list_decisions(context.store), labels),
+        hidden=hidden_people(everybody, shown),
+        changes=made[:CHANGES_SHOWN],
         n_waiting=len(list_waiting(context.store)),
         metric=chosen,
         metrics=shown_metrics(shown),
-        done=done,
+        done=_done(done, made),
     )
 
 
@@ -98,11 +100,17 @@ def person(
         shown=shown,
         row=detail.row,
         answer=answer,
-        face=face(detail.row.person_id, shown),
+        face=any_face(detail.row, shown),
         tracks=paged(track_cards(detail, shown), page, size=TRACKS),
         tables={table.name: table for table in tables},
-        done=done,
+        done=_done(done, changes(list_decisions(context.store), list_people(context.store), shown)) if done else None,
+        counted=answer.n_posts if answer else detail.row.n_posts,
     )
+
+
+def _done(asked: str, made: Sequence[Change]) -> Change | None:
+    """The decision that a page tells of; `None` where there is none of this number."""
+    return next((one for one in made if str(one.number) == asked), None)
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -120,7 +128,7 @@ def merge(context: InContext, now: InNow, person: Words, name: Word = "") -> Res
 def take_back(context: InContext, now: InNow, number: Annotated[int, Form()]) -> Response:
     """Take a decision back."""
     undo(context.store, number, settings=context.settings, now=now)
-    return RedirectResponse("/web/people?done=undone", 303)
+    return RedirectResponse(f"/web/people?done={number}", 303)
 
 
 @writing.post("/web/people/{person_id}/name", dependencies=[Depends(own_form)])

@@ -9,6 +9,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from postlens.pipelines.campaign import CreatorAnswer
+from postlens.pipelines.campaign_figures import count_hits
 from postlens.serve.web.campaigns import Shown
 from postlens.serve.web.charts import forecast_bar, forecast_history, share_bar
 from postlens.serve.web.tables import Cell, Column, Row, Table
@@ -39,8 +40,7 @@ def creator_page(answer: CreatorAnswer, shown: Shown) -> CreatorPage:
     """The page of one creator."""
     posts = shown.posts_of.get(answer.creator.creator_id, [])
     attention = answer.niche.attention if answer.niche else ()
-    judged = [post.forecast for post in posts if post.forecast and post.forecast.actual is not None]
-    judged = [one for one in judged if one.lower is not None and one.upper is not None]
+    hits = count_hits(post.forecast for post in posts)
     reactions = [post.reaction for post in posts if post.reaction is not None]
     summary = summarise(reactions) if reactions else None
     forecasts = [post.forecast for post in sorted(posts, key=_time) if post.forecast is not None]
@@ -52,8 +52,8 @@ def creator_page(answer: CreatorAnswer, shown: Shown) -> CreatorPage:
         deciding=tuple((tile(post_id, shown), weight) for post_id, weight in attention[:DECIDING_SHOWN]),
         people=tuple((face(one, shown), n_posts) for one, n_posts in _seen(posts, shown).most_common()),
         history=forecast_history(forecasts, title="Forecasts and what the posts got, in the order of publication"),
-        n_inside=sum((one.lower or 0) <= (one.actual or 0) <= (one.upper or 0) for one in judged),
-        n_known=len(judged),
+        n_inside=hits.n_inside,
+        n_known=hits.n_known,
         reactions=summary,
         tables={table.name: table for table in tables},
         posts=tuple(tile(post.post.post_id, shown) for post in posts),
@@ -66,7 +66,14 @@ def _time(post: PostAnalysis) -> tuple[bool, datetime | str]:
 
 
 def _seen(posts: list[PostAnalysis], shown: Shown) -> Counter[str]:
-    return Counter(person_id for post in posts for person_id in shown.people_in(post))
+    """person_id to posts; a copy is one post with what it is a copy of, as wherever posts of persons are counted."""
+    first = [shown.first_of.get(post.post.post_id, post.post.post_id) for post in posts]
+    return Counter(
+        person_id
+        for person_id, _ in dict.fromkeys(
+            (person_id, own) for post, own in zip(posts, first, strict=True) for person_id in shown.people_in(post)
+        )
+    )
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from postlens.serve.web.names import without_folders
 from postlens.store.jobs import FINISHED, Job
@@ -32,6 +33,7 @@ class JobView:
     post_ids: tuple[str, ...]
     failures: tuple[tuple[str, str], ...]  # file, what happened
     problem: str | None
+    finished_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -55,6 +57,7 @@ def job_view(job: Job) -> JobView:
         post_ids=tuple(result.get("post_ids", ())),
         failures=tuple((one["subject"], without_folders(one["message"])) for one in failures),
         problem=str(job.problem["detail"]) if job.problem else None,
+        finished_at=job.finished_at,
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from postlens.pipelines.campaign_figures import count_hits
 from postlens.serve.web.campaigns import Shown
 from postlens.serve.web.charts import share_bar
 from postlens.serve.web.tables import Column, Order, Row, Table
@@ -41,8 +42,7 @@ class Overview:
 
 def overview(shown: Shown, *, metric: str, n_failures: int) -> Overview:
     """The first page."""
-    judged = [post.forecast for post in shown.campaign.posts if post.forecast and post.forecast.actual is not None]
-    judged = [one for one in judged if one.lower is not None and one.upper is not None]
+    hits = count_hits(post.forecast for post in shown.campaign.posts)
     best = creators_table(shown, metric=metric).ordered("median", "down", default=Order("median", down=True))
     tables = [_niche_table(shown), _emotion_table(shown), best]
     return Overview(
@@ -50,8 +50,8 @@ def overview(shown: Shown, *, metric: str, n_failures: int) -> Overview:
         period=_period(shown),
         faces=tuple(face(person.person_id, shown) for person in shown.campaign.people[:FACES_SHOWN]),
         tables={table.name: table for table in tables},
-        n_inside=sum((one.lower or 0) <= (one.actual or 0) <= (one.upper or 0) for one in judged),
-        n_judged=len(judged),
+        n_inside=hits.n_inside,
+        n_judged=hits.n_known,
     )
 
 
@@ -92,12 +92,12 @@ def _emotion_table(shown: Shown) -> Table:
 
 def _counted(name: str, caption: str, title: str, counts: list[tuple[str, int]], *, css: str) -> Table:
     known = [(label, number) for label, number in counts if number]
-    total, most = sum(number for _, number in known), max((number for _, number in known), default=1)
+    total = sum(number for _, number in known)
     columns = (Column("label", title), Column("posts", "posts", "whole"), Column("share", "share", "share"))
     rows = tuple(
         Row(
             {"label": label, "posts": number, "share": number / total},
-            drawn={"share": share_bar(number / most, css=f"fill {css}-{label}")},
+            drawn={"share": share_bar(number / total, css=f"fill {css}-{label}")},
         )
         for label, number in known
     )

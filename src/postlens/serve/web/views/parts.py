@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from postlens.pipelines.people_list import PersonRow
 from postlens.serve.web.campaigns import Shown
 from postlens.serve.web.names import path_part
 from postlens.serve.web.pictures import media_address
@@ -65,8 +66,19 @@ def face(person_id: str, shown: Shown) -> Face:
     """A person by id."""
     person = shown.people.get(person_id)
     href = person_href(person_id)
-    image = f"{href}/face.jpg" if person is not None and person.thumbnail else None
-    return Face(person_id, shown.labels.get(person_id, person_id), href, image)
+    image = face_href(person_id) if person is not None and person.thumbnail else None
+    return Face(person_id, shown.labels.get(person_id) or shown.numbered(person_id), href, image)
+
+
+def any_face(row: PersonRow, shown: Shown) -> Face:
+    """A person who may be hidden."""
+    image = face_href(row.person_id) if row.best_track else None
+    return Face(row.person_id, row.name or shown.numbered(row.person_id), person_href(row.person_id), image)
+
+
+def face_href(person_id: str) -> str:
+    """Where the best face of a person is served."""
+    return f"{person_href(person_id)}/face.jpg"
 
 
 def joined(words: Iterable[str]) -> Cell:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postlens.pipelines.campaign import PersonAnswer
+from postlens.pipelines.campaign_figures import campaign_mean
 from postlens.pipelines.people_list import PersonDetail, PersonRow
 from postlens.pipelines.report.numbers import count
 from postlens.serve.web.campaigns import Shown
@@ -13,13 +14,12 @@ from postlens.serve.web.charts import Scale, whisker
 from postlens.serve.web.names import file_name
 from postlens.serve.web.pictures import face_address
 from postlens.serve.web.tables import Cell, Column, Row, Table
-from postlens.serve.web.views.parts import Tile, face, post_href, tile
+from postlens.serve.web.views.parts import Face, Tile, any_face, face, post_href, tile
 from postlens.store.decisions import Decision
 from postlens.store.person_tracks import TrackPlace
 from postlens.tasks.people.performance import is_few
 from postlens.types import PersonPerformance
 
-DECISIONS_SHOWN = 10  # the latest; the command line lists all
 VERBS = {
     "merge": "Joined people",
     "split": "Split faces off",
@@ -45,19 +45,12 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
-    """A person whom the user hid."""
-
-    person_id: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """A decision of the user, as it can be taken back."""
 
     number: int
     text: str
+    faces: tuple[Face, ...]  # of whom it is about, as far as they are there
     when: str
     is_undone: bool
 
@@ -86,9 +79,9 @@ def _card(person: PersonAnswer, shown: Shown, metric: str) -> Card:
     return Card(person.person_id, one.label, person.name, one.href, one.image, person.n_posts, note)
 
 
-def hidden_people(rows: Sequence[PersonRow]) -> list[Hidden]:
+def hidden_people(rows: Sequence[PersonRow], shown: Shown) -> list[Face]:
     """Those whom the user hid."""
-    return [Hidden(row.person_id, row.name or row.person_id) for row in rows if row.hidden]
+    return [any_face(row, shown) for row in rows if row.hidden]
 
 
 def people_table(shown: Shown, *, metric: str) -> Table:
@@ -108,7 +101,7 @@ def people_table(shown: Shown, *, metric: str) -> Table:
     people = shown.campaign.people
     known = [row for person in people if (row := _by_metric(person, metric))]
     scale = Scale.of([mark for row in known for mark in (row.mean, *(row.interval or ()))])
-    usual = _usual(shown, metric)
+    usual = campaign_mean(shown.campaign, metric)
     rows = tuple(_row(person, shown, metric, scale, usual) for person in people)
     return Table("people", "How their posts did", columns, rows)
 
@@ -152,16 +145,6 @@ def _by_metric(person: PersonAnswer, metric: str) -> PersonPerformance | None:
     return next((row for row in person.performance if row.metric == metric), None)
 
 
-def _usual(shown: Shown, metric: str) -> float | None:
-    """The campaign's mean, copies left out, as lifts are against it."""
-    values = [
-        value
-        for post_id, snapshot in shown.campaign.snapshots.items()
-        if post_id not in shown.first_of and (value := snapshot.values.get(metric)) is not None
-    ]
-    return sum(values) / len(values) if values else None
-
-
 # --- one person -------------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +174,7 @@ def _metric_row(row: PersonPerformance, shown: Shown) -> Row:
         "best": shown.title(row.best_post_id),
         "worst": shown.title(row.worst_post_id),
     }
-    usual = _usual(shown, row.metric)
+    usual = campaign_mean(shown.campaign, row.metric)
     scale = Scale.of([mark for mark in (row.mean, usual, *(row.interval or ())) if mark is not None])
     return Row(
         cells,
@@ -247,14 +230,17 @@ def _appearance(one: TrackPlace, post_id: str, shown: Shown) -> Row:
 # --- decisions --------------------------------------------------------------------------------------------------------
 
 
-def changes(decisions: Sequence[Decision], labels: Mapping[str, str]) -> list[Change]:
-    """The latest decisions of the user."""
-    return [_change(one, labels) for one in decisions[:DECISIONS_SHOWN]]
+def changes(decisions: Sequence[Decision], rows: Sequence[PersonRow], shown: Shown) -> list[Change]:
+    """Decisions of the user in words; `rows`: all persons."""
+    faces = {row.person_id: any_face(row, shown) for row in rows}
+    return [_change(one, faces, shown) for one in decisions]
 
 
-def _change(one: Decision, labels: Mapping[str, str]) -> Change:
+def _change(one: Decision, faces: Mapping[str, Face], shown: Shown) -> Change:
     said = one.payload["said"]
-    who = [labels.get(name, name) for name in (*said.get("persons", ()), *filter(None, [said.get("person")]))]
+    about = [*said.get("persons", ()), *filter(None, [said.get("person")])]
+    who = [faces[name].label if name in faces else shown.numbered(name) for name in about]
     text = VERBS.get(one.verb, one.verb.capitalize()) + (f": {', '.join(who)}" if who else "")
     text += f", as {said['name']}" if said.get("name") else ""
-    return Change(one.number, text, f"{one.created_at:%Y-%m-%d %H:%M}", one.undone_at is not None)
+    there = tuple(faces[name] for name in about if name in faces)
+    return Change(one.number, text, there, f"{one.created_at:%Y-%m-%d %H:%M}", one.undone_at is not None)

@@ -51,6 +51,7 @@ class PostPage:
     first: Tile | None  # where this is a copy
     figures: dict[str, float]
     problems: tuple[str, ...]
+    is_strongest: bool  # no emotion reached its threshold, and the strongest is told
     tables: dict[str, Table]
 
 
@@ -171,6 +172,7 @@ def post_page(post: PostAnalysis, shown: Shown) -> PostPage:
         first=tile(first, shown) if first else None,
         figures=dict(snapshot.values) if snapshot else {},
         problems=tuple(failed_why(failure) for failure in post.failures),
+        is_strongest=post.reaction is not None and not _reached(post.reaction, post.reaction.emotions),
         tables={table.name: table for table in tables},
     )
 
@@ -198,8 +200,14 @@ def _emotion_table(reaction: ReactionForecast) -> Table:
 
 def _emotion_row(reaction: ReactionForecast, name: str, prob: float) -> Row:
     limit, found = reaction.thresholds.get(name), name in reaction.emotions
-    cells: dict[str, Cell] = {"emotion": name, "prob": prob, "threshold": limit, "found": "yes" if found else "no"}
+    told = "no" if not found else "yes" if _reached(reaction, [name]) else "as the strongest"
+    cells: dict[str, Cell] = {"emotion": name, "prob": prob, "threshold": limit, "found": told}
     return Row(cells, drawn={"prob": share_bar(prob, mark=limit, css=f"fill e-{name}" if found else "fill off")})
+
+
+def _reached(reaction: ReactionForecast, names: Sequence[str]) -> bool:
+    """Whether any of these emotions is as probable as its threshold asks; one without a threshold is."""
+    return any(reaction.probs[name] >= reaction.thresholds.get(name, 0.0) for name in names)
 
 
 def _forecast_table(one: EngagementForecast) -> Table:
