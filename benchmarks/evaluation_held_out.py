@@ -7,7 +7,9 @@ holds (intervals of each class, scores by source) from benchmarks/results.
 from __future__ import annotations
 
 import csv
+import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from typing import Any
 from postlens.vision.zoo import load_spec
 
 RESULTS = Path(__file__).parent / "results"
+MEDIAN = ": account median"  # ends the name of a row of engagement.csv
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 HEAD = "head, sources held out"  # its rows in the tables of recipes/expression.py
 Scores = dict[str, Any]
 
@@ -75,8 +79,16 @@ def faces_identity() -> Scores:
 
 
 def instagram_posts() -> Scores:
-    """The card's scores, accounts held out."""
-    return dict(load_spec("engagement").metrics["held_out_accounts"])
+    """The card's scores, accounts held out, and the recipes' tables of what was known, of ablation and of pairs."""
+    scores = [row for row in rows("engagement.csv") if row["followers"] == "all"]
+    known = [row for row in scores if not row["posts"].startswith("drawn")]
+    return {
+        **load_spec("engagement").metrics["held_out_accounts"],
+        "by_known": _beside_median(known),
+        "drawn": {row["posts"]: _with_intervals(row) for row in scores if row["posts"].startswith("drawn")},
+        "ablation": {row["case"]: _with_intervals(row) for row in rows("engagement_ablation.csv")},
+        "pairs": {row["case"]: _with_intervals(row) for row in rows("engagement_pairs.csv") if row["pairs"] == "all"},
+    }
 
 
 READERS: Mapping[str, Callable[[], Scores]] = {
@@ -88,6 +100,21 @@ READERS: Mapping[str, Callable[[], Scores]] = {
     "faces_identity": faces_identity,
     "instagram_posts": instagram_posts,
 }
+
+
+def _beside_median(table: Sequence[Mapping[str, str]]) -> dict[str, Scores]:
+    """Rows by posts; the error of the account's median, which has a row of its own, as `account_median`."""
+    found = {row["posts"]: _with_intervals(row) for row in table}
+    medians = {name.removesuffix(MEDIAN): found.pop(name) for name in list(found) if name.endswith(MEDIAN)}
+    for name, own in medians.items():
+        found[name] |= {"account_median": own["mae_log"], "account_median_ci": own.get("mae_log_ci")}
+    return found
+
+
+def _with_intervals(row: Mapping[str, str]) -> Scores:
+    """The cells that hold numbers, and those that hold an interval, `[low, high]`."""
+    intervals = {name: json.loads(text) for name, text in row.items() if name.endswith("_ci") and text}
+    return {name: number(text) for name, text in row.items() if NUMBER.fullmatch(text)} | intervals
 
 
 def _own(metrics: Mapping[str, Any]) -> Scores:

@@ -125,5 +125,6 @@ def test_each_source_of_faces_is_scored_by_the_threshold_of_the_others(held_out:
 
 def test_the_account_median_stands_beside_the_model(held_out: ModuleType) -> None:
     known = held_out.held_out_scores("instagram_posts")["by_known"]
-    assert known["Instagram posts, with earlier ones"]["account_median"] > known["Instagram posts"]["mae_log"] - 0.1
+    warm = known["Instagram posts, with earlier ones"]
+    assert warm["account_median_ci"][1] > warm["account_median"] > warm["mae_log"]
     assert not any(name.endswith("account median") for name in known)
