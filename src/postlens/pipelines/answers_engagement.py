@@ -19,19 +19,19 @@ from postlens.tasks.engagement.answer import Forecast
 from postlens.tasks.engagement.choose import forecast_posts
 from postlens.tasks.engagement.explain import Explainer
 from postlens.tasks.engagement.features import FEATURES, feature_row
-from postlens.tasks.engagement.history import known_count, read_histories
-from postlens.tasks.engagement.model import load_engagement_model
+from postlens.tasks.engagement.history import is_young, known_count, read_histories
+from postlens.tasks.engagement.model import load_engagement_model, load_ranker
 from postlens.tasks.engagement.order import Order, order_posts
 from postlens.tasks.engagement.own import OwnFits, own_model
 from postlens.tasks.engagement.predict import MODEL_METRIC
-from postlens.tasks.engagement.ranking import RANK_MODEL, rank_images
+from postlens.tasks.engagement.ranking import rank_images
 from postlens.tasks.engagement.reasons import Account, find_reasons
 from postlens.tasks.engagement.records import Float, History
 from postlens.tasks.engagement.similar import similar_posts
 from postlens.tasks.engagement.what_if import caption_changes, time_changes
 from postlens.types import EngagementForecast, Faces, FloatArray, MediaFile, ModelSpec, NichePrediction, Post, as_utc
 from postlens.vision.session import Session
-from postlens.vision.zoo import list_models, open_model
+from postlens.vision.zoo import open_model
 
 SAME_PICTURE = 0.999  # cosine; copies that were saved anew stay above, other pictures of a scene below
 # A picture whose longest side is shorter is ranked as the thumbnails of 42 px that the ranker also learned; higher:
@@ -59,14 +59,17 @@ class Forecaster:
         self._fits = OwnFits()
         n_features = len(self.model.spec.labels or FEATURES)
         self._explainer = Explainer.read(self.model.metadata, n_features=n_features)
-        ranks = any(spec.name == RANK_MODEL for spec in list_models())
-        self._ranker = open_model(RANK_MODEL) if ranks else None
+        self._ranker = load_ranker(settings.engagement_ranker)
 
     @property
     def specs(self) -> dict[str, ModelSpec]:
-        """The card of the model of a training that answers, as `engagement_model/<name>`."""
-        own = self.settings.engagement_model is not None
-        return {f"engagement_model/{self.model.spec.name}": self.model.spec} if own else {}
+        """The cards of the models of a training that answer, each as `<setting>/<name>`."""
+        models = {"engagement_model": self.model.spec, "engagement_ranker": self._ranker.spec}
+        return {
+            f"{setting}/{spec.name}": spec
+            for setting, spec in models.items()
+            if getattr(self.settings, setting) is not None
+        }
 
     def forecast(self, rows: Sequence[PostFacts], *, only: int | None = None) -> tuple[EngagementForecast, ...]:
         """One forecast per post of one account, by the metric and method of the settings."""
@@ -115,7 +118,7 @@ class Forecaster:
 
     def order(self, posts: Sequence[PostFacts], forecasts: Sequence[EngagementForecast]) -> Order:
         """Places of new posts of one account by their forecasts, and by their pictures where these are the same."""
-        if self._ranker is None or len(posts) < 2:
+        if len(posts) < 2:
             return order_posts(forecasts, None, None)
         return order_posts(forecasts, _picture_scores(posts, self._ranker), self._ranker)
 
@@ -133,7 +136,9 @@ def fallback_words(one: Forecast, row: PostFacts, settings: Settings) -> str:
         said.append(f"the account posted this picture, or a copy, before: it got {one.similar[0].count:g}")
     if row.media is None:
         said.append("no picture could be read")
-    if known_count(row, settings.metric) is None and row.counts:
+    if is_young(row) and settings.metric in row.counts:
+        said.append(f"the post's {settings.metric} were counted before it was a week old: not final")
+    elif known_count(row, settings.metric) is None and row.counts:
         said.append(f"the post's {settings.metric} are hidden: not known, which is not 0")
     return "; ".join(said)
 
