@@ -47,6 +47,10 @@ def row(creator: int, i: int, **changes: Any) -> dict[str, Any]:
     return values | changes
 
 
+# The newest post stands for the time of reading: with it the others' likes are final.
+LATER = row(99, 0, taken_at=1_550_000_000 + 40 * 86_400, likes=None)
+
+
 def write(folder: Path, lines: list[Any]) -> Path:
     text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
     (folder / POSTS).write_bytes(gzip.compress(text.encode()))
@@ -55,12 +59,12 @@ def write(folder: Path, lines: list[Any]) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write(tmp_path, [row(creator, i) for creator in range(12) for i in range(3)])
+    return write(tmp_path, [row(creator, i) for creator in range(12) for i in range(3)] + [LATER])
 
 
 def test_the_promised_scores_are_there(folder: Path):
     scores = evaluate(folder)
-    assert (scores["n"], scores["failed"], scores["no_forecast"], scores["in_sample"]) == (36, 0, 0, False)
+    assert (scores["n"], scores["failed"], scores["no_forecast"], scores["in_sample"]) == (36, 0, 1, False)
     for table in (scores, *scores["by_account_size"].values()):
         for name in ("mae_log", "spearman", "coverage_90", "pair_accuracy"):
             assert {name, f"{name}_ci"} <= table.keys()
@@ -70,7 +74,7 @@ def test_the_promised_scores_are_there(folder: Path):
 def test_progress_is_told(folder: Path):
     steps: list[tuple[int, int]] = []
     evaluate(folder, progress=lambda done, total: steps.append((done, total)))
-    assert steps[-1] == (36, 36)
+    assert steps[-1] == (37, 37)
 
 
 def test_known_files_are_marked_as_in_sample(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -84,14 +88,14 @@ def test_known_files_are_marked_as_in_sample(folder: Path, monkeypatch: pytest.M
 )
 def test_a_missing_column_is_no_obstacle(tmp_path: Path, column: str):
     rows = [{k: v for k, v in row(creator, i).items() if k != column} for creator in range(3) for i in range(2)]
-    assert evaluate(write(tmp_path, rows))["n"] == 6
+    assert evaluate(write(tmp_path, [*rows, LATER]))["n"] == 6
 
 
 @pytest.mark.parametrize(
     "thumb", ["", "no base64!", thumbnail(9)[:40], base64.b64encode(b"\x89PNG\r\n\x1a\n").decode(), 7]
 )
 def test_a_broken_picture_is_counted_and_its_post_kept(tmp_path: Path, thumb: Any):
-    scores = evaluate(write(tmp_path, [row(1, 0, thumb_jpeg=thumb), row(2, 0), row(3, 0)]))
+    scores = evaluate(write(tmp_path, [row(1, 0, thumb_jpeg=thumb), row(2, 0), row(3, 0), LATER]))
     assert (scores["n"], scores["failed"]) == (3, 1)
 
 
@@ -103,8 +107,13 @@ def test_a_broken_line_is_counted_and_left_out(tmp_path: Path, line: str):
 
 @pytest.mark.parametrize("bad", [None, "many", -4, True, 1e400])
 def test_hidden_or_broken_likes_are_not_scored(tmp_path: Path, bad: Any):
-    scores = evaluate(write(tmp_path, [row(1, 0, likes=bad), row(2, 0), row(3, 0)]))
-    assert (scores["n"], scores["no_forecast"]) == (2, 1)
+    scores = evaluate(write(tmp_path, [row(1, 0, likes=bad), row(2, 0), row(3, 0), LATER]))
+    assert (scores["n"], scores["no_forecast"]) == (2, 2)
+
+
+def test_likes_of_the_week_before_the_newest_post_are_not_scored(tmp_path: Path):
+    scores = evaluate(write(tmp_path, [row(1, 0), row(1, 34), row(2, 0), row(2, 33), LATER]))
+    assert (scores["n"], scores["no_forecast"]) == (3, 2)
 
 
 @pytest.mark.parametrize("bad", [None, "yesterday", 1e300, -1e300])

@@ -45,7 +45,7 @@ def evaluate(folder: Path, *, progress: Progress | None = None) -> dict[str, Any
 
     Sizes are fixed bands of followers; see `tasks.engagement.evaluate.score_outcomes` for what each score means and
     how posts are forecast. `account_median` holds the baseline; `failed` counts lines and pictures that could not be
-    read, `no_forecast` the posts without likes or with too little known.
+    read, `no_forecast` the posts without final likes or with too little known.
 
     Raises `SourceNotFoundError` when the collection cannot be opened, `EmptySourceError` when nothing can be scored.
     """
@@ -54,7 +54,8 @@ def evaluate(folder: Path, *, progress: Progress | None = None) -> dict[str, Any
     outcomes = collect_outcomes(collection.accounts.values(), model=model)
     if not len(outcomes):
         raise EmptySourceError(
-            f"{folder / POSTS}: expected posts with likes and followers, got none that can be scored"
+            f"{folder / POSTS}: expected posts with likes and followers, got none that can be scored; the newest post "
+            "stands for the time of reading, and likes of the week before it are not final"
         )
     return {
         **score_outcomes(outcomes, rng=np.random.default_rng(0)),
