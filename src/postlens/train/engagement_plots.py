@@ -15,6 +15,7 @@ from postlens.train.plots import RIGHT_COLOUR, SPLITS, TRAIN_COLOUR, VAL_COLOUR,
 LOSSES, FORECASTS, CALIBRATION, BY_SIZE, PERCENT = (
     f"{name}.png" for name in ("losses", "forecasts", "calibration", "error_by_size", "percent_errors")
 )
+LOG_FROM = 10  # times the lowest loss; from there on low losses cannot be told apart on a plain scale
 WORDS = {"train": "training", "val": "validation"}
 MOST_BARS = 400  # intervals drawn; more hide each other
 N_BANDS = 5  # of forecasts, in the picture of calibration
@@ -25,7 +26,7 @@ TICKS = (0, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
 def plot_losses(history: Sequence[Mapping[str, Any]], path: Path, *, of: str = "likes") -> None:
-    """Training and validation loss by epoch, on a log scale; `of`: what the error is of."""
+    """Training and validation loss by epoch; `of`: what the error is of."""
     figure = new_figure(width=8, height=4)
     panel = figure.subplots()
     epochs = [row["epoch"] for row in history]
@@ -33,11 +34,12 @@ def plot_losses(history: Sequence[Mapping[str, Any]], path: Path, *, of: str = "
         panel.plot(
             epochs, [row[f"{split}_loss"] for row in history], label=WORDS[split], color=colour, marker="o", ms=3
         )
-    panel.set_yscale("log")
-    for ticks in ("major", "minor"):  # plain numbers, as few as fit, instead of powers of ten
-        panel.tick_params(axis="y", which=ticks, labelsize=9)
+    losses = [row[f"{split}_loss"] for row in history for split, _ in SPLITS]
+    if max(losses) > LOG_FROM * min(losses):
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(_locator("LogLocator", subs=(1, 2, 5)))
+        panel.yaxis.set_minor_locator(_locator("NullLocator"))
     panel.yaxis.set_major_formatter(_plain)
-    panel.yaxis.set_minor_formatter(_plain)
     panel.set_xlabel("epoch")
     panel.set_ylabel(f"mean squared error of {of}")
     panel.locator_params(axis="x", integer=True)
@@ -115,8 +117,15 @@ def plot_percent_errors(outcomes: Outcomes, path: Path) -> None:
     panel.axvline(0, color="0.3", lw=1, label=f"half of the forecasts are off by {middle:.0f} % or less")
     panel.set_xlabel("100 (forecast - likes) / likes; the last bar: 280 and more")
     panel.set_ylabel("posts")
+    panel.yaxis.set_major_locator(_locator("MaxNLocator", integer=True))
     _finish(panel)
     save_figure(figure, path)
+
+
+def _locator(name: str, **options: Any) -> Any:
+    from matplotlib import ticker
+
+    return getattr(ticker, name)(**options)
 
 
 def _plain(value: float, _: object = None) -> str:
