@@ -112,7 +112,9 @@ def test_hidden_or_broken_likes_are_not_scored(tmp_path: Path, bad: Any):
 
 
 def test_likes_of_the_week_before_the_newest_post_are_not_scored(tmp_path: Path):
-    scores = evaluate(write(tmp_path, [row(1, 0), row(1, 34), row(2, 0), row(2, 33), LATER]))
+    young, done = (LATER["taken_at"] - days * 86_400 for days in (6, 7))
+    posts = [row(1, 0), row(1, 1, taken_at=young), row(2, 0), row(2, 1, taken_at=done)]
+    scores = evaluate(write(tmp_path, [*posts, LATER]))
     assert (scores["n"], scores["no_forecast"]) == (3, 2)
 
 
