@@ -119,7 +119,9 @@ def clean(
             known = Known.read(conn)
         reader = _Reader(request, settings)
         at = now or datetime.now(UTC)
-        ingested = Ingest(store, settings=settings, downloads=request.out / DOWNLOADS, now=at).run(reader.items())
+        downloads = request.out / DOWNLOADS
+        ingest = Ingest(store, settings=settings, downloads=downloads, now=at, tells_repeats=False)
+        ingested = ingest.run(reader.items())
         processed = _process(store, ingested, settings, now=at, progress=progress)
         failures = (*ingested.failures, *ingested.at_every_place(processed.failures))
         found = _tables(store, reader, ingested, failures, known)

@@ -46,8 +46,12 @@ class Ingested:
 class Ingest:
     """Writes posts to a store, hashing only files that are new or changed since they were last hashed."""
 
-    def __init__(self, store: Store, *, settings: Settings, downloads: Path, now: datetime) -> None:
+    def __init__(
+        self, store: Store, *, settings: Settings, downloads: Path, now: datetime, tells_repeats: bool = True
+    ) -> None:
+        """tells_repeats: whether rows of one post with other figures are failures; not where the caller lists them."""
         self._store = store
+        self._tells_repeats = tells_repeats
         self._settings = settings
         self._downloads = downloads
         self._now = now
@@ -78,7 +82,8 @@ class Ingest:
 
     def _write(self, posts: Sequence[SourcePost], result: Ingested, pool: ThreadPoolExecutor) -> None:
         posts = [self._dated(post, result) for post in self._without_forgotten(posts, result)]
-        result.failures += filter(None, map(self._contradiction, posts))
+        if self._tells_repeats:
+            result.failures += filter(None, map(self._contradiction, posts))
         refs = list(dict.fromkeys(ref for post in posts for ref in post.media))
         result.subjects.update(ref.name for ref in refs)
         files = dict(zip(refs, pool.map(self._file, refs), strict=True))
