@@ -77,8 +77,8 @@ LIMITS = (
     "only a little better than a guess. Descriptions (alternative text) in English only."
 )
 TRAINED_ON = (
-    "instagram_posts: 26,806 posts of 16,452 accounts with 42 px thumbnails (research use)",
-    "engagement/gvsi_instagram_posts_2017: 11,332 posts of 779 large accounts, no pictures (public repository)",
+    "instagram_posts: 26,806 posts of 16,444 accounts with 42 px thumbnails (research use)",
+    "engagement/gvsi_instagram_posts_2017: 11,332 posts of 764 large accounts, no pictures (public repository)",
 )
 CARD_SCORES = {
     "held_out_accounts": WHOLE,
