@@ -101,6 +101,27 @@ def test_a_client_that_has_the_answer_gets_none(client):
     assert client.get("/creators?limit=2", headers={"If-None-Match": etag}).status_code == 200
 
 
+def test_whatever_is_there_is_known_and_nothing_else(client):
+    anything = {"If-None-Match": "*"}
+    assert client.get("/creators/sample.travel", headers=anything).status_code == 304
+    assert code_of(client.get("/creators/nobody", headers=anything)) == "not-found"
+
+
+def test_small_pictures_are_asked_for_again_each_time(client):
+    sha256 = items(client, "/posts?limit=1")[0]["media"][0]["sha256"]
+    assert client.get(f"/media/{sha256}/thumbnail").headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00%2B14:00"])
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_times_beyond_the_calendar_are_refused(client, name, at):
+    assert code_of(client.get(f"/posts?{name}={at}")) == "invalid"
+
+
+def test_a_page_has_at_most_so_many_rows(client):
+    assert len(items(client, f"/posts?limit={10**30}")) == len(items(client, "/posts?limit=500"))
+
+
 def test_products_are_offered_for_photos_and_for_creators(client, photo, sample_campaign):
     cap = (sample_campaign / "media" / "sample.portraits" / "navy-cap.jpg").read_bytes()
     found = client.post("/recommend", files=[("file", ("cap.jpg", cap)), ("file", ("smile.jpg", photo))]).json()

@@ -14,12 +14,15 @@ from postlens.serve.listing import Paging
 
 Here = Annotated[Context, Depends(context_of)]
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemOut"}
+ANY: Final = "*"  # in If-None-Match: whatever is there
 CACHED: Final = "private, no-cache"  # kept by the client, and asked for again each time
 
 
 def paging(
     context: Here,
-    limit: Annotated[int | None, Query(ge=1, description="Rows of the page.")] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, description="Rows of the page, at most the server's max_page_size.")
+    ] = None,
     cursor: Annotated[str | None, Query(max_length=4096, description="next_cursor of the page before.")] = None,
     sort: Annotated[str, Query(max_length=80, description="What to sort by; - before it: from high to low.")] = "",
 ) -> Paging:
@@ -34,26 +37,26 @@ Paged = Annotated[Paging, Depends(paging)]
 async def answer(request: Request, context: Context, make: Callable[[State], BaseModel]) -> Response:
     """What is made of the store's state, with its ETag; 304 where the client has it already."""
 
-    def known() -> str:
-        return context.etag_of(context.revision(), request.url.path, request.url.query)
+    def etag_of(revision: int) -> dict[str, str]:
+        etag = context.etag_of(revision, request.url.path, request.url.query)
+        return {"ETag": etag, "Cache-Control": CACHED}
 
-    def made() -> tuple[str, bytes]:
-        state = context.state()
-        etag = context.etag_of(state.revision, request.url.path, request.url.query)
-        return etag, make(state).model_dump_json().encode("utf-8", "replace")
-
-    asked = request.headers.get("if-none-match")
-    if asked is not None:
-        etag = await context.run(known)
-        if is_known(asked, etag):
-            return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHED})
-    etag, body = await context.run(made)
-    return Response(body, headers={"ETag": etag, "Cache-Control": CACHED}, media_type="application/json")
+    asked = request.headers.get("if-none-match", "")
+    if asked.strip() not in ("", ANY):
+        headers = etag_of(await context.run(context.revision))
+        if is_known(asked, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+    state = await context.answers()
+    body = await context.run(lambda: make(state).model_dump_json().encode("utf-8", "replace"))
+    headers = etag_of(state.revision)
+    if asked.strip() == ANY:  # it is there, or `make` would have raised
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def is_known(asked: str, etag: str) -> bool:
     """Whether If-None-Match names the ETag (RFC 9110, 13.1.2: by weak comparison)."""
-    return asked.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in asked.split(","))
+    return etag in (one.strip().removeprefix("W/") for one in asked.split(","))
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -72,7 +75,7 @@ ALWAYS: Final = (
 )  # fmt: skip
 STORE: Final = (*ALWAYS, "invalid", "store-locked", "store-failed", "timed-out")
 CHANGES: Final = (
-    *STORE, "origin-refused", "body-timeout", "not-found", "conflict", "forgotten", "store-full",
+    *STORE, "origin-refused", "body-timeout", "busy", "not-found", "conflict", "forgotten", "store-full",
 )  # fmt: skip
 UPLOADS: Final = (
     *STORE, "origin-refused", "bad-multipart", "body-timeout", "too-many-parts", "unsupported-media",

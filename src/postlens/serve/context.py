@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,11 @@ from postlens.pipelines.answers import Answerer
 from postlens.pipelines.campaign import Campaign
 from postlens.pipelines.compile import compile_campaign
 from postlens.pipelines.search import Index, read_index
+from postlens.serve.basis import basis_of
 from postlens.serve.batching import Workers
+from postlens.serve.errors import Problem
 from postlens.serve.jobs import Jobs
+from postlens.serve.kept import Kept
 from postlens.serve.metrics import Metrics
 from postlens.serve.security import KeyRing
 from postlens.serve.settings import ServeSettings
@@ -34,9 +37,11 @@ from postlens.vision.zoo import load_spec
 
 T = TypeVar("T")
 READERS = 8  # threads that read the store at once; more wait
-# While a job runs, answers are compiled anew after so many times the seconds that it took: a tenth of one core at most.
-# More: answers are older; fewer: they cost more.
-REUSE = 10
+WRITERS = 2  # threads that write: stores let one after the other, and the second sees at once that the first was there
+# Changes that wait for a thread; then 503. A locked store holds each pair for its lock timeout (5 s): eight wait 20 s,
+# less than the time that a request has. More: later answers while it is locked; fewer: refusals in a short rush.
+MOST_WAITING = 8
+PROBE_S = 0.8  # that the store has to answer whether it is there: what asks gives up after one or two seconds
 SERVER_ID = "server_id"  # meta key: tells ETags of this store from those of others
 
 
@@ -46,8 +51,6 @@ class State:
 
     revision: int
     campaign: Campaign
-    made_at_s: float  # by the monotonic clock
-    seconds: float  # that it took
 
 
 class Context:
@@ -69,11 +72,14 @@ class Context:
         self.jobs = Jobs(self.store, self.workers, folder=folder, serving=settings)
         self.keys = KeyRing(self.store)
         self.folder = folder
-        self._threads = CapacityLimiter(READERS)
+        self._readers = ThreadPoolExecutor(READERS, "postlens-read")
+        self._writers = CapacityLimiter(WRITERS)
+        self._prober = ThreadPoolExecutor(1, "postlens-probe")
+        self._heads_alone = ThreadPoolExecutor(1, "postlens-heads")  # which one thread uses at a time
+        self._indexer = ThreadPoolExecutor(1, "postlens-index")
         self._answerer: Answerer | None = None
-        self._state: State | None = None
-        self._index: tuple[int, Index] | None = None
-        self._compiling, self._indexing = threading.Lock(), threading.Lock()
+        self._state: Kept[State] = Kept(self._compile, self._heads_alone, may_age=self._is_changing)
+        self._index: Kept[Index] = Kept(self._read_index, self._indexer, may_age=self._is_changing)
         self._salt = self._read_salt()
 
     def start(self) -> None:
@@ -85,6 +91,8 @@ class Context:
         """Stop all work and close the store."""
         self.jobs.close()
         self.workers.close()
+        for pool in (self._readers, self._prober, self._heads_alone, self._indexer):
+            pool.shutdown(wait=False, cancel_futures=True)
         self.store.close()
 
     @property
@@ -93,55 +101,49 @@ class Context:
         return self.workers.is_ready
 
     async def run(self, do: Callable[[], T]) -> T:
-        """Read in a thread; one that is cancelled is not waited for."""
-        return await run_sync(do, limiter=self._threads, abandon_on_cancel=True)
+        """Read in a thread; one that is cancelled is not waited for, and counts among the readers until it ends."""
+        return await asyncio.wrap_future(self._readers.submit(do))
 
     async def change(self, do: Callable[[], T]) -> T:
-        """Write in a thread; it is finished even when the client has gone, so that nothing is half told.
+        """Write in a thread; once begun it is finished even when the client has gone, so that nothing is half told.
 
-        What is asked for afterwards is compiled anew.
+        What is asked for afterwards is compiled anew. Raises `Problem` where too many changes wait.
         """
+        if self._writers.statistics().tasks_waiting >= MOST_WAITING:
+            raise Problem("busy", f"expected at most {MOST_WAITING} changes to wait for the store, more do; try later")
         try:
-            return await run_sync(do, limiter=self._threads)
+            return await run_sync(do, limiter=self._writers)
         finally:
-            self._state = None
+            self.renew()
+
+    async def probe(self) -> None:
+        """Look whether the store can be read, whatever else waits. Raises `StoreError`, `Problem` for one too slow."""
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self._prober.submit(self.revision)), PROBE_S)
+        except TimeoutError as error:
+            raise Problem("store-failed", f"expected the store to answer within {PROBE_S} s, it did not") from error
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
+    def renew(self) -> None:
+        """Show nothing any more that was made before a change; call it after one that did not go by `change`."""
+        self._state.renew()
+        self._index.renew()
+
     def state(self, *, exact: bool = False) -> State:
-        """All answers at the store's revision, compiled anew when that has changed; blocks, see `run`.
+        """All answers at the store's revision, compiled anew when that has changed; blocks, see `answers`.
 
         While a job runs they may be a little older, unless they are to be `exact`.
         """
-        known = self._state
-        if known is not None and self._is_fresh(known, exact):
-            return known
-        with self._compiling:
-            known = self._state
-            if known is None or not self._is_fresh(known, exact):
-                known = self._state = self._compile()
-            return known
+        return self._state.get(self.revision(), exact=exact).value
 
-    def _is_fresh(self, state: State, exact: bool) -> bool:
-        if state.revision == self.revision():
-            return True
-        if exact:
-            return False
-        age_s = time.monotonic() - state.made_at_s
-        return self.jobs.is_running and age_s < REUSE * state.seconds
+    async def answers(self, *, exact: bool = False) -> State:
+        """`state` for requests: all that wait for it share one thread."""
+        return (await self._state.wait(await self.run(self.revision), exact=exact)).value
 
-    def campaign(self) -> Campaign:
-        """All answers about the store as it is now; blocks, see `run`."""
-        return self.state().campaign
-
-    def index(self) -> Index:
-        """The vectors of all posts as they are now; blocks, see `run`."""
-        with self._indexing:
-            revision = self.revision()
-            if self._index is None or self._index[0] != revision:
-                with self.store.read() as conn:
-                    self._index = revision, read_index(conn, fingerprint=load_spec(ENCODER).fingerprint)
-            return self._index[1]
+    async def index(self) -> Index:
+        """The vectors of all posts, as old as answers may be."""
+        return (await self._index.wait(await self.run(self.revision))).value
 
     def revision(self) -> int:
         """How often the facts in the store have changed; blocks."""
@@ -153,32 +155,41 @@ class Context:
         text = "\n".join([self._salt, str(revision), *parts])
         return f'"{hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]}"'
 
-    def ask(self, do: Callable[[Connection, Answerer], T]) -> T:
-        """What is made of the store with opened heads, which one thread uses at a time; blocks, see `run`."""
-        with self._compiling, self.store.read() as conn:
-            return do(conn, self._heads())
+    async def ask(self, do: Callable[[Connection, Answerer], T]) -> T:
+        """What is made of the store with opened heads, one request after the other."""
+
+        def asked() -> T:
+            with self.store.read() as conn:
+                return do(conn, self._heads())
+
+        return await asyncio.wrap_future(self._heads_alone.submit(asked))
+
+    def _is_changing(self) -> bool:
+        return self.jobs.is_running
 
     def _heads(self) -> Answerer:
         if self._answerer is None:
             self._answerer = Answerer(self.settings)
         return self._answerer
 
-    def _compile(self) -> State:
-        began = time.monotonic()
+    def _compile(self) -> tuple[int, State]:
         with self.store.read() as conn:
             revision = read_revision(conn)
-            campaign = compile_campaign(conn, self._heads(), now=datetime.now(UTC))
-        return State(revision, campaign, time.monotonic(), time.monotonic() - began)
+            return revision, State(revision, compile_campaign(conn, self._heads(), now=now()))
+
+    def _read_index(self) -> tuple[int, Index]:
+        with self.store.read() as conn:
+            return read_revision(conn), read_index(conn, fingerprint=load_spec(ENCODER).fingerprint)
 
     def _read_salt(self) -> str:
-        """What ETags begin with: the store's own word, and the settings that answers depend on."""
+        """What ETags begin with: the store's own word, and all that answers depend on beside the store."""
         with self.store.read() as conn:
             word = read_meta(conn, SERVER_ID)
         if word is None:
-            word = hashlib.sha256(f"{self.store.name} {datetime.now(UTC)}".encode()).hexdigest()[:16]
+            word = hashlib.sha256(f"{self.store.name} {now()}".encode()).hexdigest()[:16]
             with self.store.write() as conn:
                 write_meta(conn, SERVER_ID, word)
-        return f"{word} {self.settings.model_dump_json(exclude={'workers', 'commit_every'})}"
+        return f"{word} {basis_of(self.serving)}"
 
 
 def jobs_folder(settings: ServeSettings) -> Path:

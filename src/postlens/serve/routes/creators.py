@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import AfterValidator
 
 from postlens.pipelines.campaign import Campaign, CreatorAnswer
-from postlens.serve.answering import NOT_MODIFIED, STORE, Here, Paged, answer, problems
+from postlens.serve.answering import CACHED, NOT_MODIFIED, STORE, Here, Paged, answer, problems
 from postlens.serve.context import State
 from postlens.serve.errors import Problem
 from postlens.serve.listing import part_of
@@ -22,6 +23,16 @@ from postlens.types import PostAnalysis, as_utc
 router = APIRouter(route_class=ReadRoute)
 LIST = {**problems(*STORE, "bad-cursor", "not-found"), **NOT_MODIFIED}
 ONE = {**problems(*STORE, "not-found"), **NOT_MODIFIED}
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return as_utc(value)
+    except OverflowError as error:
+        raise ValueError("expected a time within the years 1 to 9999 in UTC") from error
+
+
+Instant = Annotated[datetime, AfterValidator(_in_utc)]
 Word = Annotated[str | None, Query(max_length=200)]
 
 
@@ -99,8 +110,8 @@ async def posts(
     emotion: Word = None,
     person: Annotated[str | None, Query(max_length=200, description="Id of a person who is seen in it.")] = None,
     kind: Annotated[str | None, Query(pattern="^(image|video)$", description="Of any of its media.")] = None,
-    since: Annotated[datetime | None, Query(description="Published then or later.")] = None,
-    until: Annotated[datetime | None, Query(description="Published before.")] = None,
+    since: Annotated[Instant | None, Query(description="Published then or later.")] = None,
+    until: Annotated[Instant | None, Query(description="Published before.")] = None,
     duplicates: Annotated[bool, Query(description="With posts whose media was published before.")] = True,
     failed: Annotated[bool, Query(description="Only those of which something could not be read.")] = False,
 ) -> Response:
@@ -113,8 +124,8 @@ async def posts(
         yield emotion is None or (one.reaction is not None and emotion in one.reaction.emotions)
         yield person is None or any(seen.person_id == person for seen in one.appearances)
         yield kind is None or any(media.kind == kind for media in one.media)
-        yield since is None or (at is not None and at >= as_utc(since))
-        yield until is None or (at is not None and at < as_utc(until))
+        yield since is None or (at is not None and at >= since)
+        yield until is None or (at is not None and at < until)
         yield duplicates or one.post.post_id not in copies
         yield bool(one.failures) or not failed
 
@@ -187,9 +198,4 @@ async def thumbnail(context: Here, sha256: str) -> Response:
     found = await context.run(read)
     if found is None:
         raise Problem("not-found", "expected the sha256 of a media file of the store")
-    return Response(found, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=300"})
-
-
-def utc_now() -> datetime:
-    """The time of a change."""
-    return datetime.now(UTC)
+    return Response(found, media_type="image/jpeg", headers={"Cache-Control": CACHED})

@@ -12,9 +12,9 @@ from postlens.pipelines.answers import Answerer
 from postlens.pipelines.forecast import forecast_drafts, forecast_posts
 from postlens.pipelines.loose import loose_facts
 from postlens.serve.answering import STORE, UPLOADS, Here, problems
+from postlens.serve.context import now
 from postlens.serve.errors import Problem
 from postlens.serve.looking import FORECAST_STAGES, look_at_all, stages_of, uploaded
-from postlens.serve.routes.creators import utc_now
 from postlens.serve.schemas_forecast import ForecastOut
 from postlens.serve.security import ReadRoute
 from postlens.tasks.engagement.answer import Forecast
@@ -46,9 +46,9 @@ async def forecast(
     def ask(conn: Connection, answerer: Answerer) -> tuple[Forecast, ...]:
         drafts = loose_facts(found, names)
         drafts = replace(drafts, posts=tuple(replace(post, caption=caption) for post in drafts.posts))
-        return forecast_drafts(conn, drafts, answerer, account=creator, now=utc_now())
+        return forecast_drafts(conn, drafts, answerer, account=creator, now=now())
 
-    return [ForecastOut.of(one) for one in await context.run(lambda: context.ask(ask))]
+    return [ForecastOut.of(one) for one in await context.ask(ask)]
 
 
 @router.get("/forecast", responses=problems(*STORE, "not-found"))
@@ -58,9 +58,9 @@ async def forecast_stored(
     """The forecast of a post of the store from what was known before it, with reasons."""
 
     def ask(conn: Connection, answerer: Answerer) -> tuple[Forecast, ...]:
-        return forecast_posts(conn, answerer, post_ids=[post], now=utc_now())
+        return forecast_posts(conn, answerer, post_ids=[post], now=now())
 
-    found = await context.run(lambda: context.ask(ask))
+    found = await context.ask(ask)
     if not found:
         raise Problem("not-found", "expected the id of a post; GET /posts lists them")
     return ForecastOut.of(found[0])

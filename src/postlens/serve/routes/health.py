@@ -28,7 +28,7 @@ async def health(context: Here) -> Health:
         raise Problem("not-ready", "expected models to be loaded, got an error; look at the server's log")
     if not context.is_ready:
         raise Problem("not-ready", "expected models to be loaded, they are being loaded; try again in a second")
-    await context.run(context.revision)
+    await context.probe()
     return Health(status="ok", version=__version__)
 
 

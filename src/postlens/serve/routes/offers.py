@@ -53,7 +53,8 @@ async def search(
         own = await look(context, picture, vectors, stages=frozenset({"encode"}))
     if own is None:
         raise Problem("media-damaged", f"{picture.upload.name}: expected an image that can be read, got none of it")
-    found = await context.run(lambda: context.index().nearest(own, n=n))
+    index = await context.index()
+    found = await context.run(lambda: index.nearest(own, n=n))
     return [
         Match(
             post_id=one.post_id,
@@ -100,7 +101,7 @@ async def recommend_stored(
     context: Here, creator: Annotated[str, Query(min_length=1, max_length=500, description="Id or handle.")]
 ) -> Offer:
     """The product for a creator of the store."""
-    found = find_creator(await context.run(context.campaign), creator).recommendation
+    found = find_creator((await context.answers()).campaign, creator).recommendation
     if found is None:
         raise Problem("not-enough-data", "expected images of the creator that could be read, got none")
     return Offer.of(found)

@@ -15,11 +15,10 @@ from postlens.pipelines.campaign import Campaign, PersonAnswer
 from postlens.pipelines.forget import find_subject, forget_subject
 from postlens.pipelines.people import Decided
 from postlens.pipelines.people_list import PersonRow
-from postlens.serve.answering import CHANGES, NOT_MODIFIED, STORE, Here, Paged, answer, problems
-from postlens.serve.context import Context, State
+from postlens.serve.answering import CACHED, CHANGES, NOT_MODIFIED, STORE, Here, Paged, answer, problems
+from postlens.serve.context import Context, State, now
 from postlens.serve.errors import Problem
 from postlens.serve.listing import part_of
-from postlens.serve.routes.creators import utc_now
 from postlens.serve.schemas import Page
 from postlens.serve.schemas_people import (
     DecidedOut,
@@ -156,10 +155,10 @@ async def person(request: Request, context: Here, person_id: str) -> Response:
 )
 async def face(context: Here, person_id: str) -> Response:
     """The picture (JPEG) of a person's best face; none of a person who is hidden."""
-    found = _answers(await context.run(context.campaign)).get(person_id)
+    found = _answers((await context.answers()).campaign).get(person_id)
     if found is None or found.thumbnail is None:
         raise Problem("not-found", "expected the id of a person with a face; GET /people lists them")
-    return Response(found.thumbnail, media_type="image/jpeg")
+    return Response(found.thumbnail, media_type="image/jpeg", headers={"Cache-Control": CACHED})
 
 
 # --- corrections ------------------------------------------------------------------------------------------------------
@@ -196,7 +195,7 @@ def _known(context: Context, who: list[str]) -> list[Any]:
 async def undo(context: Here, body: Undo) -> DecisionOut:
     """Take a decision back; later ones about the same persons or tracks go first."""
     return DecisionOut.of(
-        await context.change(lambda: decide.undo(context.store, body.number, settings=context.settings, now=utc_now()))
+        await context.change(lambda: decide.undo(context.store, body.number, settings=context.settings, now=now()))
     )
 
 
@@ -207,7 +206,7 @@ async def merge(context: Here, person_id: str, body: Merge) -> DecidedOut:
     return await decided(
         context,
         who,
-        lambda: editing.merge_people(context.store, who, name=body.name, settings=context.settings, now=utc_now()),
+        lambda: editing.merge_people(context.store, who, name=body.name, settings=context.settings, now=now()),
     )
 
 
@@ -217,7 +216,7 @@ async def split(context: Here, person_id: str, body: Split) -> DecidedOut:
     return await decided(
         context,
         [person_id],
-        lambda: editing.split_person(context.store, person_id, body.tracks, settings=context.settings, now=utc_now()),
+        lambda: editing.split_person(context.store, person_id, body.tracks, settings=context.settings, now=now()),
     )
 
 
@@ -227,7 +226,7 @@ async def name(context: Here, person_id: str, body: Name) -> DecidedOut:
     return await decided(
         context,
         [person_id],
-        lambda: editing.name_person(context.store, person_id, body.name, settings=context.settings, now=utc_now()),
+        lambda: editing.name_person(context.store, person_id, body.name, settings=context.settings, now=now()),
     )
 
 
@@ -247,7 +246,7 @@ async def _hide(context: Context, person_id: str, *, hidden: bool) -> DecidedOut
     return await decided(
         context,
         [person_id],
-        lambda: editing.hide_person(context.store, person_id, hidden=hidden, settings=context.settings, now=utc_now()),
+        lambda: editing.hide_person(context.store, person_id, hidden=hidden, settings=context.settings, now=now()),
     )
 
 
@@ -260,7 +259,7 @@ async def forget(context: Here, person_id: str) -> ForgottenOut:
         if subject.kind != "person":
             raise Problem("not-found", "expected the id of a person; GET /people lists them")
         return ForgottenOut.of(
-            forget_subject(subject, store=context.store, out=context.folder, settings=context.settings, now=utc_now())
+            forget_subject(subject, store=context.store, out=context.folder, settings=context.settings, now=now())
         )
 
     return await context.change(change)
