@@ -21,6 +21,7 @@ from postlens.version import __version__
 
 LOGGER: Final = logging.getLogger("postlens.serve")
 UNKNOWN_ROUTE: Final = "unknown"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # any other word is a client's
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _IMAGES: Final = (1, 2, 3, 4, 6, 8, 16, 32)
 
@@ -95,7 +96,7 @@ class Edge:
 
     def _tell(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
-        method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) <= 8 else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         caller = scope.get("state", {}).get("caller")
