@@ -64,7 +64,8 @@ class ForecastOut(Schema):
     files: list[str]
     rank: int | None = Field(description="Of several new photos, 1: probably the most.")
     forecast: Forecast
-    usual: float | None = Field(description="What the account's posts usually get: reasons start there.")
+    start: float | None = Field(description="Count that reasons start from; times 1 + change of each it is the median.")
+    start_text: str = Field(description="What draws the start away from the account's median.")
     reasons: list[ReasonOut]
     similar: list[SimilarOut]
     what_if: list[WhatIf]
@@ -78,7 +79,8 @@ class ForecastOut(Schema):
             files=[shown_name(name) for name in one.files],
             rank=one.rank,
             forecast=Forecast.of(one.forecast),
-            usual=rounded(one.start, 1),
+            start=rounded(one.start, 1),
+            start_text=one.start_text,
             reasons=[ReasonOut(group=r.group, text=r.text, change=round(r.change, 4)) for r in one.reasons],
             similar=[
                 SimilarOut(post_id=s.post_id, similarity=round(s.similarity, 4), count=s.count) for s in one.similar
