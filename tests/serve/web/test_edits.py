@@ -81,6 +81,49 @@ def test_a_hidden_person_leaves_the_gallery_and_comes_back(site):
     assert person in people_of(site)
 
 
+def test_numbers_and_faces_stay_when_somebody_is_named_or_hidden(site):
+    first, second = sorted(people_of(site), key=lambda one: number_of(site, one))
+    before = number_of(site, second)
+    named = send(site, f"/web/people/{first}/name", name="Ada")
+    assert number_of(site, second) == before
+    undo_last(site, named)
+    hidden = send(site, f"/web/people/{first}/hide")
+    assert number_of(site, second) == before
+    text = site.get(hidden.headers["location"]).text
+    below = text.partition('id="hidden"')[2]
+    for part in below.split('id="changes"'):
+        assert f'src="/web/people/{first}/face.jpg"' in part
+    assert f'src="/web/people/{first}/face.jpg"' in site.get(f"/web/people/{first}").text
+    assert site.get(f"/web/people/{first}/face.jpg").headers["content-type"] == "image/jpeg"
+    undo_last(site, hidden)
+
+
+def number_of(site: TestClient, person_id: str) -> str:
+    """What a person is called on the person's page."""
+    return re.search(r"<h1><bdi>(Person \d+)</bdi>", site.get(f"/web/people/{person_id}").text)[1]
+
+
+def test_a_page_says_what_was_done_and_of_unknown_changes_nothing(site):
+    person = people_of(site)[0]
+    named = send(site, f"/web/people/{person}/name", name="Ada")
+    assert "Named a person: Ada, as Ada." in site.get(named.headers["location"]).text
+    for unknown in ("999", "undone", "²", "<b>"):
+        assert 'class="note good"' not in site.get("/web/people", params={"done": unknown}).text
+    taken = send(site, "/web/people/undo", number=named.headers["location"].rpartition("=")[2])
+    assert "Taken back: Named a person" in site.get(taken.headers["location"]).text
+
+
+def test_what_went_wrong_leads_back_to_the_page_it_came_from(site):
+    person = people_of(site)[0]
+    data = {"csrf": form_token(site), "track": "nothing"}
+    came = {"Referer": f"http://127.0.0.1/web/people/{person}?page=1"}
+    answer = site.post(f"/web/people/{person}/split", data=data, headers=came)
+    assert answer.status_code == 409
+    assert f'href="/web/people/{person}?page=1">Back</a>' in answer.text
+    elsewhere = site.post(f"/web/people/{person}/split", data=data, headers={"Referer": "https://other.example/web/x"})
+    assert 'href="/">Back</a>' in elsewhere.text
+
+
 def test_selected_faces_are_split_off(site):
     person = people_of(site)[0]
     tracks = re.findall(r'name="track" value="([^"]+)"', site.get(f"/web/people/{person}").text)

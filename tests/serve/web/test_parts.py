@@ -11,10 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postlens.pipelines.campaign import Campaign
-from postlens.serve.web.campaigns import Campaigns, StillReadingError
-from postlens.serve.web.charts import MOST_DOTS, Scale, forecast_bar, forecast_history, share_bar, whisker
+from postlens.serve.web.campaigns import BrokenReadingError, Campaigns, StillReadingError
+from postlens.serve.web.charts import (
+    MOST_DOTS,
+    MOST_LINES,
+    Scale,
+    forecast_bar,
+    forecast_history,
+    share_bar,
+    ticks,
+    whisker,
+)
 from postlens.serve.web.exports import exported
-from postlens.serve.web.names import failed_file, failed_why, file_name, without_folders
+from postlens.serve.web.names import failed_file, failed_why, file_name, for_pages, without_folders
 from postlens.serve.web.tables import Column, Order, Row, Table, paged
 from postlens.store import Store
 from postlens.types import Creator, EngagementForecast, Failure
@@ -82,6 +91,32 @@ def test_a_failure_names_file_and_row_only():
     assert failed_why(failure) == "posts.csv, row 3: no media"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "these are all tracks of Ann; leave at least one, or use `people name`",
+            "these are all tracks of Ann; leave at least one",
+        ),
+        (
+            "expected a decision to take back, got none; `postlens people log` lists them",
+            "expected a decision to take back, got none",
+        ),
+        (
+            "expected a creator, got none; name it with --map creator=COLUMN or give --creator NAME",
+            "expected a creator, got none",
+        ),
+        (
+            "'Ann' is person-1 already; use `people merge`, or another name",
+            "'Ann' is person-1 already, or another name",
+        ),
+        ("a - b; c -- d", "a - b; c -- d"),
+    ],
+)
+def test_sentences_for_pages_do_not_speak_to_the_command_line(said, told):
+    assert for_pages(said) == told
+
+
 # --- drawings ---------------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +142,14 @@ def test_a_history_shows_the_latest_posts_and_what_they_got():
 @pytest.mark.parametrize("forecasts", [[], [EngagementForecast("p", "likes", None, None, None, 0.9, None, 0)]])
 def test_nothing_known_draws_nothing(forecasts):
     assert forecast_history(forecasts, title="t") == ""
+
+
+@given(st.one_of(st.just(0.0), st.floats(0.01, 1e8)), st.floats(1, 1e4))
+def test_an_axis_has_few_figures_that_are_read_easily(low, factor):
+    found = ticks(low, low * factor + 1)
+    assert 1 <= len(found) <= MOST_LINES
+    assert found == sorted(set(found))
+    assert all(len(f"{value:.12g}".replace(".", "").strip("0").partition("e")[0]) <= 2 for value in found)
 
 
 def test_equal_marks_are_drawn_in_the_middle():
@@ -175,6 +218,26 @@ def test_while_a_change_is_read_pages_show_the_state_of_before_without_what_was_
     assert shown.campaign.creators == ()  # the store has no such creator any more
     slow.go_on.set()
     assert campaigns.latest(wait_s=5).campaign.n_waiting_faces == 2
+
+
+def test_a_reading_that_breaks_is_told_and_ends(slow, monkeypatch):
+    def broken() -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(slow, "state", broken)
+    campaigns = Campaigns(slow)
+    for _ in range(2):
+        with pytest.raises(BrokenReadingError, match="the server's log"):
+            campaigns.latest(wait_s=5)
+
+
+def test_of_one_state_the_same_is_shown_and_of_another_another(slow):
+    slow.go_on.set()
+    campaigns = Campaigns(slow)
+    first = campaigns.latest(wait_s=5)
+    assert campaigns.latest(wait_s=5) is first
+    slow.n = 2
+    assert campaigns.latest(wait_s=5) is not first
 
 
 def test_many_readers_start_one_computation(slow):
