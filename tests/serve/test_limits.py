@@ -8,12 +8,12 @@ from functools import partial
 import anyio
 import pytest
 
-from postlens.serve.limits import Guard, Rates
+from postlens.serve.limits import Guard, Rates, network_of
 from postlens.serve.metrics import Edge, Metrics
 from postlens.serve.settings import ServeSettings
 from postlens.serve.uploads import safe_name
 
-from .conftest import code_of, served
+from .conftest import code_of, left_in, served
 
 HEADERS = [(b"host", b"localhost")]
 FORM = [*HEADERS, (b"content-type", b"multipart/form-data; boundary=x"), (b"transfer-encoding", b"chunked")]
@@ -84,12 +84,19 @@ def test_a_body_without_a_length_is_counted_as_it_comes(store_file):
     with served(store_file, max_upload_mib=1) as client:
         answer = client.post("/analyze", content=pieces(), headers={"Content-Type": "multipart/form-data; boundary=x"})
         assert code_of(answer) == "too-large"
-        assert list(client.app.state.context.folder.iterdir()) == []
+        assert [one for one in client.app.state.context.folder.iterdir() if one.is_dir()] == []
 
 
 def test_json_is_limited_too(client):
     answer = client.post("/people/undo", content=b" " * (300 << 10), headers={"Content-Type": "application/json"})
     assert code_of(answer) == "too-large"
+
+
+def test_what_is_no_route_of_files_takes_no_large_body_of_any_type(client):
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    for path in ("/people/undo", "/people/x/name", "/emotions", "/web/people/merge"):
+        answer = client.post(path, content=b" " * (300 << 10), headers=kind)
+        assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "٣"])
@@ -131,6 +138,21 @@ def test_too_many_requests_are_told_when_to_come_again(store_file):
         assert code_of(answers[2]) == "rate-limited"
         assert 1 <= int(answers[2].headers["retry-after"]) <= 10
         assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:1.2.3.4", "1.2.3.4"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_client_has_all_addresses_of_its_network(address, network):
+    assert network_of(address) == network
 
 
 # --- time -------------------------------------------------------------------------------------------------------------
@@ -219,11 +241,36 @@ def test_work_that_takes_too_long_is_cancelled_and_told():
     assert b"timed-out" in sent[1]["body"]
 
 
+def test_a_body_that_nobody_reads_does_not_stop_the_clock():
+    async def waits(scope, receive, send):
+        await anyio.sleep_forever()
+
+    headers = [*HEADERS, (b"content-length", b"10")]
+    sent = ask(waits, headers=headers, messages=[], method="GET", request_timeout_s=0.05)
+    assert sent[0]["status"] == 504
+
+
 def test_work_for_a_client_that_has_gone_is_cancelled():
     seen: list = []
     sent = ask(partial(wait_forever, seen=seen), headers=FORM, messages=[PIECE, LAST, {"type": "http.disconnect"}])
     assert seen == ["cancelled"]
     assert sent == []
+
+
+def test_a_head_is_answered_as_a_get_without_its_body(client):
+    shown, head = client.get("/creators"), client.head("/creators")
+    assert (head.status_code, head.content) == (200, b"")
+    assert [head.headers[name] for name in ("etag", "content-length")] == [
+        shown.headers[name] for name in ("etag", "content-length")
+    ]
+    assert client.head("/nothing").status_code == 404
+    assert client.head("/analyze").status_code == 405
+
+
+def test_the_health_of_a_server_is_told_under_any_name(client):
+    other = {"Host": "campaign.example"}
+    assert client.get("/health", headers=other).status_code == 200
+    assert code_of(client.get("/creators", headers=other)) == "bad-host"
 
 
 def test_what_breaks_is_told_without_how(caplog):
@@ -248,6 +295,15 @@ def test_the_log_has_routes_and_no_queries(client, caplog):
     assert [one["route"] for one in said] == ["/people/{person_id}", "unknown"]
     assert "secret" not in repr(said)
     assert "Some" not in repr(said)
+
+
+def test_methods_that_clients_make_up_are_counted_as_one(client):
+    for method in ("FOO", "BAR", "get"):
+        client.request(method, "/emotions")
+    text = client.get("/metrics").text
+    assert 'method="other"' in text
+    assert "FOO" not in text
+    assert 'method="get"' not in text
 
 
 def test_figures_are_there_for_prometheus(client):

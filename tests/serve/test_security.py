@@ -128,10 +128,10 @@ def test_names_of_this_machine_count(client, host):
 def test_names_that_are_set_count_beside_those_of_this_machine(store_file):
     with served(store_file, hosts="lens.example", keys=True) as named:
         said = {
-            host: named.get("/health", headers={"Host": host}).status_code
+            host: named.get("/emotions", headers={"Host": host}).status_code
             for host in ("lens.example", "127.0.0.1", "x")
         }
-        assert said == {"lens.example": 200, "127.0.0.1": 200, "x": 400}
+        assert said == {"lens.example": 401, "127.0.0.1": 401, "x": 400}
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])

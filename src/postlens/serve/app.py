@@ -15,15 +15,17 @@ from starlette.middleware.cors import CORSMiddleware
 from postlens.errors import PostlensError
 from postlens.serve.context import Context
 from postlens.serve.errors import Problem, problem_of, problem_of_status
+from postlens.serve.heads import HeadAsGet
 from postlens.serve.limits import Guard
 from postlens.serve.metrics import Edge, Metrics
-from postlens.serve.routes.api import SUMMARY, add_routes
+from postlens.serve.routes.api import SUMMARY, TAKES_FILES, add_routes
 from postlens.serve.settings import ServeSettings
 from postlens.serve.web import routes as web
 from postlens.serve.web.route import told
 from postlens.serve.web.session import session_key
 from postlens.version import __version__
 
+FILE_PATHS = frozenset({*TAKES_FILES, "/web/analyze"})  # whose bodies may be as large as files
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 EXPOSED = ("ETag", "Location", "Retry-After", "X-Request-ID")  # headers that pages of other origins may read
 
@@ -54,10 +56,12 @@ def create_app(settings: ServeSettings) -> FastAPI:
 
 def _guard(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
     """What requests pass before a route: the last added is the first met."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(
         Guard,
         settings=settings,
         ring=lambda: app.state.context.keys,
+        file_paths=FILE_PATHS,
         tell=told,
         session=lambda scope: session_key(Request(scope)),
     )

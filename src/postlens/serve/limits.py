@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Set
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 import anyio
@@ -58,12 +59,23 @@ class Guard:
         settings: ServeSettings,
         ring: Callable[[], KeyRing],
         *,
+        file_paths: Set[str] = frozenset(),
         tell: Tell = lambda _scope, problem: problem.response(),
         session: Callable[[Scope], str | None] = lambda _scope: None,
     ) -> None:
-        """`ring`: gives the keys once the server runs; `session`: the key that somebody signed in with, if any."""
+        """What stands before an app.
+
+        Args:
+            app: what answers.
+            settings: the limits.
+            ring: gives the keys once the server runs.
+            file_paths: whose POST may have a body as large as files.
+            tell: a problem to its answer.
+            session: the key that somebody signed in with, if any.
+        """
         self._app, self._settings, self._ring = app, settings, ring
-        self._tell, self._session = tell, session
+        self._file_paths, self._tell, self._session = file_paths, tell, session
+        self._refreshing, self._keeper = anyio.Lock(), anyio.CapacityLimiter(1)  # apart from threads that may be busy
         self._rates = Rates(per_s=settings.rate_per_s, burst=settings.rate_burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,15 +96,17 @@ class Guard:
 
     async def _admit(self, scope: Scope, headers: Headers) -> int:
         """The most bytes that the body may have. Raises `Problem`."""
-        check_host(headers, self._settings)
+        is_open = scope["path"] in OPEN_PATHS
+        if not is_open:
+            check_host(headers, self._settings)
         check_origin(scope["method"], headers, self._settings)
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         text = key_text(headers)
         caller = await self._caller(text)
         state["caller"], state["key_given"] = caller, text is not None
-        if scope["path"] not in OPEN_PATHS and not scope["path"].startswith(UNCOUNTED):
+        if not is_open and not scope["path"].startswith(UNCOUNTED):
             self._check_rate(caller or await self._caller(self._session(scope)), scope)
-        limit = self._limit(headers)
+        limit = self._limit(scope, headers)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             raise Problem("bad-request", "expected Content-Length to be a whole number")
@@ -106,13 +120,14 @@ class Guard:
         if text is None:
             return None
         ring = self._ring()
-        if ring.is_stale:
-            await run_sync(ring.refresh)
+        async with self._refreshing:  # once for all who come meanwhile
+            if ring.is_stale:
+                await run_sync(ring.refresh, limiter=self._keeper)
         return ring.caller(text)
 
     def _check_rate(self, caller: Caller | None, scope: Scope) -> None:
         """By key, of the request or of who signed in; without one by address."""
-        address = (scope.get("client") or ("unknown", 0))[0]
+        address = network_of((scope.get("client") or ("unknown", 0))[0])
         wait_s = self._rates.wait_s(f"key {caller.key_id}" if caller and caller.key_id else f"address {address}")
         if wait_s:
             raise Problem(
@@ -121,11 +136,23 @@ class Guard:
                 headers={"Retry-After": str(max(1, round(wait_s)))},
             )
 
-    def _limit(self, headers: Headers) -> int:
+    def _limit(self, scope: Scope, headers: Headers) -> int:
+        """What takes files writes them to disk as they come; any other route holds its body in memory."""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "multipart/form-data":
+        if kind == "multipart/form-data" and scope["method"] == "POST" and scope["path"] in self._file_paths:
             return self._settings.max_upload_bytes
         return int(self._settings.max_json_kib * KIB)
+
+
+def network_of(address: str) -> str:
+    """The address, of IPv6 its /64, within which a client has all addresses (RFC 6177); other words stay."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
 
 
 def too_large(limit: int) -> Problem:
@@ -144,7 +171,7 @@ class _Exchange:
         self._n_bytes = 0
         self._begun_at = time.monotonic()
         self._complete, self._gone, self._started = anyio.Event(), anyio.Event(), anyio.Event()
-        self._late = False
+        self._late, self._n_asked, self._is_reading = False, 0, False
         if not self._has_body:
             self._complete.set()
 
@@ -173,7 +200,9 @@ class _Exchange:
         if self._complete.is_set():
             await self._gone.wait()
             return {"type": "http.disconnect"}
+        self._n_asked, self._is_reading = self._n_asked + 1, True
         message = await self._piece()
+        self._is_reading = False
         self._n_bytes += len(message.get("body", b""))
         if self._n_bytes > self._limit:
             raise too_large(self._limit)
@@ -203,19 +232,30 @@ class _Exchange:
 
     async def _watch(self, work: anyio.CancelScope) -> None:
         """Cancel the work when its time is over or the client has gone."""
-        await self._complete.wait()
-        with anyio.move_on_after(self._settings.request_timeout_s):
-            await self._disconnected()
-            self._gone.set()
-            work.cancel()
-            return
+        if await self._is_read():
+            with anyio.move_on_after(self._settings.request_timeout_s):
+                await self._disconnected()
+                self._gone.set()
+                work.cancel()
+                return
         if not self._started.is_set():
             self._late = True
             work.cancel()
             return
         with anyio.move_on_after(self._settings.body_timeout_s):  # an answer that is being sent has longer
-            await self._disconnected()
+            await (self._disconnected() if self._complete.is_set() else anyio.sleep_forever())
         work.cancel()
+
+    async def _is_read(self) -> bool:
+        """Wait for the end of the body: `False` as soon as nobody has asked for more of it in a request's time."""
+        while not self._complete.is_set():
+            n_asked = self._n_asked
+            with anyio.move_on_after(self._settings.request_timeout_s):
+                await self._complete.wait()
+                return True
+            if self._n_asked == n_asked and not self._is_reading:
+                return False
+        return True
 
     async def _disconnected(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

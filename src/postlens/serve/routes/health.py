@@ -15,13 +15,13 @@ figures = APIRouter(route_class=ReadRoute, tags=["server"])
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("/health/live", responses=problems("bad-host", "internal"))
+@router.get("/health/live", responses=problems("internal"))
 async def live() -> Health:
     """Whether the server answers at all, for what restarts it. Needs no key."""
     return Health(status="ok", version=__version__)
 
 
-@router.get("/health", responses=problems("bad-host", "internal", "not-ready", "store-failed"))
+@router.get("/health", responses=problems("internal", "not-ready", "store-failed"))
 async def health(context: Here) -> Health:
     """Whether models are loaded and the store can be read, for what sends it requests. Needs no key."""
     if context.workers.error is not None:
