@@ -1,7 +1,7 @@
 """Settings from postlens.toml, environment and flags, in that order of rising weight.
 
-The only reader of environment variables (`POSTLENS_WORKERS=4`) and of `postlens.toml`. Every setting knows where its
-value came from: `Settings.load().origins()`.
+The only reader of `postlens.toml`, and with `serve/settings.py` (`POSTLENS_SERVE_PORT=9000`) of environment variables
+(`POSTLENS_WORKERS=4`). Every setting knows where its value came from: `Settings.load().origins()`.
 """
 
 from __future__ import annotations
