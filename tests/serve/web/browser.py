@@ -52,14 +52,14 @@ def opened(browser: Browser, base: str, *, size: tuple[int, int] = WIDE, told: s
     assert left == [], left
 
 
-def serious(page: Page) -> list[str]:
-    """What axe-core finds serious or critical: rule and element."""
+def findings(page: Page) -> list[str]:
+    """What axe-core finds wrong, but for what is minor: rule and element."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{rule['id']}: {node['html'][:120]}"
         for rule in found["violations"]
-        if rule["impact"] in ("serious", "critical")
+        if rule["impact"] in ("moderate", "serious", "critical")
         for node in rule["nodes"]
     ]
 

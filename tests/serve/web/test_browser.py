@@ -13,16 +13,18 @@ from postlens.serve.security import add_key
 from postlens.serve.web.rendering import SECTIONS
 from postlens.store import Store
 
-from .browser import PHONE, launched, opened, serious, too_wide
+from .browser import PHONE, findings, launched, opened, too_wide
 from .conftest import copied_store, serve_settings, served
+from .hostile import hostile_store
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.browser
 PATHS = [*(href for _, href, _ in SECTIONS), "/web/creators/tiktok:sample.portraits"]
 FEWER = {"/web/posts": "?niche=food", "/web/reactions": "?emotion=fear"}  # the same page with fewer rows
-SHADES = {"light": PATHS, "dark": ["/", "/web/people", "/web/analyze", PATHS[-1]]}
+SHADED = ["/", "/web/people", "/web/analyze", PATHS[-1]]  # where all colours are
+SCROLLED = "[...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth).map(s => s.ariaLabel)"
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +50,40 @@ def creators(page: Page) -> list[str]:
     return page.locator("#results tbody th a").all_inner_texts()
 
 
-def test_no_page_has_serious_findings_in_light_or_dark(browser, base):
-    for scheme, paths in SHADES.items():
-        with opened(browser, base, color_scheme=scheme) as page:
+def inner_pages(page: Page) -> list[str]:
+    """Pages that lists lead to: of a post, of a person, and the question before a person is forgotten."""
+    page.goto("/web/posts?sort=emotion&turn=up")
+    post = page.locator("#results tbody th a").first.get_attribute("href")
+    page.goto("/web/people")
+    person = page.locator(".gallery .person-card a").first.get_attribute("href")
+    return [post, person, f"{person}/forget"]
+
+
+def test_no_page_has_findings_in_light_or_dark(browser, base):
+    for scheme in ("light", "dark"):
+        with opened(browser, base, color_scheme=scheme, told="status of 404") as page:
+            paths = [*PATHS, *inner_pages(page), "/web/nothing"] if scheme == "light" else SHADED
             for path in paths:
                 page.goto(path + FEWER.get(path, ""))
-                assert serious(page) == [], (scheme, path)
+                assert findings(page) == [], (scheme, path)
 
 
 def test_every_page_fits_a_phone(browser, base):
     with opened(browser, base, size=PHONE) as page:
-        for path in PATHS:
+        for path in [*PATHS, *inner_pages(page)]:
             page.goto(path)
             assert too_wide(page) <= 0, path
-        assert serious(page) == []
+        assert findings(page) == []
+
+
+def test_no_table_is_wider_than_its_place(browser, base, tmp_path):
+    with served(serve_settings(hostile_store(tmp_path))) as other:
+        for address in (base, other):
+            with opened(browser, address) as page:
+                for path in ("/web/creators", "/web/posts", "/web/people", "/"):
+                    page.goto(path)
+                    assert too_wide(page) <= 0, path
+                    assert page.evaluate(SCROLLED) == [], (address == base, path)
 
 
 def test_creators_are_filtered_and_sorted_in_place(page):
@@ -109,7 +131,7 @@ def test_an_upload_is_followed_to_its_result(page, sample_campaign):
     page.get_by_role("heading", name="1 post").wait_for()
     assert page.locator("progress").count() == 0
     assert "travel" in page.locator(".answers").inner_text()
-    assert serious(page) == []
+    assert findings(page) == []
     page.get_by_role("link", name="All answers").click()
     assert page.get_by_role("heading", level=1).inner_text() == "pagoda-lake.jpg"
 
@@ -130,7 +152,7 @@ def test_a_key_opens_the_page_and_signing_out_closes_it(browser, base, tmp_path)
         _, key = add_key(store, "browser", ("read",), now=datetime.now(UTC))
     with served(serve_settings(tmp_path / "postlens.db", keys=True)) as address, opened(browser, address) as page:
         page.goto("/web/creators")
-        assert serious(page) == []
+        assert findings(page) == []
         page.get_by_label("Key").fill(key)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/web/creators")
@@ -145,6 +167,36 @@ def test_the_page_is_walked_by_keyboard(page):
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+    for name in ("Name", "Niche"):
+        page.keyboard.press("Tab")
+        assert page.get_by_label(name).evaluate("one => one === document.activeElement")
+    page.keyboard.type("pet")
+    page.wait_for_url("**niche=pet**")
+    assert creators(page) == ["@sample.cats.coffee"]
+    page.get_by_role("link", name="confidence").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**sort=sure**")
+    page.locator("th a:focus", has_text="confidence").wait_for()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again(browser, base, status):
+    answers = iter((status,))
+
+    def busy(route: Route) -> None:
+        told = next(answers, None) if route.request.headers.get("hx-request") else None
+        route.fulfill(status=told, body="{}") if told else route.continue_()
+
+    with opened(browser, base, told=str(status)) as page:
+        page.route("**/web/creators*", busy)
+        page.goto("/web/creators")
+        search = page.get_by_label("Name")
+        search.fill("c")
+        page.locator("#live", has_text="The server is busy.").wait_for(state="attached")
+        assert len(creators(page)) == 6
+        search.fill("cats")
+        page.wait_for_url("**text=cats**")
+        assert creators(page) == ["@sample.cats.coffee"]
 
 
 def test_pages_are_read_and_filtered_without_scripts(browser, base):
@@ -159,7 +211,7 @@ def test_a_person_is_forgotten_after_a_confirmation(page):
     page.goto("/web/people")
     page.locator(".gallery .person-card a").last.click()
     page.get_by_role("link", name="Forget").click()
-    assert serious(page) == []
+    assert findings(page) == []
     page.get_by_label("Delete this person's data for good").check()
     page.get_by_role("button", name="Forget").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Forgotten"

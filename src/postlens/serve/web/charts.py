@@ -15,7 +15,6 @@ from markupsafe import Markup
 from postlens.pipelines.report.numbers import count, place
 from postlens.types import EngagementForecast
 
-BAR_PX = 100  # width of a small drawing; it is stretched to its cell
 HISTORY_PX = (720, 240)  # width and height of a forecast history, which keeps its proportions
 MARGIN_PX = (72, 14, 12, 14)  # left, top, right, bottom: room for the labels of the axes
 MOST_DOTS = 60  # posts in a forecast history: more would be narrower than their marks
