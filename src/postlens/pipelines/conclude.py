@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,17 +58,20 @@ class _Said:
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def conclude(store: Store, *, settings: Settings, now: datetime) -> None:
+def conclude(store: Store, *, settings: Settings, now: datetime, stop: Callable[[], None] = lambda: None) -> None:
     """Drop media that no post uses any more, link copies, forget in them what is forgotten, assign tracks to persons.
 
     All in one transaction. All follow from the stored facts and the user's links alone, whatever the order they came
-    in. Ids and names of persons stay with the person that has most of their tracks.
+    in. Ids and names of persons stay with the person that has most of their tracks. `stop`: asked before each step;
+    what it raises undoes all of them.
     """
     with store.write() as conn:
-        drop_unused_media(conn)
-        link_copies(conn)
-        forget_in_copies(conn)
+        for step in (drop_unused_media, link_copies, forget_in_copies):
+            stop()
+            step(conn)
+        stop()
         conclude_people(conn, settings=settings, now=now)
+        stop()
 
 
 def conclude_people(conn: Connection, *, settings: Settings, now: datetime) -> None:

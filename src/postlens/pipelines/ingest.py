@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -47,10 +47,21 @@ class Ingest:
     """Writes posts to a store, hashing only files that are new or changed since they were last hashed."""
 
     def __init__(
-        self, store: Store, *, settings: Settings, downloads: Path, now: datetime, tells_repeats: bool = True
+        self,
+        store: Store,
+        *,
+        settings: Settings,
+        downloads: Path,
+        now: datetime,
+        tells_repeats: bool = True,
+        stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """tells_repeats: whether rows of one post with other figures are failures; not where the caller lists them."""
+        """`stop`: asked at each row and file; what it raises ends the run.
+
+        tells_repeats: whether rows of one post with other figures are failures; not where the caller lists them.
+        """
         self._store = store
+        self._stop = stop
         self._tells_repeats = tells_repeats
         self._settings = settings
         self._downloads = downloads
@@ -64,7 +75,7 @@ class Ingest:
         of observation, or both of none, that is a failure too.
         """
         result, self._counted = Ingested(), {}
-        stream = iter(found)
+        stream = self._asking(found)
         with ThreadPoolExecutor(self._settings.workers, thread_name_prefix="postlens-hash") as pool:
             while batch := list(islice(stream, POSTS_PER_TRANSACTION)):
                 result.failures += [one for one in batch if isinstance(one, Failure)]
@@ -73,6 +84,11 @@ class Ingest:
         if len(set(result.post_ids)) < len(result.post_ids):
             self._drop_superseded(result)
         return result
+
+    def _asking(self, found: Iterable[SourcePost | Failure]) -> Iterator[SourcePost | Failure]:
+        for one in found:
+            self._stop()
+            yield one
 
     def _drop_superseded(self, result: Ingested) -> None:
         """Of a post that the sources name twice with other media the later counts: nothing needs the earlier's."""
@@ -144,6 +160,7 @@ class Ingest:
 
     def _file(self, ref: MediaRef) -> str | Failure:
         """The local file of a reference, downloaded where it is not there yet."""
+        self._stop()
         try:
             return ref.path if ref.path is not None else self._fetch(ref.written or str(ref.url))
         except PostlensError as error:

@@ -31,6 +31,7 @@ from postlens.vision.zoo import load_spec
 
 DOWNLOADS = ".downloads"
 Progress = Callable[[int, int], None]
+Stop = Callable[[], None]  # asked at each row and step; it raises where the work is to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +69,28 @@ class Found:
 
 
 def ingest_uploads(
-    store: Store, plan: Plan, runner: Runner, *, now: datetime, progress: Progress | None = None
+    store: Store,
+    plan: Plan,
+    runner: Runner,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    stop: Stop = lambda: None,
 ) -> Found:
     """Write the posts, look at what the store has no features of, and draw the conclusions.
 
-    Raises `StoreError` where the store cannot be used; what was committed before stays, and is not done again.
+    `stop`: asked at each row, file and step; what it raises ends the work. Raises `StoreError` where the store cannot
+    be used; what was committed before stays, and is not done again.
     """
     settings = runner.settings
-    ingested = Ingest(store, settings=settings, downloads=plan.folder / DOWNLOADS, now=now).run(_items(plan, settings))
+    ingest = Ingest(store, settings=settings, downloads=plan.folder / DOWNLOADS, now=now, stop=stop)
+    ingested = ingest.run(_items(plan, settings))
     processor = Processor(store, runner, encoder=load_spec(ENCODER).fingerprint)
     done = processor.run(ingested.paths, now=now, progress=progress)
     failures = (*ingested.failures, *ingested.at_every_place(done.failures))
+    stop()
     _note(store, ingested, failures)
-    conclude(store, settings=settings, now=now)
+    conclude(store, settings=settings, now=now, stop=stop)
     return Found(tuple(dict.fromkeys(ingested.post_ids)), len(ingested.paths), failures)
 
 

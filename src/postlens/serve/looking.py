@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
 
+from anyio import CancelScope
+from anyio.to_thread import run_sync
 from fastapi import Request
 
 from postlens import errors
@@ -55,19 +57,25 @@ async def uploaded(request: Request, context: Context, *, most: int = MOST_AT_ON
     """The images of a request, gone afterwards. Raises `Problem` for none, too many, or what is no image."""
     if not context.is_ready:
         raise Problem("not-ready", "expected models to be loaded, they are being loaded; try again in a second")
-    folder = Path(mkdtemp(prefix="request-", dir=context.folder))
+    folder = Path(await run_sync(partial(mkdtemp, prefix="request-", dir=context.folder)))
     try:
         limit = int(context.serving.max_image_mib * MIB)
         form = await read_form(request, folder, context.serving, max_file_bytes=limit)
-        uploads = [*form.files, *await fetched(form, folder, context)]
-        if not 1 <= len(uploads) <= most:
+        if not 1 <= (n_images := len(form.files) + len(form.urls)) <= most:
             wanted = "one image" if most == 1 else f"1 to {most} images"
-            raise Problem("invalid", f"expected {wanted} in the field file, got {len(uploads)}")
+            raise Problem("invalid", f"expected {wanted} in the field file, got {n_images}")
+        uploads = [*form.files, *await fetched(form, folder, context)]
         wanted_stages = {stage.name for stage in context.workers.stages}
         pictures = [await context.run(partial(_picture, upload, context, wanted_stages)) for upload in uploads]
         yield Sent(pictures, form.fields)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        await finally_in_thread(partial(shutil.rmtree, folder, ignore_errors=True))
+
+
+async def finally_in_thread(do: Callable[[], None]) -> None:
+    """Clean up in a thread, to its end even where the request was cancelled."""
+    with CancelScope(shield=True):
+        await run_sync(do)
 
 
 def _picture(upload: Upload, context: Context, stages: set[str]) -> Picture:

@@ -68,6 +68,15 @@ class ServeSettings(BaseSettings):
         32, gt=0, le=1024, description="Largest image. More: larger originals; decoding needs memory for their pixels."
     )
     max_video_s: float = Field(900, gt=0, description="Longest video. More: jobs that hold a worker for longer.")
+    max_table_mib: float = Field(
+        512,
+        gt=0,
+        le=16_384,
+        description="Most memory for a table's cells once unpacked. More: wider tables, and small files that fill it.",
+    )
+    max_table_rows: int = Field(
+        100_000, ge=1, le=10_000_000, description="Most rows of a table. More: jobs that take longer."
+    )
     max_files: int = Field(256, ge=1, le=10_000, description="Most files in one request.")
     max_fields: int = Field(64, ge=1, le=10_000, description="Most form fields beside the files.")
     max_field_kib: float = Field(64, gt=0, le=1024, description="Largest form field.")

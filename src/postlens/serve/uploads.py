@@ -7,11 +7,13 @@ says. See RFC 7578 for the format.
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, Literal
 from urllib.parse import parse_qsl
 
+from anyio.to_thread import run_sync
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -22,6 +24,7 @@ from postlens.media.probe import kind_of
 from postlens.serve.errors import Problem
 from postlens.serve.settings import MIB, ServeSettings
 from postlens.sources.sheets import SUFFIXES as TABLE_SUFFIXES
+from postlens.sources.trial import expect_small
 
 FileKind = Literal["image", "video", "table"]
 FILE_FIELDS: Final = ("file", "files")
@@ -30,6 +33,7 @@ MOST_HEADER_BYTES: Final = 4096  # of one line; long names need a few hundred
 MOST_NAME: Final = 120  # bytes of a name; file systems take 255
 MOST_DEPTH: Final = 6  # folders in a name
 _ODD: Final = re.compile(r"[\x00-\x1f\x7f<>:\"|?*\\]")
+PIECE_BYTES: Final = 256 << 10  # of a body written at once. More: fewer turns of a thread, more memory for each client
 MULTIPART: Final = "multipart/form-data"
 URLENCODED: Final = "application/x-www-form-urlencoded"
 _CALLED: Final = ("part_begin", "part_data", "part_end", "header_field", "header_value", "header_end")
@@ -67,7 +71,8 @@ async def read_form(
 ) -> Form:
     """The fields and files of a body; files are written into the folder as they come.
 
-    Raises `Problem` for a broken body, for too many parts or too large ones, and for a body of another type.
+    Raises `Problem` for a broken body, for too many parts or too large ones, and for a body of another type; `OSError`
+    where the disk is full.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == URLENCODED.encode():
@@ -83,18 +88,27 @@ async def read_form(
         parser = MultipartParser(
             boundary, parts.callbacks(), max_header_count=MOST_HEADERS, max_header_size=MOST_HEADER_BYTES
         )
-        async for piece in request.stream():
-            parser.write(piece)
-        parser.finalize()
+        async for pieces in _pieces(request):
+            await run_sync(parser.write, pieces)
+        await run_sync(parser.finalize)
     except FormParserError as error:
         raise Problem("bad-multipart", "expected a whole multipart body, got a broken one; send it again") from error
-    except OSError as error:
-        raise Problem("store-full", "expected room for the upload, the server's disk has none; try later") from error
     finally:
         parts.close()
     if not parts.whole:
         raise Problem("bad-multipart", "expected a whole multipart body, it ended too soon; send it again")
     return parts.form()
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces that are worth a turn of a thread: they are parsed, and written, beside the event loop."""
+    waiting = bytearray()
+    async for piece in request.stream():
+        waiting += piece
+        if len(waiting) >= PIECE_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)
 
 
 def _fields(body: bytes, settings: ServeSettings) -> Form:
@@ -180,7 +194,7 @@ class _Parts:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._out = path.open("wb")
-        except (FileExistsError, NotADirectoryError) as error:
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
             raise Problem(
                 "invalid", "expected names that can lie side by side, got a file named as a folder"
             ) from error
@@ -232,12 +246,19 @@ def _shortened(part: str) -> str:
     return encoded[: MOST_NAME - len(suffix.encode())].decode("utf-8", "ignore") + suffix
 
 
+def is_table(upload: Upload) -> bool:
+    """Whether a file is a table, by its name."""
+    return upload.path.suffix.lower() in TABLE_SUFFIXES
+
+
 def check_upload(upload: Upload, settings: ServeSettings, *, tables: bool = False) -> FileKind:
     """What a file is, by its content; a table, by its name, where those are asked for.
 
-    Raises `MediaError`: empty, no media, or over the limits on bytes and duration. Pixels are checked by the decoder.
+    Raises `MediaError`: empty, no media, or over the limits on bytes, rows and duration. Pixels are checked by the
+    decoder.
     """
-    if tables and upload.path.suffix.lower() in TABLE_SUFFIXES:
+    if tables and is_table(upload):
+        expect_small(upload.path, max_bytes=int(settings.max_table_mib * MIB), max_rows=settings.max_table_rows)
         return "table"
     kind = kind_of(upload.path)
     if kind == "image" and upload.n_bytes > settings.max_image_mib * MIB:

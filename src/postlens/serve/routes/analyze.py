@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from postlens.errors import PostlensError
+from postlens.errors import MediaError
 from postlens.media.hashing import sha256_file
 from postlens.pipelines.answers import Answerer
 from postlens.pipelines.loose import PLATFORM, analyze_loose
@@ -16,17 +17,17 @@ from postlens.pipelines.plan import WorkItem
 from postlens.pipelines.uploads import Plan
 from postlens.serve.answering import CHANGES, STORE, UPLOADS, Here, Paged, problems
 from postlens.serve.context import Context
-from postlens.serve.errors import Problem, problem_of
+from postlens.serve.errors import Problem, problem_of, renamed
 from postlens.serve.listing import part_of
-from postlens.serve.looking import Picture, look
+from postlens.serve.looking import Picture, finally_in_thread, look
 from postlens.serve.routes.creators import post_out
 from postlens.serve.schemas import FailureOut, Page, Schema
 from postlens.serve.schemas_people import JobOut
 from postlens.serve.schemas_posts import PostOut
 from postlens.serve.security import Caller, ReadRoute, WriteRoute, authorize
-from postlens.serve.uploads import Form, check_upload, read_form
+from postlens.serve.uploads import FileKind, Form, Upload, check_upload, is_table, read_form
 from postlens.store.jobs import Job
-from postlens.types import MediaFeatures, PostAnalysis
+from postlens.types import Failure, MediaFeatures, PostAnalysis
 
 router = APIRouter(route_class=WriteRoute, tags=["analyze"])
 reading = APIRouter(route_class=ReadRoute, tags=["jobs"])
@@ -66,19 +67,18 @@ async def analyze(
     caller = authorize(request, "write")
     if not context.is_ready:
         raise Problem("not-ready", "expected models to be loaded, they are being loaded; try again in a second")
-    job_id, folder = context.jobs.new_folder()
+    job_id, folder = await run_sync(context.jobs.new_folder)
     queued = False
     try:
         form = await read_form(request, folder, context.serving)
-        plan = await context.run(lambda: _plan(form, folder, context, creator=creator, platform=platform))
-        alone = len(plan.media) == 1 and not plan.urls and not plan.tables and creator is None and not keep
-        if alone and check_upload(form.files[0], context.serving) == "image":
+        plan, kinds = await context.run(lambda: _plan(form, folder, context, creator=creator, platform=platform))
+        if not keep and creator is None and kinds == ["image"] and not form.urls:
             return await _at_once(form, context)
         job = await context.change(lambda: _queued(context, job_id, plan, caller))
         queued = True
     finally:
         if not queued:
-            context.jobs.discard(job_id)
+            await finally_in_thread(lambda: context.jobs.discard(job_id))
     return _accepted(job)
 
 
@@ -91,28 +91,39 @@ def _accepted(job: Job) -> Response:
     return JSONResponse(body, 202, {"Location": f"/jobs/{job.job_id}"})
 
 
-def _plan(form: Form, folder: Path, context: Context, *, creator: str | None, platform: str) -> Plan:
-    """What a job has to do. Raises `Problem` for nothing, for a file that cannot be used, and for URLs that are off."""
+def _plan(
+    form: Form, folder: Path, context: Context, *, creator: str | None, platform: str
+) -> tuple[Plan, list[FileKind | Failure]]:
+    """What a job has to do, and what each file is; one of several that cannot be used is told as a failure of the job.
+
+    Raises `Problem` for nothing, for a single file that cannot be used, a table that is too large, and URLs where those
+    are off.
+    """
     if not form.files and not form.urls:
         raise Problem("invalid", "expected at least one file in the field file, got none")
     if form.urls and not context.settings.allow_download:
         raise Problem("urls-off", "expected files, got URLs, and those are switched off; upload the files")
-    kinds: dict[str, str] = {}
-    for upload in form.files:
-        try:
-            kinds[upload.name] = check_upload(upload, context.serving, tables=True)
-        except PostlensError as error:
-            if len(form.files) == 1:
-                raise problem_of(error, names=form.names) from error
-            kinds[upload.name] = "image"  # told as a failure of the job, beside the answers about the others
-    return Plan(
+    kinds = {upload.name: _kind(upload, context, is_alone=len(form.files) == 1) for upload in form.files}
+    plan = Plan(
         folder,
-        media=tuple(name for name, kind in kinds.items() if kind != "table"),
+        media=tuple(name for name, kind in kinds.items() if kind in ("image", "video")),
         tables=tuple(name for name, kind in kinds.items() if kind == "table"),
+        refused=tuple(kind for kind in kinds.values() if isinstance(kind, Failure)),
         urls=form.urls,
         creator=creator,
         platform=platform,
     )
+    return plan, list(kinds.values())
+
+
+def _kind(upload: Upload, context: Context, *, is_alone: bool) -> FileKind | Failure:
+    names = {str(upload.path): upload.name}
+    try:
+        return check_upload(upload, context.serving, tables=True)
+    except MediaError as error:
+        if is_alone or is_table(upload):
+            raise problem_of(error, names=names) from error
+        return Failure(upload.name, "read", type(error).__name__, renamed(str(error), names))
 
 
 async def _at_once(form: Form, context: Context) -> Response:
