@@ -121,14 +121,10 @@ class Runner:
         wanted = {item.sha256: item.stages for item in items}
         finished, done, late = self._run_stages(tuple(work), wanted)
         by_sha256 = {one.sha256: one for one in finished}
+        found = [(item, failures.get(item.sha256), by_sha256.get(item.sha256)) for item in items]
         return [
-            Outcome(
-                item=item,
-                features=_result(by_sha256.get(item.sha256)),
-                done=tuple(done.get(item.sha256, ())),
-                failures=tuple(f for f in (failures.get(item.sha256), *late.get(item.sha256, ())) if f is not None),
-            )
-            for item in items
+            _outcome(item, one, done.get(item.sha256, ()), [failure] if failure else late.get(item.sha256, ()))
+            for item, failure, one in found
         ]
 
     def _run_stages(
@@ -189,11 +185,14 @@ def _spread(
             broken[sha256].add(stage.name)
 
 
-def _result(work: MediaWork | None) -> MediaFeatures | None:
-    """Features with the thumbnail made from the decoded frames."""
+def _outcome(item: WorkItem, work: MediaWork | None, done: Sequence[str], failures: Sequence[Failure]) -> Outcome:
+    """Features with the thumbnail made from the decoded frames, and what failed; without any, where that fails."""
     if work is None:
-        return None
-    return replace(work.features, thumbnail=thumbnail_of(work))
+        return Outcome(item, None, tuple(done), tuple(failures))
+    try:
+        return Outcome(item, replace(work.features, thumbnail=thumbnail_of(work)), tuple(done), tuple(failures))
+    except Exception as error:  # noqa: BLE001  see _run_batch
+        return Outcome(item, None, (), (*failures, Failure.of(item.path, "thumbnail", error)))
 
 
 def _batches(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:

@@ -113,8 +113,8 @@ class Workers:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every worker has loaded its models."""
-        return self._n_loaded == len(self._threads)
+        """Whether every worker has loaded its models, and works."""
+        return self._n_loaded == len(self._threads) and all(thread.is_alive() for thread in self._threads)
 
     @property
     def error(self) -> BaseException | None:
@@ -212,7 +212,12 @@ class Workers:
         first = {look.item.sha256: look for look in reversed(wanted)}
         again = [look for look in wanted if first[look.item.sha256] is not look]  # the same picture of another client
         for group in (list(first.values()), *([look] for look in again)):
-            outcomes = self._runner.look([look.item for look in group])
+            try:
+                outcomes = self._runner.look([look.item for look in group])
+            except Exception as error:  # noqa: BLE001  the thread must outlive what breaks in it
+                for look in group:
+                    look.future.set_exception(error)
+                continue
             for look, outcome in zip(group, outcomes, strict=True):
                 _finish(look.future, partial(look.answer, outcome, answerer))
 
