@@ -23,7 +23,12 @@ def store(tmp_path):
 def asked(monkeypatch):
     """The settings of servers that would run."""
     found: list = []
-    monkeypatch.setattr(server, "run", found.append)
+
+    def run_server(settings, *, tell):
+        found.append(settings)
+        tell(settings.port)
+
+    monkeypatch.setattr(server, "run", run_server)
     return found
 
 

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from postlens.config import Settings
 from postlens.serve.app import create_app
+from postlens.serve.claim import LOCK
 from postlens.serve.settings import ServeSettings
 
 from ..pipelines.sample_run import sample_run
@@ -66,6 +67,11 @@ def photo(sample_campaign: Path) -> bytes:
 def clip(sample_campaign: Path) -> bytes:
     """A video of two seconds."""
     return (sample_campaign / "media" / "sample.archive" / "commodore.mp4").read_bytes()
+
+
+def left_in(folder: Path) -> list[Path]:
+    """Uploads that lie in the server's folder."""
+    return [path for path in folder.iterdir() if path.name != LOCK]
 
 
 def code_of(answer: Any) -> str:

@@ -12,7 +12,7 @@ from postlens.serve.errors import KINDS, Problem, problem_of
 from postlens.serve.schemas import FailureOut
 from postlens.types import Failure
 
-from .conftest import code_of, served
+from .conftest import code_of, left_in, served
 
 
 def every_error() -> list[type[PostlensError]]:
@@ -85,5 +85,5 @@ def test_a_full_disk_and_a_full_store_are_told(store_file, photo, monkeypatch):
         answer = client.post("/analyze?keep=true", files={"file": photo})
         assert code_of(answer) == "store-full"
         assert "/srv" not in answer.text
-        assert list(context.folder.iterdir()) == []
+        assert left_in(context.folder) == []
         monkeypatch.undo()

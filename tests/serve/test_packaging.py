@@ -18,7 +18,7 @@ import httpx
 import pytest
 import yaml
 
-from .conftest import wait_until
+from .conftest import left_in, wait_until
 from .container import USER, Container, expect_allowed, started
 from .image import ROOT, is_sent, stages
 
@@ -150,7 +150,7 @@ def test_the_started_image_answers_who_has_a_key_and_stops_when_told(running, ph
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(timeout=GRACE_S) in {0, -signal.SIGTERM}
     assert {path.name.partition("-")[0] for path in running.data.iterdir()} == {"postlens.db", "jobs"}
-    assert list((running.data / "jobs").iterdir()) == []
+    assert left_in(running.data / "jobs") == []
 
 
 # --- compose ----------------------------------------------------------------------------------------------------------

@@ -65,8 +65,8 @@ def serve(
     found = _settings(config, settings, store=store, port=port, host=host, keys=keys, allow_urls=allow_urls)
     say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print
     who = "keys needed" if found.needs_keys else "no keys needed: only this machine can call"
-    say(f"http://{found.host}:{found.port}  store {shown_location(found.store)}  {who}")
-    run(found)
+    host = f"[{found.host}]" if ":" in found.host else found.host
+    run(found, tell=lambda port: say(f"http://{host}:{port}  store {shown_location(found.store)}  {who}"))
 
 
 def _settings(config: Path | None, settings: list[str] | None, **given: Any) -> Any:

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from postlens.errors import PostlensError, StoreError, UnknownNameError
 from postlens.pipelines.run import Runner
 from postlens.pipelines.uploads import Found, Plan, ingest_uploads
 from postlens.serve.batching import Workers
+from postlens.serve.claim import Claim
 from postlens.serve.errors import Problem, problem_of, renamed
 from postlens.serve.metrics import log_error
 from postlens.serve.names import shown_name
@@ -39,6 +41,8 @@ from postlens.store.jobs import (
 
 COMMIT_EVERY: Final = 4  # files of a job per transaction: progress is told with each. More: faster, told more seldom
 KEEP_PROGRESS_S: Final = 2.0  # progress is written so often: what a restart may tell too little of
+LOOK_AGAIN_S: Final = 60.0  # for jobs that nothing told of
+MOST_ATTEMPTS: Final = 3  # a job whose server died so often is what kills it. More: survives more crashes of others
 RETRY_S: Final = 5.0  # a store that is locked or full is tried again after so long
 
 
@@ -51,29 +55,36 @@ class Jobs:
 
     def __init__(self, store: Store, workers: Workers, *, folder: Path, serving: ServeSettings) -> None:
         self._store, self._workers, self._folder, self._serving = store, workers, folder, serving
-        self._changed = threading.Condition()
+        self._changed = threading.Lock()  # never held while the store is waited for
+        self._news, self._closing = threading.Event(), threading.Event()
         self._progress: dict[str, tuple[int, int]] = {}
         self._running: tuple[str, Runner] | None = None
         self._cancelled: set[str] = set()
-        self._closing = False
+        self._claim: Claim | None = None
         self._thread = threading.Thread(target=self._work, name="postlens-jobs", daemon=True)
 
     def start(self) -> None:
-        """Take up what an earlier server left, and begin."""
+        """Take up what an earlier server left, and begin. Raises `SettingsError` where another server has the store."""
+        self._claim = Claim(self._store, self._folder)
         with self._store.write() as conn:
+            for job in read_jobs(conn, states=("running",)):
+                if job.attempts >= MOST_ATTEMPTS:
+                    write_job(conn, _failed(job, _deadly(job)))
             requeue(conn)
         self._remove_strays()
         self._thread.start()
 
     def close(self) -> None:
         """Stop at the next step; what is not finished is gone on with by the next server."""
+        self._closing.set()
+        self._news.set()
         with self._changed:
-            self._closing = True
             if self._running is not None:
                 self._running[1].close()
-            self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
+        if self._claim is not None:
+            self._claim.close()
 
     # --- for requests: each blocks on the store ---------------------------------------------------------------------
 
@@ -95,8 +106,7 @@ class Jobs:
                     headers={"Retry-After": "30"},
                 )  # fmt: skip
             write_job(conn, job)
-        with self._changed:
-            self._changed.notify_all()
+        self._news.set()
         return job
 
     def discard(self, job_id: str) -> None:
@@ -131,18 +141,20 @@ class Jobs:
 
         What was found until then stays. Raises `UnknownNameError`, and `Problem` for a job that is finished.
         """
+        with self._store.write() as conn:
+            job = read_job(conn, job_id)
+            waited = job is not None and job.state == "queued"
+            if job is not None and waited:
+                job = _finished(job, "cancelled")
+                write_job(conn, job)
+        if job is None:
+            raise UnknownNameError(f"expected the id of a job, got {job_id!r}")
+        if waited:
+            self.discard(job_id)
+            return job
+        if job.state in FINISHED:
+            raise Problem("conflict", f"expected a job that waits or runs, this one is {job.state}")
         with self._changed:
-            with self._store.write() as conn:
-                job = read_job(conn, job_id)
-                if job is not None and job.state == "queued":
-                    job = _finished(job, "cancelled")
-                    write_job(conn, job)
-                    self.discard(job_id)
-                    return job
-            if job is None:
-                raise UnknownNameError(f"expected the id of a job, got {job_id!r}")
-            if job.state in FINISHED:
-                raise Problem("conflict", f"expected a job that waits or runs, this one is {job.state}")
             self._cancelled.add(job_id)
             if self._running is not None and self._running[0] == job_id:
                 self._running[1].close()
@@ -163,28 +175,30 @@ class Jobs:
 
     def _next(self) -> Job | None:
         """The oldest job that waits, now running; `None` at the end."""
-        while True:
-            with self._changed:
-                if self._closing:
-                    return None
-                try:
-                    job = self._take()
-                except StoreError:
-                    self._changed.wait(RETRY_S)
-                    continue
-                if job is not None:
-                    return job
-                self._changed.wait(60)
+        while not self._closing.is_set():
+            self._news.clear()
+            try:
+                job = self._take()
+            except StoreError:
+                self._closing.wait(RETRY_S)
+                continue
+            if job is not None:
+                return job
+            if not self._closing.is_set():
+                self._news.wait(LOOK_AGAIN_S)
+        return None
 
     def _take(self) -> Job | None:
         now = datetime.now(UTC)
         with self._store.read() as conn:
-            waiting = read_jobs(conn, states=("queued",))
-        if not waiting:
-            return None
+            if not read_jobs(conn, states=("queued",)):
+                return None
         with self._store.write() as conn:
             delete_finished(conn, before=now - timedelta(days=self._serving.job_days))
-            job = replace(waiting[0], state="running", started_at=now)
+            waiting = read_jobs(conn, states=("queued",))
+            if not waiting:
+                return None
+            job = replace(waiting[0], state="running", started_at=now, attempts=waiting[0].attempts + 1)
             write_job(conn, job)
         return job
 
@@ -194,8 +208,9 @@ class Jobs:
         try:
             found = self._do(job, folder)
         except StoppedError:
-            if self._closing and job.job_id not in self._cancelled:
-                return  # it stays as running, and the next server lets it wait again
+            if self._closing.is_set() and job.job_id not in self._cancelled:
+                self._leave(job)
+                return
             ended = _finished(job, "cancelled")
         except PostlensError as error:
             ended = _failed(job, problem_of(error, names={f"{folder}/": ""}))
@@ -203,8 +218,19 @@ class Jobs:
             log_error(error, job.job_id)
             ended = _failed(job, Problem("internal", f"the job broke; the server's log tells why by {job.job_id}"))
         else:
-            ended = replace(_finished(job, "done"), result=_result(found), n_done=found.n_media, n_total=found.n_media)
+            ended = replace(
+                _finished(job, "done"), result=_result(found, folder), n_done=found.n_media, n_total=found.n_media
+            )
         self._end(ended, folder)
+
+    def _leave(self, job: Job) -> None:
+        """Let it wait for the next server, which a job that stays as running counts against."""
+        with suppress(StoreError), self._store.write() as conn:
+            write_job(conn, replace(job, state="queued", started_at=None, attempts=job.attempts - 1))
+
+    def _stop_if_asked(self, job: Job) -> None:
+        if self._closing.is_set() or job.job_id in self._cancelled:
+            raise StoppedError
 
     def _do(self, job: Job, folder: Path) -> Found:
         last = time.monotonic()
@@ -212,8 +238,7 @@ class Jobs:
         def progress(done: int, total: int) -> None:
             nonlocal last
             self._progress[job.job_id] = done, total
-            if self._closing or job.job_id in self._cancelled:
-                raise StoppedError
+            self._stop_if_asked(job)
             if time.monotonic() - last > KEEP_PROGRESS_S:
                 last = time.monotonic()
                 with self._store.write() as conn:
@@ -224,17 +249,21 @@ class Jobs:
         runner = Runner(self._workers.stages, settings, pool=self._workers.jobs)
         with self._changed:
             self._running = job.job_id, runner
-            if self._closing or job.job_id in self._cancelled:
-                raise StoppedError
         try:
-            plan = Plan.of(job.request or {}, folder)
-            found = ingest_uploads(self._store, plan, runner, now=datetime.now(UTC), progress=progress)
+            self._stop_if_asked(job)
+            found = ingest_uploads(
+                self._store,
+                Plan.of(job.request or {}, folder),
+                runner,
+                now=datetime.now(UTC),
+                progress=progress,
+                stop=lambda: self._stop_if_asked(job),
+            )
         finally:
             with self._changed:
                 self._running = None
             runner.close()
-        if self._closing or job.job_id in self._cancelled:
-            raise StoppedError
+        self._stop_if_asked(job)
         return found
 
     def _end(self, job: Job, folder: Path) -> None:
@@ -245,10 +274,8 @@ class Jobs:
                     write_job(conn, job)
                 break
             except StoreError:
-                with self._changed:
-                    if self._closing:
-                        return
-                    self._changed.wait(RETRY_S)
+                if self._closing.wait(RETRY_S):
+                    return
         self._progress.pop(job.job_id, None)
         self._cancelled.discard(job.job_id)
         shutil.rmtree(folder, ignore_errors=True)
@@ -271,10 +298,15 @@ def _failed(job: Job, problem: Problem) -> Job:
     return replace(_finished(job, "failed"), problem=problem.document())
 
 
-def _result(found: Found) -> dict[str, Any]:
+def _deadly(job: Job) -> Problem:
+    text = f"the server ended {job.attempts} times while it did this job, which is not tried again"
+    return Problem("internal", f"{text}; send its files one by one to find the one that does it")
+
+
+def _result(found: Found, folder: Path) -> dict[str, Any]:
     """Which posts to ask the store for, and what failed, by the names that the client gave."""
     failures = [asdict(one) for one in found.failures]
     for one in failures:
         place, one["subject"] = one["subject"], shown_name(one["subject"])
-        one["message"] = renamed(one["message"], {place: one["subject"]})
+        one["message"] = renamed(one["message"], {place: one["subject"], f"{folder}/": ""})
     return {"post_ids": list(found.post_ids), "n_media": found.n_media, "failures": failures}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from postlens.errors import SettingsError
 from postlens.pipelines.runlog import JsonLines
 from postlens.serve.app import create_app
+from postlens.serve.claim import Claim
 from postlens.serve.context import jobs_folder
 from postlens.serve.metrics import LOGGER
 from postlens.serve.settings import ServeSettings
@@ -62,15 +66,39 @@ class PatientProtocol(H11Protocol):
             self.transport.abort()
 
 
-def run(settings: ServeSettings) -> None:
+def run(settings: ServeSettings, *, tell: Callable[[int], None] = lambda port: None) -> None:
     """Answer until stopped by SIGINT or SIGTERM; what has begun is finished first.
 
-    Raises `StoreError`, `SettingsError`, `ModelError` where something cannot be used, before anything listens.
+    `tell`: called with the port when everything can be used, before the first answer. Raises `StoreError`,
+    `SettingsError`, `ModelError` where something cannot be: a port that is taken, a store that another server has.
     """
-    jobs_folder(settings)
-    Store.open(settings.store).close()
-    log_lines()
-    uvicorn.Server(server_config(settings)).run()
+    with bind(settings.host, settings.port) as listening:
+        with Store.open(settings.store) as store:
+            Claim(store, jobs_folder(settings)).close()
+        log_lines()
+        tell(listening.getsockname()[1])
+        uvicorn.Server(server_config(settings)).run(sockets=[listening])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that has the port, and does not listen yet. Raises `SettingsError` where it cannot be had.
+
+    It comes before all else: uvicorn by itself would first run what works on the store, and then see that it cannot.
+    """
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, place = min(places, key=lambda one: one[0] != socket.AF_INET)
+        found = socket.socket(family, kind, protocol)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(place)
+        except OSError:
+            found.close()
+            raise
+    except OSError as error:
+        why = error.strerror or error
+        raise SettingsError(f"expected to listen at {host}, port {port}, got: {why}; choose another --port") from error
+    return found
 
 
 def server_config(settings: ServeSettings) -> uvicorn.Config:

@@ -16,9 +16,11 @@ from postlens.store.engine import (
     for_reading,
     open_engine,
     parse_url,
+    release_hold,
     scrub_sqlite,
     shown_location,
     take_turn,
+    try_hold,
 )
 from postlens.store.faults import translated
 from postlens.store.meta import bump_revision, delete_meta, read_meta, write_meta
@@ -95,6 +97,23 @@ class Store:
         """One reading transaction: it sees one state of the store, whatever is written meanwhile."""
         with translated(self.name), self._reader.connect() as conn, conn.begin():
             yield conn
+
+    @contextmanager
+    def held_alone(self) -> Iterator[bool]:
+        """Whether this process is now the only one that holds the store's schema, in PostgreSQL; of a file always true.
+
+        It keeps nobody from reading or writing: only from holding.
+        """
+        if self._engine.dialect.name != "postgresql":
+            yield True
+            return
+        with translated(self.name), self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+            held = try_hold(conn)
+            try:
+                yield held
+            finally:
+                if held:
+                    release_hold(conn)
 
     def scrub(self) -> None:
         """Remove the bytes of deleted rows from the database's own files. `write` does so after forgetting.

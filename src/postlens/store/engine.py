@@ -17,6 +17,7 @@ from postlens.errors import MissingExtraError, StoreError, UsageError
 LOCK_TIMEOUT_S = 5.0  # longer: survives slower writers beside it; shorter: says sooner that there is one
 _LOG_RETRY_S = 0.02  # far below what a migration takes, far above what a look at the lock costs
 _WRITERS_LOCK = 7_270_331_154  # key of the advisory lock that makes writers take turns on PostgreSQL: any fixed number
+_HOLDERS_LOCK = 7_270_331  # of the one that lets a single server hold a schema: any fixed number of 32 bits
 
 
 def parse_url(url_or_path: str | Path) -> URL:
@@ -144,6 +145,17 @@ def take_turn(conn: Connection) -> None:
     """Wait until no other writer is at work; SQLite does so when a writing transaction begins."""
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS_LOCK})
+
+
+def try_hold(conn: Connection) -> bool:
+    """Hold PostgreSQL's schema until the connection ends or `release_hold`; false where another process does."""
+    found = conn.execute(text("SELECT pg_try_advisory_lock(:key, hashtext(current_schema()))"), {"key": _HOLDERS_LOCK})
+    return bool(found.scalar_one())
+
+
+def release_hold(conn: Connection) -> None:
+    """Let another process hold the schema."""
+    conn.execute(text("SELECT pg_advisory_unlock(:key, hashtext(current_schema()))"), {"key": _HOLDERS_LOCK})
 
 
 def scrub_sqlite(engine: Engine) -> bool:

@@ -33,6 +33,7 @@ class Job:
     result: Mapping[str, Any] | None = None  # what to ask the store for
     problem: Mapping[str, Any] | None = None  # a problem document
     key_id: str | None = None  # of the key that asked
+    attempts: int = 0  # how often it was begun, but for those times when a server that was to stop left it
 
 
 def write_job(conn: Connection, job: Job) -> None:

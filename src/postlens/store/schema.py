@@ -26,7 +26,7 @@ from sqlalchemy import (
 from postlens.store.columns import AnyText, JsonText, UtcTime
 from postlens.types import METRICS
 
-SCHEMA_VERSION = "0005"  # the newest file in migrations/versions/
+SCHEMA_VERSION = "0006"  # the newest file in migrations/versions/
 VERSION_TABLE = "postlens_version"
 
 VOLATILE: dict[str, Any] = {"volatile": True}
@@ -367,6 +367,7 @@ jobs = Table(
     Column("result", JsonText),  # what to ask the store for
     Column("problem", JsonText),  # a problem document
     Column("key_id", Text),  # of the key that asked; NULL: keys were off
+    Column("attempts", Integer, nullable=False, server_default="0"),  # how often it was begun, and not left in order
     info=VOLATILE,
 )
 
