@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode, checks
 from schemathesis.python.asgi import HOST
 from schemathesis.specs.openapi import checks as described
+from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from .conftest import served
@@ -77,3 +79,57 @@ def test_no_request_makes_the_server_fail(schema, path, method, mode):
             case.validate_response(answer, checks=CHECKS)
 
     every_answer_is_described()
+
+
+# --- extremes, which a few drawn examples seldom are ----------------------------------------------------------------
+
+EXTREMES = [
+    "", "%00", "%F0%9F%92%A5", "%ED%A0%80", "%FF", "..%2F..%2Fetc", "a" * 4096, "-1", "0", str(2**31), str(2**63),
+    "9" * 400, "1e309", "-1e309", "nan", "inf", "-0.0", "1.0000000000000002", "true", "*", "%25", "null", "[]",
+    "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00%2B14:00", "10000-01-01", "253402300800", "-62135596801",
+]  # fmt: skip
+READING = {path: operations["get"] for path, operations in PATHS.items() if "get" in operations}
+
+
+@pytest.fixture(scope="module")
+def reader(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of a server that nothing changes."""
+    store = shutil.copy(sample_run / "postlens.db", tmp_path_factory.mktemp("extreme") / "postlens.db")
+    with served(store) as client:
+        yield client
+
+
+def filled(path: str, operation: dict[str, Any], name: str, value: str) -> str:
+    """The address with one parameter of this value, and harmless ones where others are needed."""
+    query = []
+    for one in operation.get("parameters", ()):
+        word = value if one["name"] == name else "x"
+        if one["in"] == "path":
+            path = path.replace(f"{{{one['name']}}}", word)
+        elif one["name"] == name or one.get("required"):
+            query.append(f"{one['name']}={word}")
+    return path + (f"?{'&'.join(query)}" if query else "")
+
+
+@pytest.mark.parametrize("path", [path for path, operation in READING.items() if operation.get("parameters")])
+def test_extremes_of_every_parameter_are_answered_as_described(reader, path):
+    operation = READING[path]
+    for parameter in operation["parameters"]:
+        for value in EXTREMES:
+            answer = reader.get(filled(path, operation, parameter["name"], value))
+            assert answer.status_code < 500 or answer.status_code == NOT_BUILT, (parameter["name"], value[:40])
+            assert str(answer.status_code) in operation["responses"] or value == "", (parameter["name"], value[:40])
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        ["-n_posts", [0, float("inf")], "x"], ["-n_posts", [0, float("nan")], "x"], ["-n_posts", [0, 10**300], "x"],
+        ["-n_posts", [0, 10**400], "x"], ["-n_posts", [True, 0], ""], ["-n_posts", [0, [10**30]], "x"],
+        ["-n_posts", [0], "x"], [[], [[], []], []], {}, None, 1, "",
+    ],
+    ids=str,
+)  # fmt: skip
+def test_cursors_that_nobody_was_given_are_refused_or_lead_to_a_page(reader, cursor):
+    text = base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode()
+    assert reader.get(f"/people?cursor={text}").status_code in (200, 400)
