@@ -20,4 +20,7 @@ def forgettable(context: Context, person_id: str) -> Subject:
 def forget(context: Context, person_id: str, *, now: datetime) -> Forgotten:
     """Delete a person from the store and from all outputs of it."""
     subject = forgettable(context, person_id)
-    return forget_subject(subject, store=context.store, out=context.folder, settings=context.settings, now=now)
+    try:
+        return forget_subject(subject, store=context.store, out=context.folder, settings=context.settings, now=now)
+    finally:
+        context.renew()
