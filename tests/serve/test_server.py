@@ -22,7 +22,9 @@ from .running import running
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     store = tmp_path_factory.mktemp("server") / "new.db"
-    with running(store, header_timeout_s=0.3, idle_timeout_s=0.3, keep_alive_s=1) as found:
+    with running(
+        store, header_timeout_s=0.3, idle_timeout_s=0.3, keep_alive_s=1, max_connections_per_address=8
+    ) as found:
         yield found
 
 
@@ -51,6 +53,15 @@ def test_a_head_that_does_not_end_is_cut_off(url, begun):
         peer.sendall(begun)
         assert rest_of(peer) == b""
         assert time.monotonic() - began < 3
+
+
+def test_one_address_has_so_many_connections_and_no_more(url):
+    taken = [connect(url) for _ in range(8)]
+    with connect(url) as peer:
+        assert rest_of(peer).startswith(b"HTTP/1.1 503 ")
+    for one in taken:
+        one.close()
+    wait_until(lambda: httpx.get(f"{url}/health/live", headers={"Connection": "close"}).status_code == 200)
 
 
 def test_a_head_that_drips_is_cut_off(url):

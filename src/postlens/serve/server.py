@@ -16,6 +16,7 @@ from postlens.errors import SettingsError
 from postlens.pipelines.runlog import JsonLines
 from postlens.serve.app import create_app
 from postlens.serve.claim import Claim
+from postlens.serve.connections import REFUSAL, Connections
 from postlens.serve.context import jobs_folder
 from postlens.serve.metrics import LOGGER
 from postlens.serve.settings import ServeSettings
@@ -29,15 +30,25 @@ class PatientProtocol(H11Protocol):
     """uvicorn's protocol, with an end to its patience: it waits for the head of a request without limit itself."""
 
     head_timeout_s: ClassVar[float] = 10.0
+    by_address: ClassVar[Connections]
     _head_timer: asyncio.TimerHandle | None = None
+    _address: str | None = None  # for which this connection counts
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first head."""
+        """Begin to wait for the first head; refuse an address that has too many connections."""
         super().connection_made(transport)
+        address = self.client[0] if self.client else "unknown"
+        if not self.by_address.take(address):
+            transport.write(REFUSAL)
+            transport.close()
+            return
+        self._address = address
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
         """Wait for a whole head from its first byte on; bodies are timed elsewhere."""
+        if self._address is None:
+            return
         if self._head_timer is None and self._is_idle():
             self._wait_for_head()
         super().data_received(data)
@@ -47,6 +58,9 @@ class PatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self._stop_waiting()
+        if self._address is not None:
+            self.by_address.give_back(self._address)
+            self._address = None
         super().connection_lost(exc)
 
     def _is_idle(self) -> bool:
@@ -103,7 +117,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 def server_config(settings: ServeSettings) -> uvicorn.Config:
     """What the server listens with. Its own access log is off: it would hold query strings."""
-    protocol = type("Protocol", (PatientProtocol,), {"head_timeout_s": settings.header_timeout_s})
+    connections = Connections(settings.max_connections_per_address, proxies=settings.trusted_proxies)
+    more = {"head_timeout_s": settings.header_timeout_s, "by_address": connections}
+    protocol = type("Protocol", (PatientProtocol,), more)
     return uvicorn.Config(
         create_app(settings),
         host=settings.host,

@@ -91,7 +91,15 @@ class ServeSettings(BaseSettings):
         30, gt=0, description="Longest time for an answer once the body is there; then 504, and the work is dropped."
     )
     keep_alive_s: int = Field(10, ge=1, description="How long an idle connection stays open.")
-    max_connections: int = Field(512, ge=8, description="Most open connections; further ones get 503.")
+    max_connections: int = Field(
+        512, ge=8, description="Most open connections; while there are as many, every request is a plain 503."
+    )
+    max_connections_per_address: int = Field(
+        128,
+        ge=1,
+        description="Most open connections of one address (of IPv6: a /64), trusted proxies apart; further ones get a"
+        " plain 503. More: one client can take more of all; fewer: refusals where many share an address.",
+    )
 
     queue_size: int = Field(
         64, ge=1, le=100_000, description="Most images that wait for a model; then 503 with Retry-After."
