@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from postlens.media.hashing import sha256_file
+from postlens.pipelines import run
 from postlens.pipelines.plan import WorkItem
 from postlens.pipelines.run import IMAGES_PER_BATCH, Runner
 from postlens.types import FrameBatch
@@ -139,6 +140,21 @@ def test_an_outcome_carries_a_thumbnail(tmp_path):
     (found,) = outcomes_of(items_of(pictures(tmp_path, 1), stages), stages).values()
     assert isinstance(found.features.thumbnail, bytes)
     assert found.features.thumbnail.startswith(b"\xff\xd8")
+
+
+def test_a_thumbnail_that_cannot_be_made_fails_only_its_file(tmp_path, monkeypatch):
+    stages, paths = chain("a"), pictures(tmp_path, 3)
+    bad, made = next(iter(paths)), run.thumbnail_of
+
+    def breaks(work):
+        if work.sha256 == bad:
+            raise ValueError("no thumbnail")
+        return made(work)
+
+    monkeypatch.setattr(run, "thumbnail_of", breaks)
+    found = outcomes_of(items_of(paths, stages), stages)
+    assert [sha256 for sha256, one in found.items() if one.failures] == [bad]
+    assert (found[bad].features, found[bad].done, found[bad].failures[0].stage) == (None, (), "thumbnail")
 
 
 @pytest.mark.parametrize("wrong", [lambda batch: (), lambda batch: batch * 2, lambda batch: batch[:1]])

@@ -26,10 +26,10 @@ def folder(tmp_path, sample_campaign):
     return tmp_path / "up"
 
 
-def ingest(store: Store, plan: Plan):
+def ingest(store: Store, plan: Plan, **more):
     """The posts alone: no stage looks at the media."""
     with Runner([], Settings(workers=1)) as runner:
-        return ingest_uploads(store, plan, runner, now=NOW)
+        return ingest_uploads(store, plan, runner, now=NOW, **more)
 
 
 @pytest.fixture
@@ -69,3 +69,22 @@ def test_a_table_reaches_no_file_beside_the_uploads(store, folder, named):
 def test_urls_are_posts_whose_media_is_not_fetched_unless_allowed(store, folder):
     found = ingest(store, Plan(folder, urls=("https://example.com/a.jpg",)))
     assert [one.error for one in found.failures] == ["DownloadNotAllowedError"]
+
+
+class EnoughError(Exception):
+    """The work is to end."""
+
+
+@pytest.mark.parametrize("n_asked", [1, 5, 13, 16])
+def test_work_ends_at_the_row_or_step_where_it_is_asked_to(store, folder, n_asked):
+    asked = []
+
+    def stop():
+        asked.append(None)
+        if len(asked) == n_asked:
+            raise EnoughError
+
+    (folder / "t.csv").write_text("path,likes\n" + "a.jpg,1\n" * 10)
+    with pytest.raises(EnoughError):
+        ingest(store, Plan(folder, tables=("t.csv",)), stop=stop)
+    assert len(asked) == n_asked

@@ -34,7 +34,7 @@ def served(store: Path | str, **more: Any) -> Iterator[TestClient]:
         yield client
 
 
-def wait_until(happened: Callable[[], Any], *, within_s: float = 20) -> Any:
+def wait_until(happened: Callable[[], Any], *, within_s: float = 60) -> Any:
     """What comes of it, as soon as it is true."""
     give_up_at = time.monotonic() + within_s
     while not (found := happened()):

@@ -12,6 +12,7 @@ from postlens.config import Settings
 from postlens.errors import ModelError
 from postlens.media.hashing import sha256_file
 from postlens.pipelines.plan import WorkItem
+from postlens.pipelines.run import Runner
 from postlens.pipelines.stages import EncodeStage
 from postlens.serve.app import create_app
 from postlens.serve.batching import Look, Workers
@@ -88,6 +89,23 @@ def test_an_answer_that_breaks_is_raised_to_its_own_client_alone(item):
         with pytest.raises(ValueError, match="mine"):
             mine.result(30)
         assert other.result(30)
+
+
+def test_a_batch_that_breaks_is_told_to_all_of_it_and_the_thread_goes_on(item, monkeypatch):
+    with workers(start=False) as (found, _):
+        broken = [found.submit(measured(item)) for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(Runner, "_run_batch", lambda *_: 1 / 0)
+            found.start()
+            assert [type(future.exception(30)) for future in broken] == [ZeroDivisionError] * 2
+        assert found.submit(measured(item)).result(30)
+        assert found.is_ready
+
+
+def test_workers_that_have_ended_are_not_ready(item):
+    with workers() as (found, _):
+        wait_until(lambda: found.is_ready)
+    assert not found.is_ready
 
 
 def test_jobs_leave_a_worker_to_images(item):

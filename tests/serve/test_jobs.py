@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
+from postlens.errors import SettingsError, StoreWriteError
+from postlens.pipelines import uploads
 from postlens.pipelines.run import Runner
+from postlens.serve.routes import analyze
+from postlens.serve.server import run
+from postlens.serve.settings import ServeSettings
 from postlens.store import Store
-from postlens.store.jobs import Job, read_job, write_job
+from postlens.store.jobs import Job, read_job, read_jobs, write_job
+from postlens.types import Failure
 
 from .conftest import code_of, left_in, served, wait_until
 
@@ -137,7 +146,7 @@ def test_a_server_goes_on_with_the_jobs_of_the_one_before(empty, photo, held):
         wait_until(lambda: client.get(f"/jobs/{running}").json()["state"] == "running")
         threading.Timer(0.2, held.set).start()
     with Store.open(empty) as store, store.read() as conn:
-        assert read_job(conn, waiting).state == "queued"
+        assert [(one.state, one.attempts) for one in read_jobs(conn)] == [("queued", 0)] * 2
     with served(empty) as client:
         assert [finished(client, one)["state"] for one in (running, waiting)] == ["done", "done"]
         assert client.get(f"/jobs/{running}/result").json()["posts"]
@@ -170,3 +179,113 @@ def test_a_finished_job_names_nobody(empty, photo):
             job = read_job(conn, job_id)
         assert job.request is None
         assert "zoe" not in repr(job)
+
+
+PLAN = {"media": [], "tables": ["t.csv"], "urls": [], "creator": None, "platform": "upload", "mapping": {}}
+
+
+@pytest.mark.parametrize(("n_killed", "state"), [(2, "done"), (3, "failed")])
+def test_a_job_that_kills_its_server_is_given_up(empty, n_killed, state):
+    with Store.open(empty) as store, store.write() as conn:
+        write_job(conn, Job("deadly", "analyze", "running", NOW, request=PLAN, attempts=n_killed))
+    with served(empty) as client:
+        job = finished(client, "deadly")
+        assert job["state"] == state
+        assert ("ended 3 times" in repr(job["problem"])) == (n_killed == 3)
+
+
+def test_a_table_beyond_the_limits_is_refused(empty, photo):
+    table = ("posts.csv", b"path\n" + b"a.jpg\n" * 20)
+    with served(empty, max_table_rows=10) as client:
+        for files in ([table], [table, ("a.jpg", photo)]):
+            assert code_of(client.post("/analyze", files=[("file", one) for one in files])) == "too-large"
+        assert left_in(client.app.state.context.folder) == []
+
+
+@pytest.fixture
+def endless(monkeypatch):
+    """Tables have rows without end."""
+
+    def rows(*_args, **_more):
+        while True:
+            time.sleep(0.001)
+            yield Failure("row", "source", "RowError", "damaged")
+
+    monkeypatch.setattr(uploads, "open_source", rows)
+
+
+def test_a_job_ends_at_any_row_of_a_table(empty, endless):
+    with served(empty) as client:
+        one, other = (start(client, ("t.csv", b"path\na.jpg\n"), query="") for _ in range(2))
+        wait_until(lambda: client.get(f"/jobs/{one}").json()["state"] == "running")
+        client.delete(f"/jobs/{one}")
+        assert finished(client, one)["state"] == "cancelled"
+        wait_until(lambda: client.get(f"/jobs/{other}").json()["state"] == "running")
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+
+
+def test_a_second_server_of_a_store_is_refused_and_takes_nothing(empty):
+    with served(empty) as client:
+        _, folder = client.app.state.context.jobs.new_folder()
+        with pytest.raises(SettingsError, match="one server for the store"):
+            run(ServeSettings.load(store=str(empty), port=0))
+        with pytest.raises(SettingsError, match="one server for the store"), served(empty):
+            pass
+        assert folder.is_dir()
+    with served(empty):
+        assert not folder.exists()
+
+
+def test_uploads_of_a_job_stay_where_its_cancelling_fails(empty, photo, held, monkeypatch):
+    with served(empty) as client:
+        running, waiting = (start(client, ("a.jpg", photo)) for _ in range(2))
+        wait_until(lambda: client.get(f"/jobs/{running}").json()["state"] == "running")
+        store = client.app.state.context.store
+        write = store.write
+
+        @contextmanager
+        def fails():
+            with write() as conn:
+                yield conn
+                raise StoreWriteError("the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "write", fails)
+            assert code_of(client.delete(f"/jobs/{waiting}")) == "store-full"
+        assert client.get(f"/jobs/{waiting}").json()["state"] == "queued"
+        assert (client.app.state.context.folder / waiting / "a.jpg").exists()
+        held.set()
+        assert finished(client, waiting)["state"] == "done"
+
+
+def test_a_file_is_checked_once_and_beside_the_event_loop(empty, photo, monkeypatch):
+    on_loop, check = [], analyze.check_upload
+
+    def checked(*args, **more):
+        try:
+            on_loop.append(asyncio.get_running_loop())
+        except RuntimeError:
+            on_loop.append(None)
+        return check(*args, **more)
+
+    monkeypatch.setattr(analyze, "check_upload", checked)
+    with served(empty) as client:
+        assert client.post("/analyze", files={"file": ("a.jpg", photo)}).status_code == 200
+    assert on_loop == [None]
+
+
+@pytest.mark.parametrize("names", [("a/b.jpg", "a"), ("a", "a/b.jpg")])
+def test_files_that_cannot_lie_side_by_side_are_refused(empty, photo, names):
+    with served(empty) as client:
+        answer = client.post("/analyze", files=[("file", (name, photo)) for name in names])
+        assert code_of(answer) == "invalid"
+
+
+def test_urls_are_counted_before_any_is_fetched(empty, monkeypatch):
+    fetched = []
+    monkeypatch.setattr("postlens.serve.looking.fetch", lambda url, *_, **__: fetched.append(url))
+    with served(empty, allow_urls=True) as client:
+        urls = [f"https://example.com/{i}.jpg" for i in range(2)]
+        assert code_of(client.post("/predict", data={"url": urls})) == "invalid"
+    assert fetched == []

@@ -15,6 +15,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from postlens.errors import SettingsError
+from postlens.serve.server import run
+from postlens.serve.settings import ServeSettings
+
 from .conftest import served, wait_until
 from .running import running
 
@@ -124,6 +128,7 @@ def test_the_server_does_not_say_what_it_runs_on(url):
 def test_a_job_outlives_a_server_that_is_killed(tmp_path, clip):
     store = tmp_path / "new.db"
     with server_process(store, tmp_path) as (process, url):
+        assert not url.endswith(":0")
         job_id = httpx.post(f"{url}/analyze", files={"file": ("a.mp4", clip)}, timeout=30).json()["job_id"]
         process.kill()
     with served(store) as client:
@@ -134,21 +139,27 @@ def test_a_job_outlives_a_server_that_is_killed(tmp_path, clip):
 @contextmanager
 def server_process(store: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server in a process of its own, as the verb runs it, killed at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    words = ["serve", "--store", str(store), "--port", url.rpartition(":")[2], "--set", "workers=1"]
+    words = ["serve", "--store", str(store), "--port", "0", "--set", "workers=1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-m", "postlens", *words]
     log = folder / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(words, cwd=folder, env=environment, stderr=out)
     try:
-        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), within_s=60)
+        wait_until(lambda: process.poll() is not None or "http://" in log.read_text(), within_s=60)
         assert process.poll() is None, log.read_text()
+        url = log.read_text().split()[0]
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), within_s=60)
         yield process, url
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_opened(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match="another --port"):
+        run(ServeSettings.load(store=str(tmp_path / "new.db"), port=taken.getsockname()[1]))
+    assert list(tmp_path.iterdir()) == []
 
 
 def answers(url: str) -> bool:
