@@ -1,8 +1,8 @@
 """Posts of accounts to a run folder: `postlens train engagement DATA --out RUN --model accounts|account|images|cnn`.
 
-accounts: the model that the setting engagement_model takes (27,000 posts: about two minutes on two cores). account:
-one account's own model, and whether it beats the account's median (seconds). images: which of two photos of an account
-gets more (seconds). cnn: the reference network of pixels (hours on a processor). All leave scores.json and report.html.
+accounts: the model that the setting engagement_model takes (minutes for 27,000 posts). account: one account's own
+model, and whether it beats the account's median (seconds). images: which of two photos of an account gets more
+(seconds). cnn: the reference network of pixels (hours on a processor). All leave scores.json and report.html.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Boosted quantiles on account history, caption, picture and time (`tasks.engagement.features`), scored on accounts held
 out, each post forecast from earlier posts of its account alone; intervals widened by margins that were measured on held
 out accounts, by size of account. The folder then holds engagement.onnx with its card, which the setting
-engagement_model takes, scores.json, plots and report.html. 27,000 posts take about two minutes on two cores.
+engagement_model takes, scores.json, plots and report.html. 27,000 posts take minutes.
 """
 
 from __future__ import annotations
