@@ -13,7 +13,7 @@ from postlens.serve.metrics import Edge, Metrics
 from postlens.serve.settings import ServeSettings
 from postlens.serve.uploads import safe_name
 
-from .conftest import code_of, left_in, served
+from .conftest import code_of, served
 
 HEADERS = [(b"host", b"localhost")]
 FORM = [*HEADERS, (b"content-type", b"multipart/form-data; boundary=x"), (b"transfer-encoding", b"chunked")]

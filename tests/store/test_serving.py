@@ -42,6 +42,15 @@ def test_jobs_that_ran_wait_again(store: Store) -> None:
         assert read_jobs(conn) == [JOB]
 
 
+def test_one_process_holds_a_schema_of_postgresql_at_a_time(store_url: str) -> None:
+    is_server = "://" in store_url
+    with Store.open(store_url) as store, Store.open(store_url) as other:
+        with store.held_alone() as first, other.held_alone() as second:
+            assert (first, second) == (True, not is_server)
+        with other.held_alone() as again:
+            assert again
+
+
 def test_finished_jobs_go_after_their_time_and_when_somebody_is_forgotten(store: Store) -> None:
     with store.write() as conn:
         write_posts(conn, [located(1)], now=NOW)
