@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Annotated
@@ -47,6 +48,12 @@ def shown_of(campaigns: Annotated[Campaigns, Depends(campaigns_of)]) -> Shown:
 
 InCampaigns = Annotated[Campaigns, Depends(campaigns_of)]
 InShown = Annotated[Shown, Depends(shown_of)]
+
+
+async def in_turn(context: InContext) -> AsyncIterator[None]:
+    """Wait for the turn to change the store, as the API's changes do; a dependency of routes that change it."""
+    async with context.turn():
+        yield
 
 
 def export_asked(request: Request, *tables: Table) -> Response | None:

@@ -19,7 +19,7 @@ from postlens.serve.web.forgetting import forget, forgettable
 from postlens.serve.web.guard import own_form
 from postlens.serve.web.rendering import render
 from postlens.serve.web.route import AdminRoute, WebRoute, WriteRoute
-from postlens.serve.web.shared import InContext, InNow, InShown, PageNumber, Text, export_asked
+from postlens.serve.web.shared import InContext, InNow, InShown, PageNumber, Text, export_asked, in_turn
 from postlens.serve.web.tables import Order, paged
 from postlens.serve.web.views.creators import chosen_metric, shown_metrics
 from postlens.serve.web.views.parts import any_face, face, person_href
@@ -39,6 +39,7 @@ TRACKS = 60  # on one page of a person
 CHANGES_SHOWN = 10  # the latest decisions; the command line lists all
 Words = Annotated[list[str], Form(max_length=2000)]
 Word = Annotated[str, Form(max_length=500)]
+CHANGE = [Depends(own_form), Depends(in_turn)]  # in this order: a form of another page waits for nothing
 
 router = APIRouter(route_class=WebRoute)
 writing = APIRouter(route_class=WriteRoute)
@@ -116,7 +117,7 @@ def _done(asked: str, made: Sequence[Change]) -> Change | None:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-@writing.post("/web/people/merge", dependencies=[Depends(own_form)])
+@writing.post("/web/people/merge", dependencies=CHANGE)
 def merge(context: InContext, now: InNow, person: Words, name: Word = "") -> Response:
     """Say that the selected persons are one."""
     with as_shown():
@@ -124,14 +125,14 @@ def merge(context: InContext, now: InNow, person: Words, name: Word = "") -> Res
     return _back("/web/people", decided)
 
 
-@writing.post("/web/people/undo", dependencies=[Depends(own_form)])
+@writing.post("/web/people/undo", dependencies=CHANGE)
 def take_back(context: InContext, now: InNow, number: Annotated[int, Form()]) -> Response:
     """Take a decision back."""
     undo(context.store, number, settings=context.settings, now=now)
     return RedirectResponse(f"/web/people?done={number}", 303)
 
 
-@writing.post("/web/people/{person_id}/name", dependencies=[Depends(own_form)])
+@writing.post("/web/people/{person_id}/name", dependencies=CHANGE)
 def name(context: InContext, now: InNow, person_id: str, name: Word) -> Response:
     """Give a person a name."""
     with as_shown():
@@ -139,7 +140,7 @@ def name(context: InContext, now: InNow, person_id: str, name: Word) -> Response
     return _back(person_href(person_id), decided)
 
 
-@writing.post("/web/people/{person_id}/hide", dependencies=[Depends(own_form)])
+@writing.post("/web/people/{person_id}/hide", dependencies=CHANGE)
 def hide(context: InContext, now: InNow, person_id: str) -> Response:
     """Leave a person out of all answers."""
     with as_shown():
@@ -147,7 +148,7 @@ def hide(context: InContext, now: InNow, person_id: str) -> Response:
     return _back("/web/people", decided)
 
 
-@writing.post("/web/people/{person_id}/unhide", dependencies=[Depends(own_form)])
+@writing.post("/web/people/{person_id}/unhide", dependencies=CHANGE)
 def unhide(context: InContext, now: InNow, person_id: str) -> Response:
     """Show a hidden person again."""
     with as_shown():
@@ -155,7 +156,7 @@ def unhide(context: InContext, now: InNow, person_id: str) -> Response:
     return _back("/web/people", decided)
 
 
-@writing.post("/web/people/{person_id}/split", dependencies=[Depends(own_form)])
+@writing.post("/web/people/{person_id}/split", dependencies=CHANGE)
 def split(context: InContext, now: InNow, person_id: str, track: Words) -> Response:
     """Say that the selected faces are of somebody else."""
     with as_shown():
@@ -190,7 +191,7 @@ def ask_to_forget(request: Request, context: InContext, shown: InShown, person_i
     return render(request, "forget", section="people", face=one)
 
 
-@forgetting.post("/web/people/{person_id}/forget", dependencies=[Depends(own_form)])
+@forgetting.post("/web/people/{person_id}/forget", dependencies=CHANGE)
 def forget_person(request: Request, context: InContext, now: InNow, person_id: str, sure: Word = "") -> Response:
     """Delete a person for good."""
     if sure != "yes":
