@@ -41,10 +41,13 @@ def test_changes_that_wait_hold_up_neither_reads_nor_health(client, context):
     with crowd(client, context.change, n=WRITERS + MOST_WAITING):
         wait_until(lambda: context._writers.statistics().tasks_waiting == MOST_WAITING)
         began = time.monotonic()
-        assert client.get("/creators").status_code == 200
         assert client.get("/health").status_code == 200
-        refused = client.post("/people/undo", json={})
         assert time.monotonic() - began < 1
+        assert client.get("/creators").status_code == 200
+        refused = client.post("/people/undo", json={})
+        form = {"headers": {"Cookie": f"postlens_form={'a' * 32}"}, "data": {"number": 1, "csrf": "a" * 32}}
+        page = client.post("/web/people/undo", **form)
+    assert page.status_code == 503
     assert code_of(refused) == "busy"
     assert refused.headers["retry-after"]
 

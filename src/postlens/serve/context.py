@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +74,7 @@ class Context:
         self.keys = KeyRing(self.store)
         self.folder = folder
         self._readers = ThreadPoolExecutor(READERS, "postlens-read")
-        self._writers = CapacityLimiter(WRITERS)
+        self._writers, self._writing = CapacityLimiter(WRITERS), CapacityLimiter(WRITERS)  # turns, and their threads
         self._prober = ThreadPoolExecutor(1, "postlens-probe")
         self._heads_alone = ThreadPoolExecutor(1, "postlens-heads")  # which one thread uses at a time
         self._indexer = ThreadPoolExecutor(1, "postlens-index")
@@ -109,12 +110,19 @@ class Context:
 
         What is asked for afterwards is compiled anew. Raises `Problem` where too many changes wait.
         """
+        async with self.turn():
+            return await run_sync(do, limiter=self._writing)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """The turn of one that changes the store in threads of its own. Raises `Problem` where too many wait for it."""
         if self._writers.statistics().tasks_waiting >= MOST_WAITING:
             raise Problem("busy", f"expected at most {MOST_WAITING} changes to wait for the store, more do; try later")
-        try:
-            return await run_sync(do, limiter=self._writers)
-        finally:
-            self.renew()
+        async with self._writers:
+            try:
+                yield
+            finally:
+                self.renew()
 
     async def probe(self) -> None:
         """Look whether the store can be read, whatever else waits. Raises `StoreError`, `Problem` for one too slow."""
