@@ -165,20 +165,16 @@ async def job(context: Here, job_id: str) -> JobOut:
 @reading.get("/jobs/{job_id}/result", responses=problems(*STORE, "not-found", "conflict"))
 async def result(context: Here, job_id: str) -> JobResult:
     """What a job found, as the store answers now: later corrections are in it. 409 until the job is done."""
-
-    def read() -> JobResult:
-        found = context.jobs.get(job_id)
-        if found.state != "done" or found.result is None:
-            raise Problem("conflict", f"expected a job that is done, this one is {found.state}", state=found.state)
-        campaign, wanted = context.state(exact=True).campaign, set(found.result["post_ids"])
-        return JobResult(
-            job_id=job_id,
-            n_media=found.result["n_media"],
-            posts=[post_out(one, campaign) for one in campaign.posts if one.post.post_id in wanted],
-            failures=[FailureOut(**one) for one in found.result["failures"]],
-        )
-
-    return await context.run(read)
+    found = await context.run(lambda: context.jobs.get(job_id))
+    if found.state != "done" or found.result is None:
+        raise Problem("conflict", f"expected a job that is done, this one is {found.state}", state=found.state)
+    campaign, wanted = (await context.answers(exact=True)).campaign, set(found.result["post_ids"])
+    return JobResult(
+        job_id=job_id,
+        n_media=found.result["n_media"],
+        posts=[post_out(one, campaign) for one in campaign.posts if one.post.post_id in wanted],
+        failures=[FailureOut(**one) for one in found.result["failures"]],
+    )
 
 
 @writing.delete("/jobs/{job_id}", responses=problems(*CHANGES))

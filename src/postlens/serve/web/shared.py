@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
 
-from postlens.serve.context import Context, context_of
+from postlens.serve.context import Context, context_of, now
 from postlens.serve.errors import Problem
 from postlens.serve.web.campaigns import Campaigns, Shown
 from postlens.serve.web.exports import MEDIA_TYPES, exported
@@ -17,11 +17,6 @@ from postlens.serve.web.rendering import HEADERS
 from postlens.serve.web.tables import Table
 
 _MAKING = Lock()
-
-
-def now() -> datetime:
-    """The time of a request; a dependency, so that tests set it."""
-    return datetime.now(UTC)
 
 
 InNow = Annotated[datetime, Depends(now)]
