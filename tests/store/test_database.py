@@ -136,9 +136,14 @@ def test_read_only_store_must_be_there(tmp_path: Path) -> None:
 
 
 def test_second_writer_is_told_of_the_first(store_url: str) -> None:
-    with Store.open(store_url) as first, Store.open(store_url, lock_timeout_s=0.05) as second:
-        with first.write(), pytest.raises(StoreLockedError, match="another process is writing"), second.write():
-            pass
+    with (
+        Store.open(store_url) as first,
+        Store.open(store_url, lock_timeout_s=0.05) as second,
+        first.write(),
+        pytest.raises(StoreLockedError, match="another process is writing"),
+        second.write(),
+    ):
+        pass
     with Store.open(store_url) as later, later.write() as conn:  # waits for writers of other tests, if need be
         write_failures(conn, [FAILURE])
 
