@@ -243,11 +243,6 @@ def post_facts(post: Post, facts: CreatorFacts, readings: Readings) -> PostFacts
     )
 
 
-def known_metric(row: PostFacts, metric: str) -> bool:
-    """Whether the post's count of the metric is known."""
-    return known_count(row, metric) is not None
-
-
 def _vector(media: MediaFile | None, facts: CreatorFacts) -> FloatArray | None:
     """Mean over the file's frames."""
     if media is None or media.sha256 not in facts.embeddings or not len(facts.embeddings[media.sha256][0]):

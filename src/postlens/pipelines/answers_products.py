@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import cached_property
 from pathlib import PurePath
 
 import numpy as np
@@ -14,7 +15,7 @@ from postlens.errors import NotEnoughDataError
 from postlens.media.probe import display_name
 from postlens.pipelines.catalog import load_products
 from postlens.pipelines.facts import CreatorFacts, places_by_content
-from postlens.pipelines.product_facts import ProductFacts, read_product_facts
+from postlens.pipelines.product_facts import AnsweringStage, ProductFacts, answering_stages, read_product_facts
 from postlens.store.meta import read_revision
 from postlens.tasks.products.catalog import unknown_audience
 from postlens.tasks.products.items import catalog_labels, join_labels, shipped_labels
@@ -79,9 +80,15 @@ class Recommender:
     def with_facts(self, conn: Connection, facts: CreatorFacts) -> CreatorFacts:
         """The facts, with what else the store knows for recommending in their media; the catalog as it is now."""
         shelf = self.read_shelf(conn)
-        products = read_product_facts(conn, facts.creator, list(facts.media), shelf=shelf, models=self.models)
+        products = read_product_facts(
+            conn, facts.creator, list(facts.media), shelf=shelf, models=self.models, stages=self._stages
+        )
         self._read[facts.creator.creator_id] = (len(products.unread), len(facts.media))
         return replace(facts, products=products)
+
+    @cached_property
+    def _stages(self) -> frozenset[AnsweringStage]:
+        return answering_stages(self.models)
 
     def read_shelf(self, conn: Connection) -> Shelf:
         """The products of the store or of the settings, as they are now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
@@ -95,15 +95,12 @@ def remove_recommendations(out: Path) -> int:
 
     Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
     """
-    names = (RECOMMENDATIONS, RECOMMENDATIONS_TABLE)
-    if out.is_dir():
-        remove_leftovers(out, names)
-    found = [out / name for name in names if (out / name).is_file()]
-    if (out / PICTURES).is_dir():
-        found += [path for path in (out / PICTURES).iterdir() if is_own_picture(path.name)]
-    for path in found:
+    n_files = _remove_files(out, (RECOMMENDATIONS, RECOMMENDATIONS_TABLE))
+    pictures = (out / PICTURES).iterdir() if (out / PICTURES).is_dir() else ()
+    for path in [path for path in pictures if is_own_picture(path.name)]:
         path.unlink()
-    return len(found)
+        n_files += 1
+    return n_files
 
 
 def remove_reactions(out: Path) -> int:
@@ -111,34 +108,21 @@ def remove_reactions(out: Path) -> int:
 
     Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
     """
-    names = (REACTIONS_TABLE, REACTIONS_LINES)
-    if out.is_dir():
-        remove_leftovers(out, names)
-    found = [out / name for name in names if (out / name).is_file()]
-    for path in found:
-        path.unlink()
-    return len(found)
+    return _remove_files(out, (REACTIONS_TABLE, REACTIONS_LINES))
 
 
 def remove_forecasts(out: Path) -> int:
-    """Delete what `postlens forecast` wrote, which names files and posts; returns how many files.
-
-    Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
-    """
-    if out.is_dir():
-        remove_leftovers(out, (FORECASTS_TABLE,))
-    found = [out / FORECASTS_TABLE] if (out / FORECASTS_TABLE).is_file() else []
-    for path in found:
-        path.unlink()
-    return len(found)
+    """Delete what `postlens forecast` wrote, which names files and posts; as `remove_reactions`."""
+    return _remove_files(out, (FORECASTS_TABLE,))
 
 
 def remove_features(out: Path) -> int:
-    """Delete what `postlens features` wrote, which holds photos and names files; returns how many files.
+    """Delete what `postlens features` wrote, which holds photos and names files; as `remove_reactions`."""
+    return _remove_files(out, (FEATURES_TABLE, PIXELS_TEXT))
 
-    Running it again writes them without what was forgotten. Raises `OSError` where one cannot be deleted.
-    """
-    names = (FEATURES_TABLE, PIXELS_TEXT)
+
+def _remove_files(out: Path, names: Sequence[str]) -> int:
+    """Delete files of these names, finished or not; returns how many of them were finished."""
     if out.is_dir():
         remove_leftovers(out, names)
     found = [out / name for name in names if (out / name).is_file()]

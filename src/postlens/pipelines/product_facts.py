@@ -23,6 +23,8 @@ PRODUCT_STAGES = ("encode", "hash", "detect", "track", "attributes")
 READ_BY = ("detect", "track", "attributes")  # without these it is not known what a media file shows
 NETS = "products:"  # what the stages of models over pixels begin with, see `ProductNetStage`
 
+AnsweringStage = tuple[str, str, str]  # name, version, fingerprint
+
 
 @dataclass(frozen=True, slots=True)
 class ProductFacts:
@@ -41,10 +43,25 @@ def product_stages(models: Sequence[ProductModel]) -> list[Stage]:
     return [stage for stage in every if stage.name in PRODUCT_STAGES or stage.name.startswith(NETS)]
 
 
+def answering_stages(models: Sequence[ProductModel]) -> frozenset[AnsweringStage]:
+    """The stages whose answers labels are read from, as in use now; their models' cards are read for that (15 ms)."""
+    found = (one for one in product_stages(models) if _answers(one, models))
+    return frozenset((one.name, one.version, one.fingerprint) for one in found)
+
+
 def read_product_facts(
-    conn: Connection, creator: Creator, sha256s: Sequence[str], *, shelf: Shelf, models: Sequence[ProductModel]
+    conn: Connection,
+    creator: Creator,
+    sha256s: Sequence[str],
+    *,
+    shelf: Shelf,
+    models: Sequence[ProductModel],
+    stages: frozenset[AnsweringStage],
 ) -> ProductFacts:
-    """What is stored about these media of a creator for these models; the profile's person is sought in all media."""
+    """What is stored about these media of a creator for these models; the profile's person is sought in all media.
+
+    `stages`: `answering_stages(models)`, which is the same for all creators.
+    """
     every = {sha256 for post in read_posts(conn, creator_id=creator.creator_id) for sha256 in post.media}
     takes_looks = any(model.takes == "vectors" and model.reads == "face" for model in models)
     return ProductFacts(
@@ -56,16 +73,15 @@ def read_product_facts(
             for model in models
             if model.takes == "pixels"
         },
-        unread=read_unread(conn, sha256s, models),
+        unread=_read_unread(conn, sha256s, stages),
     )
 
 
-def read_unread(conn: Connection, sha256s: Sequence[str], models: Sequence[ProductModel]) -> frozenset[str]:
+def _read_unread(conn: Connection, sha256s: Sequence[str], wanted: frozenset[AnsweringStage]) -> frozenset[str]:
     """Media on which a stage that answers was not done by the version and model in use.
 
     How large it was decoded does not matter here: what was read is as good as it was then.
     """
-    wanted = {(one.name, one.version, one.fingerprint) for one in product_stages(models) if _answers(one, models)}
     found = read_stages(conn, sha256s, {name for name, *_ in wanted})
     done = {
         sha256: {(key.stage, key.stage_version, key.fingerprint.partition("@")[0]) for key in keys}

@@ -33,6 +33,7 @@ from postlens.serve.settings import ServeSettings
 from postlens.store import Store
 from postlens.store.engine import parse_url
 from postlens.store.meta import read_meta, read_revision, write_meta
+from postlens.tasks.reactions.emoji import load_table
 from postlens.vision.encoder import ENCODER
 from postlens.vision.zoo import load_spec
 
@@ -62,6 +63,7 @@ class Context:
         self.serving = settings
         self.settings = settings.downloads
         self.metrics = metrics or Metrics()
+        self.emoji = load_table(self.settings.emoji_table)
         folder = jobs_folder(settings)
         self.store = Store.open(settings.store)
         self.workers = Workers(

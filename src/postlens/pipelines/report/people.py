@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postlens.pipelines.campaign import Campaign, PersonAnswer
+from postlens.pipelines.campaign_figures import campaign_mean
 from postlens.pipelines.report.cards import PostCard, data_uri, small_uri
 from postlens.pipelines.report.numbers import place
 from postlens.tasks.people.performance import FEW_POSTS, is_few
@@ -124,19 +125,7 @@ def _remark(row: PersonPerformance) -> str:
 
 
 def _scale(campaign: Campaign, metric: str) -> Scale:
-    mean = _campaign_mean(campaign, metric)
+    mean = campaign_mean(campaign, metric)
     rows = [row for person in campaign.people[:PEOPLE_LISTED] for row in person.performance if row.metric == metric]
     marks = [mark for row in rows for mark in (row.mean, *(row.interval or ()))] + ([mean] if mean is not None else [])
     return Scale(min(marks), max(marks), mean)
-
-
-def _campaign_mean(campaign: Campaign, metric: str) -> float | None:
-    """Over all posts that are no copies, as lifts are against it."""
-    copies = {duplicate.post_id for duplicate in campaign.duplicates}
-    known = [one.values.get(metric) for post_id, one in campaign.snapshots.items() if post_id not in copies]
-    return _mean([value for value in known if value is not None])
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    given = list(values)
-    return sum(given) / len(given) if given else None

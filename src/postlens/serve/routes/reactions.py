@@ -14,7 +14,6 @@ from postlens.serve.looking import REACTION_STAGES, look, stages_of, uploaded
 from postlens.serve.schemas import Schema
 from postlens.serve.schemas_answers import Emojis, Reaction
 from postlens.serve.security import ReadRoute
-from postlens.tasks.reactions.emoji import load_table
 from postlens.types import EMOTIONS, ReactionForecast
 
 router = APIRouter(route_class=ReadRoute, tags=["reactions"])
@@ -87,14 +86,13 @@ async def _react(
 @router.get("/emotions", responses=problems(*ALWAYS))
 async def emotions(context: Here) -> list[Emotion]:
     """All emotions in their order, with their names by language."""
-    rules = load_table(context.settings.emoji_table).rules
+    rules = context.emoji.rules
     return [Emotion(name=name, labels={"en": name, **rules[name].labels}) for name in EMOTIONS]
 
 
 @router.get("/emotion_mappings", responses=problems(*ALWAYS))
 async def emotion_mappings(context: Here) -> Mappings:
     """Which emoji each emotion allows and blocks."""
-    table = load_table(context.settings.emoji_table)
-    rows = [(name, table.rules[name]) for name in EMOTIONS]
+    rows = [(name, context.emoji.rules[name]) for name in EMOTIONS]
     found = [Mapping(emotion=name, allowed=list(rule.allowed), blocked=list(rule.blocked)) for name, rule in rows]
-    return Mappings(version=table.version, mappings=found)
+    return Mappings(version=context.emoji.version, mappings=found)

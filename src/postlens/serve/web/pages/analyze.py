@@ -13,6 +13,7 @@ from postlens.pipelines.loose import PLATFORM
 from postlens.pipelines.uploads import Plan
 from postlens.serve.context import Context
 from postlens.serve.errors import Problem, problem_of, renamed
+from postlens.serve.looking import finally_in_thread
 from postlens.serve.uploads import FileKind, Form, Upload, check_upload, read_form
 from postlens.serve.web.campaigns import Campaigns, StillReadingError
 from postlens.serve.web.guard import CSRF_FIELD, check_token, expect_own_site, own_form
@@ -60,7 +61,7 @@ async def send(request: Request, context: InContext) -> Response:
         queued = True
     finally:
         if not queued:
-            context.jobs.discard(job_id)
+            await finally_in_thread(lambda: context.jobs.discard(job_id))
     return RedirectResponse(f"/web/jobs/{job_id}", 303)
 
 
